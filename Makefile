@@ -1,0 +1,48 @@
+# Each target sets up what it needs, once. GNU make 3.81 and a POSIX shell are enough.
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help setup demo serve test lint bench lock clean installed-run installed-dev
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' Makefile
+
+setup: installed-dev ## Install everything the other targets need
+
+demo: installed-run ## Show the main job on real clips; exits non-zero if any outcome differs
+	@.venv/bin/clearmark demo
+
+# `exec` makes the service make's own child, so a SIGTERM to make reaches it.
+serve: installed-run ## Start the service in the foreground; Ctrl-C or SIGTERM stops it
+	@exec .venv/bin/clearmark serve
+
+test: installed-dev ## Run every test
+	@.venv/bin/python -m pytest
+
+lint: installed-dev ## Check style, types, the direction of imports and the declared dependencies
+	.venv/bin/ruff check
+	.venv/bin/ruff format --check
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+	.venv/bin/deptry .
+
+bench: installed-dev ## Measure accuracy and speed
+	@.venv/bin/python -m benchmarks
+
+COMPILE = .uv/bin/uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url
+# arcade is here for the media in its wheel; what its code needs has no wheels for some machines.
+SAMPLES = --extra samples --no-emit-package pyglet --no-emit-package pymunk --no-emit-package pytiled-parser
+
+lock: ## Write the lock files again from pyproject.toml, keeping every version that still fits
+	@sh scripts/setup uv
+	$(COMPILE) pyproject.toml --python-version 3.12 $(SAMPLES) --group dev -o requirements/dev.lock
+	$(COMPILE) pyproject.toml --python-version 3.12 $(SAMPLES) --group build -o requirements/run.lock
+
+clean: ## Remove what make installed or built, never the service's data
+	rm -rf .venv .uv build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+installed-run:
+	@sh scripts/setup run
+
+installed-dev:
+	@sh scripts/setup dev
