@@ -1,0 +1,294 @@
+"""Alignment: which stretch of a query copies which stretch of a reference.
+
+Decides from the vectors of one query and one reference, for any algorithm. It does not decide which
+references are worth aligning (match) nor what to do about a copy (registry.domain.policy).
+
+A copy is a line t_reference = slope * t_query + offset. Along a candidate line every reference row is
+worth its gain against the query row that falls on it: +1 for an identical pair, 0 at `match_bits`, -1
+far beyond. The run of rows with the largest sum is the segment: it bridges a few bad rows and ends
+where the copy ends.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from fingerprinting.model import VECTOR_BITS, VECTOR_BYTES, Descriptors
+from fingerprinting.traits import Traits
+
+# Speeds from half to double, 3 % apart: half a step of error drifts by 0.15 s in 10 s. Unchanged speed
+# comes first and wins unless another explains clearly more: a still scene fits any speed.
+_OTHER_SLOPES = 2.0 ** (np.array([k for k in range(-24, 25) if k]) / 24)
+_OTHER_SPEED_FACTOR = 1.3
+_MAX_SEGMENTS = 32
+# Pairs compared at once: bounds memory to about 60 MB.
+_PAIRS_AT_ONCE = 1 << 19
+# Up to this many pairs every offset is tried, beyond it those that the index hits propose.
+_EXHAUSTIVE_PAIRS = 2_000_000
+_PROPOSALS = 24
+
+Floats = npt.NDArray[np.float64]
+Gains = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alignment:
+    """A matched stretch; both intervals are [start, end), seconds; `agreement_0_1` is the mean of its rows."""
+
+    query_start_s: float
+    query_end_s: float
+    reference_start_s: float
+    reference_end_s: float
+    slope: float
+    agreement_0_1: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Side:
+    """One file's descriptors and its whole length."""
+
+    descriptors: Descriptors
+    duration_s: float
+
+
+def align(query: Side, reference: Side, traits: Traits, *, pairs_s: Floats) -> list[Alignment]:
+    """Find the segments in which `query` copies `reference`, longest first; empty when nothing lines up.
+
+    Args:
+        pairs_s: float64 (n, 2), times (query, reference) of near pairs that the index found; they
+            propose lines where trying all would take too long.
+    """
+    search = _Search(
+        _Grid.of(query, traits, traits.query_step_s), _Grid.of(reference, traits, traits.step_s), traits
+    )
+    min_rows = max(2, round((traits.min_run_s - 2 * traits.reach_s) / traits.step_s))
+    found: list[Alignment] = []
+    while len(found) < _MAX_SEGMENTS:
+        run = search.best_run(pairs_s)
+        if run is None or run.gain < min_rows / 2 or run.end - run.start < min_rows:
+            break
+        alignment = search.alignment(run, query.duration_s, reference.duration_s)
+        search.close(alignment)
+        found.append(alignment)
+    return _merged(found, traits.step_s)
+
+
+@dataclass(frozen=True, slots=True)
+class _Grid:
+    """Descriptors on a regular time line: row i at first_s + i * step_s; absent rows carry no weight."""
+
+    first_s: float
+    step_s: float
+    words: npt.NDArray[np.uint64]
+    present: npt.NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, side: Side, traits: Traits, step_s: float) -> "_Grid":
+        times_s = side.descriptors.times_s
+        rows = np.round((times_s - traits.first_s) / step_s).astype(np.int64)
+        # The last row stands as far before the end as the first one after the start, at least a step.
+        spanned_s = side.duration_s - traits.first_s - max(traits.first_s, step_s)
+        size = max(round(spanned_s / step_s), int(rows.max(initial=-1)), 0) + 1
+        words = np.zeros((size, VECTOR_BYTES // 8), np.uint64)
+        present = np.zeros(size, bool)
+        words[rows] = np.ascontiguousarray(side.descriptors.vectors).view(np.uint64)
+        present[rows] = True
+        return cls(traits.first_s, step_s, words, present)
+
+    def __len__(self) -> int:
+        return len(self.words)
+
+    @property
+    def times_s(self) -> Floats:
+        return self.first_s + np.arange(len(self)) * self.step_s
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """Reference rows [start, end) on the line t_reference = slope * t_query + offset_s."""
+
+    gain: float
+    start: int
+    end: int
+    slope: float
+    offset_s: float
+    agreement: float
+
+
+class _Search:
+    """Finds the best runs one after another; what one has used is closed to the next."""
+
+    def __init__(self, query: _Grid, reference: _Grid, traits: Traits) -> None:
+        self._query, self._reference, self._traits = query, reference, traits
+        self._open = np.ones(len(query), bool)
+
+    def best_run(self, pairs_s: Floats) -> _Run | None:
+        """The best run at unchanged speed, or at another one that explains clearly more."""
+        query, reference = self._query, self._reference
+        if not len(query) or not len(reference):
+            return None
+        pairs_s = pairs_s[self._open[self._row_of(pairs_s[:, 0])]]
+        if len(query) * len(reference) <= _EXHAUSTIVE_PAIRS:
+            reach_s = len(query) * query.step_s
+            offsets = np.arange(-reach_s, len(reference) * reference.step_s, query.step_s)
+        else:
+            offsets = self._around(self._proposed(pairs_s, 1.0))
+        best = self._best_on_lines(1.0, offsets)
+        ranked = (
+            sorted(_OTHER_SLOPES, key=lambda slope: -self._support(pairs_s, slope)) if len(pairs_s) else []
+        )
+        for slope in ranked[:3]:
+            around = self._around(self._proposed(pairs_s, slope)[:4])
+            for finer in slope * 2.0 ** (np.arange(-2, 3) / 120):
+                run = self._best_on_lines(float(finer), around)
+                if run and (
+                    best is None or run.gain > best.gain * (_OTHER_SPEED_FACTOR if best.slope == 1 else 1)
+                ):
+                    best = run
+        return best
+
+    def alignment(self, run: _Run, query_duration_s: float, reference_duration_s: float) -> Alignment:
+        """The run as intervals, reaching over blank rows at its ends and cut where either file ends."""
+        query, reference, line = self._query, self._reference, run.offset_s
+        first, last = self._over_blanks(run)
+        earliest, latest = max(0.0, line), min(reference_duration_s, run.slope * query_duration_s + line)
+        first_row_s = max(reference.first_s, run.slope * query.first_s + line)
+        last_row_s = min(reference.times_s[-1], run.slope * float(query.times_s[-1]) + line)
+        start, end = reference.times_s[first], reference.times_s[last - 1]
+        # A run that begins with the first row there is begins where the file does, and so at the end.
+        near_s = 1.5 * reference.step_s
+        start = earliest if start - first_row_s < near_s else max(start - self._traits.reach_s, earliest)
+        end = latest if last_row_s - end < near_s else min(end + self._traits.reach_s, latest)
+        return Alignment(
+            query_start_s=(start - run.offset_s) / run.slope,
+            query_end_s=(end - run.offset_s) / run.slope,
+            reference_start_s=start,
+            reference_end_s=end,
+            slope=run.slope,
+            agreement_0_1=run.agreement,
+        )
+
+    def close(self, used: Alignment) -> None:
+        times_s = self._query.times_s
+        self._open[(times_s >= used.query_start_s) & (times_s < used.query_end_s)] = False
+
+    def _row_of(self, query_times_s: Floats) -> npt.NDArray[np.int64]:
+        rows = np.round((query_times_s - self._query.first_s) / self._query.step_s)
+        return rows.astype(np.int64).clip(0, len(self._query) - 1)
+
+    def _proposed(self, pairs_s: Floats, slope: float) -> Floats:
+        """Offsets with most votes of the index hits, in steps of the reference."""
+        cells, votes = np.unique(
+            np.round((pairs_s[:, 1] - slope * pairs_s[:, 0]) / self._traits.step_s), return_counts=True
+        )
+        best: Floats = cells[np.argsort(-votes, kind="stable")[:_PROPOSALS]] * self._traits.step_s
+        return best
+
+    def _around(self, offsets: Floats) -> Floats:
+        """Each offset with its neighbours, up to a step of the reference away, as fine as the query is."""
+        fine = round(self._traits.step_s / self._traits.query_step_s)
+        near = np.arange(-fine - 1, fine + 2) * self._traits.query_step_s
+        return np.unique(np.round((offsets[:, None] + near).ravel(), 6))
+
+    def _support(self, pairs_s: Floats, slope: float) -> int:
+        """How many query rows have a hit on the best line of this slope."""
+        offset = self._proposed(pairs_s, slope)[0]
+        near = np.abs(pairs_s[:, 1] - slope * pairs_s[:, 0] - offset) <= self._traits.step_s
+        return len(np.unique(pairs_s[near, 0]))
+
+    def _best_on_lines(self, slope: float, offsets: Floats) -> _Run | None:
+        best: _Run | None = None
+        for chunk in _chunks(offsets, max(1, _PAIRS_AT_ONCE // len(self._reference))):
+            gains = self._gains(slope, chunk)
+            sums, starts, ends = _best_runs(gains)
+            line = int(sums.argmax())
+            if best is None or sums[line] > best.gain:
+                start, end = int(starts[line]), int(ends[line])
+                worth = gains[line, start:end]
+                bits = (
+                    self._traits.match_bits * (1 - float(worth[worth != 0].mean()))
+                    if worth.any()
+                    else VECTOR_BITS
+                )
+                agreement = min(1.0, max(0.0, 1 - bits / (VECTOR_BITS / 2)))
+                best = _Run(float(sums[line]), start, end, slope, float(chunk[line]), agreement)
+        return best
+
+    def _partners(self, slope: float, offsets: Floats) -> npt.NDArray[np.int64]:
+        """The query row that falls on each reference row, on each line: int64 (lines, rows), also out of range."""
+        times_s = (self._reference.times_s - offsets[:, None]) / slope
+        return np.round((times_s - self._query.first_s) / self._query.step_s).astype(np.int64)
+
+    def _gains(self, slope: float, offsets: Floats) -> Gains:
+        """Worth of every reference row on every line: float32 (lines, rows)."""
+        query, reference = self._query, self._reference
+        partner = self._partners(slope, offsets)
+        inside = (partner >= 0) & (partner < len(query))
+        partner[~inside] = 0
+        bits = np.zeros(partner.shape, np.uint16)
+        for word in range(reference.words.shape[1]):
+            bits += np.bitwise_count(query.words[partner, word] ^ reference.words[None, :, word])
+        gains = np.clip(1 - bits.astype(np.float32) / self._traits.match_bits, -1, 1)
+        gains[~(query.present[partner] & reference.present)] = 0
+        # Past the query's end, or where another segment already stands, nothing can be bridged.
+        gains[~(inside & self._open[partner])] = -len(reference)
+        return gains
+
+    def _over_blanks(self, run: _Run) -> tuple[int, int]:
+        """Reach over rows next to the run that are blank in both files: a fade belongs to what fades."""
+        partner = self._partners(run.slope, np.array([run.offset_s]))[0]
+        inside = (partner >= 0) & (partner < len(self._query))
+        partner[~inside] = 0
+        blank = inside & ~self._reference.present & ~self._query.present[partner] & self._open[partner]
+        start, end = run.start, run.end
+        while start > 0 and blank[start - 1]:
+            start -= 1
+        while end < len(blank) and blank[end]:
+            end += 1
+        return start, end
+
+
+def _chunks(values: Floats, size: int) -> Iterator[Floats]:
+    for start in range(0, len(values), size):
+        yield values[start : start + size]
+
+
+def _best_runs(gains: Gains) -> tuple[Gains, npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """The run with the largest sum on each line, [start, end): Kadane's algorithm on all lines at once."""
+    lines = len(gains)
+    current, best = np.zeros(lines, np.float32), np.zeros(lines, np.float32)
+    start, best_start, best_end = (np.zeros(lines, np.int64) for _ in range(3))
+    for row, gain in enumerate(np.ascontiguousarray(gains.T)):
+        fresh = current <= 0
+        start[fresh] = row
+        current = np.where(fresh, gain, current + gain)
+        better = current > best
+        best[better], best_start[better], best_end[better] = current[better], start[better], row + 1
+    return best, best_start, best_end
+
+
+def _merged(found: list[Alignment], step_s: float) -> list[Alignment]:
+    """Join neighbours whose lines differ by no more than the sampling can tell."""
+    merged: list[Alignment] = []
+    near_s = 4 * step_s
+    for piece in sorted(found, key=lambda a: a.query_start_s):
+        last = merged[-1] if merged else None
+        if (
+            last is not None
+            and abs(piece.query_start_s - last.query_end_s) <= near_s
+            and abs(piece.reference_start_s - last.reference_end_s) <= near_s
+            and abs(piece.slope / last.slope - 1) < 0.1
+        ):
+            share = (last.query_end_s - last.query_start_s) / (piece.query_end_s - last.query_start_s)
+            agreement = share * last.agreement_0_1 + (1 - share) * piece.agreement_0_1
+            merged[-1] = replace(
+                last,
+                query_end_s=piece.query_end_s,
+                reference_end_s=piece.reference_end_s,
+                agreement_0_1=agreement,
+            )
+        else:
+            merged.append(piece)
+    return sorted(merged, key=lambda a: a.query_start_s - a.query_end_s)

@@ -1,0 +1,1 @@
+"""Indexes: vectors with times go in, the nearest ones come out. One index for each algorithm."""

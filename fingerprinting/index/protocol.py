@@ -1,0 +1,99 @@
+"""What every index does, whatever engine is behind it.
+
+An index is a cache of the database: it can always be rebuilt, so it never decides what is true. It
+holds rows of 256 bits, each with the number of its item and its time; it answers which rows lie
+near a query row. It knows nothing of works, holders or verdicts.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from fingerprinting.model import Descriptors, ItemNumber, Vectors
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hits:
+    """Near pairs, ordered by query row, then distance, then item and time.
+
+    Attributes:
+        query_rows: int64 (n,) row of the query that was near.
+        items: int64 (n,) number of the item it was near to.
+        times_s: float64 (n,) where in that item.
+        distances_bits: int32 (n,).
+    """
+
+    query_rows: npt.NDArray[np.int64]
+    items: npt.NDArray[np.int64]
+    times_s: npt.NDArray[np.float64]
+    distances_bits: npt.NDArray[np.int32]
+
+    def __len__(self) -> int:
+        return len(self.query_rows)
+
+
+class FingerprintIndex(Protocol):
+    """Nearest rows of 256 bits. Safe for use by several threads."""
+
+    @property
+    def size(self) -> int:
+        """Rows held."""
+
+    def add(self, item: ItemNumber, descriptors: Descriptors) -> None:
+        """Add an item's rows; the next search sees them. Adding an item twice is the caller's fault."""
+
+    def remove(self, item: ItemNumber) -> int:
+        """Remove an item's rows; no later search sees them. Returns how many there were."""
+
+    def search(self, queries: Vectors, *, radius_bits: int, limit: int) -> Hits:
+        """For each query row, its nearest rows, at most `limit`, none farther than `radius_bits`.
+
+        Args:
+            queries: uint8 (n, 32).
+        """
+
+    def items(self) -> set[ItemNumber]:
+        """Numbers of all items that have rows here."""
+
+    def dump(self) -> bytes:
+        """Everything held, for `load` of the same class."""
+
+    def load(self, data: bytes) -> None:
+        """Replace everything held. Raises ValueError when `data` is not a dump."""
+
+
+# A row's identity packs its item and its time: 31 bits of item number, 32 bits of milliseconds (49 days).
+_MS_BITS = 32
+_MS_MASK = (1 << _MS_BITS) - 1
+
+
+def row_ids(item: ItemNumber, descriptors: Descriptors) -> npt.NDArray[np.int64]:
+    """Identities of an item's rows."""
+    if not 0 <= item < 1 << 31:
+        raise ValueError(f"item number {item} does not fit 31 bits")
+    return (np.int64(item) << _MS_BITS) | np.round(descriptors.times_s * 1000).astype(np.int64)
+
+
+def id_range(item: ItemNumber) -> tuple[int, int]:
+    """All identities of an item: [first, last)."""
+    return item << _MS_BITS, (item + 1) << _MS_BITS
+
+
+def hits_of(
+    query_rows: npt.NDArray[np.int64], ids: npt.NDArray[np.int64], distances: npt.NDArray[np.int32]
+) -> Hits:
+    """Unpack identities and put hits in their order."""
+    order = np.lexsort((ids, distances, query_rows))
+    ids = ids[order]
+    return Hits(
+        query_rows=query_rows[order],
+        items=ids >> _MS_BITS,
+        times_s=(ids & _MS_MASK) / 1000,
+        distances_bits=distances[order],
+    )
+
+
+def items_of(ids: npt.NDArray[np.int64]) -> set[ItemNumber]:
+    return {ItemNumber(int(number)) for number in np.unique(ids >> _MS_BITS)}
