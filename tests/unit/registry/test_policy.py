@@ -1,0 +1,230 @@
+"""From matched works to a verdict: what may block, and what never may."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from registry.domain.policy import (
+    Action,
+    Assurance,
+    MatchedWork,
+    Policy,
+    ReasonCode,
+    Thresholds,
+    Verdict,
+    decide,
+    unknown,
+)
+from registry.domain.preferences import Answer
+from registry.errors import Invalid
+
+THRESHOLDS = Thresholds(review_matched_s=2.0, block_matched_s=5.0)
+SEVERITY = {Verdict.CLEAR: 0, Verdict.REVIEW: 1, Verdict.BLOCK: 2}
+
+
+def work(**fields: Any) -> MatchedWork:
+    defaults: dict[str, Any] = {
+        "work_id": "wrk_1",
+        "title": "Night Train",
+        "policy": Policy.BLOCK,
+        "assurance": Assurance.VETTED,
+        "own": False,
+        "disputed": False,
+        "preference": Answer.UNSET,
+        "matched_s": 10.0,
+    }
+    return MatchedWork(**defaults | fields)
+
+
+def outcome(*works: MatchedWork) -> tuple[Verdict, list[str]]:
+    decision = decide(works, thresholds=THRESHOLDS)
+    return decision.verdict, [reason.code for reason in decision.reasons]
+
+
+WORKS = st.builds(
+    MatchedWork,
+    work_id=st.integers(0, 10**9).map("wrk_{}".format),
+    title=st.text(max_size=20),
+    policy=st.sampled_from(Policy),
+    assurance=st.sampled_from(Assurance),
+    own=st.booleans(),
+    disputed=st.booleans(),
+    preference=st.sampled_from(Answer),
+    matched_s=st.sampled_from([0.0, 1.9, 2.0, 4.9, 5.0, 60.0]),
+)
+SEVERAL = st.lists(WORKS, max_size=5, unique_by=lambda matched: matched.work_id)
+
+
+def test_no_match_is_clear_and_says_so() -> None:
+    assert outcome() == (Verdict.CLEAR, [ReasonCode.NO_MATCH])
+
+
+@pytest.mark.parametrize(
+    ("policy", "verdict", "code"),
+    [
+        (Policy.BLOCK, Verdict.BLOCK, ReasonCode.POLICY_BLOCK),
+        (Policy.REVIEW, Verdict.REVIEW, ReasonCode.POLICY_REVIEW),
+        (Policy.NOTIFY, Verdict.CLEAR, ReasonCode.POLICY_NOTIFY),
+    ],
+)
+def test_where_nothing_was_said_the_work_s_policy_decides(
+    policy: Policy, verdict: Verdict, code: ReasonCode
+) -> None:
+    assert outcome(work(policy=policy)) == (verdict, [code])
+
+
+@pytest.mark.parametrize("policy", Policy)
+def test_a_reservation_blocks_whatever_the_policy(policy: Policy) -> None:
+    matched = work(policy=policy, preference=Answer.RESERVED)
+    assert outcome(matched) == (Verdict.BLOCK, [ReasonCode.RESERVED])
+
+
+@pytest.mark.parametrize("policy", Policy)
+def test_a_permission_only_notifies_whatever_the_policy(policy: Policy) -> None:
+    matched = work(policy=policy, preference=Answer.ALLOWED)
+    assert outcome(matched) == (Verdict.CLEAR, [ReasonCode.ALLOWED])
+    assert decide([matched], thresholds=THRESHOLDS).actions == {"wrk_1": Action.NOTIFY}
+
+
+@pytest.mark.parametrize(
+    ("preference", "code"),
+    [
+        (Answer.CONSTRAINED, ReasonCode.CONSTRAINED),
+        (Answer.DISPUTED, ReasonCode.PREFERENCE_DISPUTED),
+    ],
+)
+def test_terms_and_disputes_are_at_least_reviewed(preference: Answer, code: ReasonCode) -> None:
+    assert outcome(work(preference=preference, policy=Policy.NOTIFY)) == (Verdict.REVIEW, [code])
+    assert outcome(work(preference=preference, policy=Policy.BLOCK)) == (Verdict.BLOCK, [code])
+
+
+def test_the_asker_s_own_work_does_not_count() -> None:
+    assert outcome(work(own=True, preference=Answer.RESERVED)) == (Verdict.CLEAR, [ReasonCode.OWN_WORK])
+
+
+def test_a_match_counts_from_the_review_threshold_on() -> None:
+    assert outcome(work(matched_s=1.99)) == (Verdict.CLEAR, [ReasonCode.TOO_SHORT])
+    assert outcome(work(matched_s=2.0, policy=Policy.REVIEW))[0] is Verdict.REVIEW
+
+
+def test_a_match_may_block_from_the_block_threshold_on() -> None:
+    expected = [ReasonCode.POLICY_BLOCK, ReasonCode.TOO_SHORT_TO_BLOCK]
+    assert outcome(work(matched_s=4.99)) == (Verdict.REVIEW, expected)
+    assert outcome(work(matched_s=5.0))[0] is Verdict.BLOCK
+
+
+def test_an_unverified_holder_causes_a_review_at_most() -> None:
+    expected = [ReasonCode.RESERVED, ReasonCode.HOLDER_UNVERIFIED]
+    matched = work(assurance=Assurance.UNVERIFIED, preference=Answer.RESERVED)
+    assert outcome(matched) == (Verdict.REVIEW, expected)
+    assert outcome(replace(matched, assurance=Assurance.EMAIL))[0] is Verdict.BLOCK
+
+
+def test_an_open_conflict_causes_a_review_at_most() -> None:
+    expected = [ReasonCode.POLICY_BLOCK, ReasonCode.OWNERSHIP_CONFLICT]
+    assert outcome(work(disputed=True)) == (Verdict.REVIEW, expected)
+
+
+def test_every_cause_of_a_lowered_verdict_is_named() -> None:
+    matched = work(disputed=True, assurance=Assurance.UNVERIFIED, matched_s=3.0)
+    assert outcome(matched)[1] == [
+        ReasonCode.POLICY_BLOCK,
+        ReasonCode.TOO_SHORT_TO_BLOCK,
+        ReasonCode.HOLDER_UNVERIFIED,
+        ReasonCode.OWNERSHIP_CONFLICT,
+    ]
+
+
+def test_the_most_severe_work_decides_and_each_keeps_its_own_action() -> None:
+    decision = decide(
+        [
+            work(work_id="wrk_own", own=True),
+            work(work_id="wrk_notify", policy=Policy.NOTIFY),
+            work(work_id="wrk_block"),
+            work(work_id="wrk_review", policy=Policy.REVIEW),
+        ],
+        thresholds=THRESHOLDS,
+    )
+    assert decision.verdict is Verdict.BLOCK
+    assert decision.actions == {
+        "wrk_own": Action.IGNORE,
+        "wrk_notify": Action.NOTIFY,
+        "wrk_block": Action.BLOCK,
+        "wrk_review": Action.REVIEW,
+    }
+    assert [reason.work_id for reason in decision.reasons] == list(decision.actions)
+
+
+def test_a_question_that_could_not_be_asked_is_unknown_never_clear() -> None:
+    decision = unknown("index_behind", "The index is behind the registry.")
+    assert decision.verdict is Verdict.UNKNOWN
+    assert [(reason.code, reason.message, reason.work_id) for reason in decision.reasons] == [
+        ("index_behind", "The index is behind the registry.", None)
+    ]
+    assert decision.actions == {}
+
+
+@given(SEVERAL)
+def test_every_work_has_an_action_and_a_reason_in_a_plain_sentence(several: list[MatchedWork]) -> None:
+    decision = decide(several, thresholds=THRESHOLDS)
+    assert set(decision.actions) == {matched.work_id for matched in several}
+    assert {reason.work_id for reason in decision.reasons} >= set(decision.actions)
+    assert decision.reasons
+    assert all(reason.message.endswith(".") for reason in decision.reasons)
+
+
+@given(SEVERAL, WORKS)
+def test_a_stricter_policy_never_lowers_the_verdict(several: list[MatchedWork], one: MatchedWork) -> None:
+    verdicts = [
+        decide([*several, replace(one, policy=policy)], thresholds=THRESHOLDS).verdict
+        for policy in (Policy.NOTIFY, Policy.REVIEW, Policy.BLOCK)
+    ]
+    assert verdicts == sorted(verdicts, key=SEVERITY.__getitem__)
+
+
+@given(WORKS)
+def test_a_longer_match_never_lowers_the_verdict(one: MatchedWork) -> None:
+    longer = replace(one, matched_s=one.matched_s + 3)
+    before, after = (decide([matched], thresholds=THRESHOLDS).verdict for matched in (one, longer))
+    assert SEVERITY[after] >= SEVERITY[before]
+
+
+@given(SEVERAL)
+def test_unverified_and_contested_works_never_block(several: list[MatchedWork]) -> None:
+    weak = [
+        replace(matched, assurance=Assurance.UNVERIFIED) if index % 2 else replace(matched, disputed=True)
+        for index, matched in enumerate(several)
+    ]
+    assert decide(weak, thresholds=THRESHOLDS).verdict is not Verdict.BLOCK
+
+
+@given(SEVERAL, WORKS)
+def test_one_more_work_never_lowers_the_verdict(several: list[MatchedWork], one: MatchedWork) -> None:
+    before = decide(several, thresholds=THRESHOLDS).verdict
+    after = decide([*several, one], thresholds=THRESHOLDS).verdict
+    assert SEVERITY[after] >= SEVERITY[before]
+
+
+@given(SEVERAL)
+def test_own_works_alone_are_always_clear(several: list[MatchedWork]) -> None:
+    own = [replace(matched, own=True) for matched in several]
+    assert decide(own, thresholds=THRESHOLDS).verdict is Verdict.CLEAR
+
+
+def test_assurances_compare_by_how_much_they_prove() -> None:
+    ordered = [Assurance.UNVERIFIED, Assurance.EMAIL, Assurance.DOMAIN, Assurance.VETTED]
+    assert sorted(Assurance) == ordered
+    assert max(ordered) is Assurance.VETTED
+    assert Assurance.UNVERIFIED < Assurance.EMAIL <= Assurance.EMAIL
+    assert Assurance.VETTED > Assurance.DOMAIN >= Assurance.DOMAIN
+    assert not Assurance.EMAIL < Assurance.UNVERIFIED
+    assert not Assurance.EMAIL >= Assurance.DOMAIN
+
+
+@pytest.mark.parametrize(("review", "block"), [(-1.0, 5.0), (5.0, 2.0), (float("nan"), 5.0)])
+def test_thresholds_out_of_order_are_refused(review: float, block: float) -> None:
+    with pytest.raises(Invalid):
+        Thresholds(review_matched_s=review, block_matched_s=block)
