@@ -1,0 +1,203 @@
+"""The manifest of a claim, and values over the pipe."""
+
+import base64
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from provenance.authority import SigningAlgorithm, SigningIdentity, TrustAnchor
+from provenance.encoding import Undecodable, decode, encode
+from provenance.explanations import EXPLANATIONS, explain
+from provenance.manifest import PARENT_ID, build_manifest, opens_source
+from provenance.model import (
+    ActionFact,
+    AssertedCheck,
+    Failure,
+    IngredientFacts,
+    Integrity,
+    IntegrityState,
+    ManifestFacts,
+    ReleaseClaim,
+    SignerFacts,
+    SignerState,
+    SoftBinding,
+    TrainingMining,
+)
+from provenance.worker import Operation, Request
+
+AT = datetime(2026, 3, 1, 14, 30, tzinfo=timezone(timedelta(hours=2)))
+
+
+def assertion(manifest: dict[str, Any], label: str) -> dict[str, Any]:
+    (found,) = (item for item in manifest["assertions"] if item["label"] == label)
+    return dict(found)
+
+
+def first_action(manifest: dict[str, Any]) -> dict[str, Any]:
+    return dict(assertion(manifest, "c2pa.actions.v2")["data"]["actions"][0])
+
+
+def test_an_ai_clip_was_created(claim: ReleaseClaim) -> None:
+    manifest = build_manifest(replace(claim, created_at=AT), parent=False)
+    action = first_action(manifest)
+    assert action["action"] == "c2pa.created"
+    assert action["when"] == "2026-03-01T12:30:00Z"
+    assert action["digitalSourceType"].endswith("/trainedAlgorithmicMedia")
+    assert action["softwareAgent"] == {"name": "Dreamer", "version": "3.1"}
+    assert assertion(manifest, "c2pa.actions.v2")["data"]["allActionsIncluded"] is True
+    assert manifest["claim_generator_info"][0]["specVersion"] == "2.4.0"
+
+
+def test_signed_input_is_never_created_afresh(claim: ReleaseClaim) -> None:
+    action = first_action(build_manifest(claim, parent=True))
+    assert action["action"] == "c2pa.opened"
+    assert action["parameters"] == {"ingredientIds": [PARENT_ID]}
+    assert opens_source(claim, parent=True)
+
+
+@pytest.mark.parametrize("parent", [False, True])
+def test_no_source_type_is_made_up_for_a_clip_that_is_not_ai(claim: ReleaseClaim, *, parent: bool) -> None:
+    human = replace(claim, ai_generated=False)
+    action = first_action(build_manifest(human, parent=parent))
+    assert action["action"] == "c2pa.opened"
+    assert "digitalSourceType" not in action
+    assert opens_source(human, parent=parent)
+
+
+def test_an_unnamed_generator_is_not_given_a_name(claim: ReleaseClaim) -> None:
+    unnamed = replace(claim, generator_name=None)
+    assert "softwareAgent" not in first_action(build_manifest(unnamed, parent=False))
+    versionless = replace(claim, generator_version=None)
+    assert first_action(build_manifest(versionless, parent=False))["softwareAgent"] == {"name": "Dreamer"}
+
+
+def test_check_and_bindings_are_created_assertions(claim: ReleaseClaim) -> None:
+    manifest = build_manifest(claim, parent=False)
+    assert assertion(manifest, "org.clearmark.check")["created"] is True
+    bindings = [item for item in manifest["assertions"] if item["label"] == "c2pa.soft-binding"]
+    assert [(item["created"], item["data"]["alg"]) for item in bindings] == [
+        (True, "io.iscc.v0"),
+        (True, "org.clearmark.video-phash-v1"),
+    ]
+    assert base64.b64decode(bindings[1]["data"]["blocks"][0]["value"]) == bytes(range(32))
+
+
+def test_silence_on_training_is_no_assertion(claim: ReleaseClaim) -> None:
+    manifest = build_manifest(replace(claim, training_mining=TrainingMining()), parent=False)
+    assert "cawg.training-mining" not in [item["label"] for item in manifest["assertions"]]
+
+
+def test_an_unknown_code_has_an_explanation_that_names_it() -> None:
+    assert "some.new.code" in explain("some.new.code")
+    assert all(sentence.endswith(".") and sentence[0].isupper() for sentence in EXPLANATIONS.values())
+
+
+# Spelled out: building Hypothesis's own table of characters takes seconds in a fresh clone.
+texts = st.text(alphabet='ab01<>&"\\/:.\x00\n\u202e\u00e9\U0001f600', max_size=20)
+maybe = st.none() | texts
+signers = st.builds(SignerFacts, state=st.sampled_from(SignerState), name=maybe, trust_list=maybe)
+integrities = st.builds(
+    Integrity,
+    state=st.sampled_from(IntegrityState),
+    failures=st.lists(st.builds(Failure, code=texts, explanation=texts), max_size=2).map(tuple),
+)
+manifest_facts = st.builds(
+    ManifestFacts,
+    integrity=integrities,
+    signer=signers,
+    timestamp=st.none() | st.datetimes(timezones=st.just(UTC)),
+    actions=st.lists(
+        st.builds(ActionFact, action=texts, when=maybe, software_agent=maybe, digital_source_type=maybe),
+        max_size=2,
+    ).map(tuple),
+    ai_generated=st.none() | st.booleans(),
+    training_mining=st.dictionaries(texts, st.dictionaries(texts, texts, max_size=2), max_size=2),
+    ingredients=st.lists(
+        st.builds(
+            IngredientFacts,
+            title=maybe,
+            relationship=maybe,
+            integrity=integrities,
+            signer=signers,
+            ai_generated=st.none() | st.booleans(),
+            depth=st.integers(1, 9),
+        ),
+        max_size=2,
+    ).map(tuple),
+    soft_bindings=st.lists(
+        st.builds(SoftBinding, algorithm=texts, value=st.binary(max_size=9)), max_size=2
+    ).map(tuple),
+    check=st.none() | st.dictionaries(texts, st.integers() | texts, max_size=2),
+    raw=st.none() | st.dictionaries(texts, st.lists(st.floats(allow_nan=False)), max_size=2),
+)
+
+
+@given(facts=manifest_facts)
+def test_facts_survive_the_pipe(facts: ManifestFacts) -> None:
+    assert decode(ManifestFacts, json.loads(json.dumps(encode(facts)))) == facts
+
+
+def test_a_request_survives_the_pipe(claim: ReleaseClaim) -> None:
+    identity = SigningIdentity(
+        certificate_chain_pem="chain",
+        key_path=Path("/keys/key.pem"),
+        algorithm=SigningAlgorithm.ES256,
+        anchors=(TrustAnchor(pem="pem", uri="urn:example:a"),),
+        not_after=AT,
+        name="n",
+        development=True,
+    )
+    request = Request(
+        operation=Operation.SIGN,
+        identity=identity,
+        trust_anchors=(),
+        tsa_url=None,
+        source=Path("/a"),
+        target=Path("/b"),
+        claim=claim,
+    )
+    assert decode(Request, json.loads(json.dumps(encode(request)))) == request
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"check_id": 3},
+        {"check_id": None},
+        {"index_sequence": True},
+        {"index_sequence": "1"},
+        {"checked_at": "yesterday"},
+        {"algorithms": "a"},
+        {"algorithms": [1]},
+        {"unknown": 1},
+    ],
+)
+def test_what_is_not_exactly_the_value_is_refused(claim: ReleaseClaim, change: dict[str, object]) -> None:
+    with pytest.raises(Undecodable):
+        decode(AssertedCheck, encode(claim.check) | change)
+
+
+def test_a_missing_field_is_refused(claim: ReleaseClaim) -> None:
+    data = encode(claim.check)
+    del data["verdict"]
+    with pytest.raises(Undecodable):
+        decode(AssertedCheck, data)
+
+
+@given(
+    data=st.recursive(
+        st.none() | st.booleans() | st.integers() | texts,
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
+        max_leaves=8,
+    )
+)
+def test_no_json_makes_decoding_fail_otherwise(data: object) -> None:
+    for kind in (ManifestFacts, AssertedCheck, Request):
+        with pytest.raises(Undecodable):
+            decode(kind, data)
