@@ -1,0 +1,73 @@
+"""Sessions on SQLite and PostgreSQL, with one meaning: a write transaction sees no other half way.
+
+Services get a session, flush, and never commit; `transaction` below is where edges commit.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session, sessionmaker
+
+_WAIT_S = 30
+
+
+class Database:
+    """An engine and its two ways in: `transaction` to change, `reading` to look."""
+
+    def __init__(self, url: str) -> None:
+        self.url = sa.make_url(url)
+        self.engine = sa.create_engine(self.url, pool_pre_ping=True, **_options(self.url))
+        if self.is_sqlite:
+            _make_transactional(self.engine)
+        self._write = sessionmaker(self.engine.execution_options(write=True), expire_on_commit=False)
+        self._read = sessionmaker(self.engine, expire_on_commit=False, autoflush=False)
+
+    @property
+    def is_sqlite(self) -> bool:
+        return self.url.get_backend_name() == "sqlite"
+
+    @contextmanager
+    def transaction(self) -> Iterator[Session]:
+        """A session that commits at the end, or changes nothing when the block raises."""
+        with self._write() as session, session.begin():
+            yield session
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        """A session for looking; on SQLite it never waits for a writer."""
+        with self._read() as session:
+            yield session
+
+    def dispose(self) -> None:
+        self.engine.dispose()
+
+
+def _options(url: sa.URL) -> dict[str, object]:
+    if url.get_backend_name() == "sqlite":
+        return {"connect_args": {"timeout": _WAIT_S, "check_same_thread": False}, "poolclass": sa.QueuePool}
+    return {"pool_size": 10, "max_overflow": 20}
+
+
+def _make_transactional(engine: sa.Engine) -> None:
+    """SQLite as SQLAlchemy documents it: WAL, foreign keys, and our own BEGIN.
+
+    A writer says BEGIN IMMEDIATE: a transaction that reads first and writes later could otherwise
+    fail half way with "database is locked", which no waiting helps.
+    """
+
+    @sa.event.listens_for(engine, "connect")
+    def _connect(connection, _record):  # type: ignore[no-untyped-def]
+        connection.isolation_level = None
+        for pragma in (
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            "foreign_keys=ON",
+            f"busy_timeout={_WAIT_S * 1000}",
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @sa.event.listens_for(engine, "begin")
+    def _begin(connection: sa.Connection) -> None:
+        immediate = connection.get_execution_options().get("write", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")

@@ -1,0 +1,256 @@
+"""The indexes of this process, kept equal to the database through the index log.
+
+The database is the truth: `index_log` says, in an order without gaps, which item's vectors go in and
+out. A process holds its indexes at some sequence and catches up before it answers; when it cannot in
+time, it says so, and the check is `unknown`. A snapshot only saves time at start.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from fingerprinting.document import descriptors_from_bytes, times_to_bytes
+from fingerprinting.errors import BadSnapshot
+from fingerprinting.index.protocol import FingerprintIndex
+from fingerprinting.index.snapshot import Snapshot, read_snapshot, write_snapshot
+from fingerprinting.match import Reference, find_copies
+from fingerprinting.model import Algorithm, Descriptors, Fingerprint, ItemNumber, Segment
+from registry.errors import RegistryError
+from registry.models import Corpus, Heads, IndexLogRow, Item, StoredDescriptors
+
+_BATCH = 200
+# Corpora that are searched; checks are kept to look back at, not searched.
+SEARCHED = (Corpus.WORKS, Corpus.RELEASES)
+
+
+class Operation(StrEnum):
+    ADD = "add"
+    REMOVE = "remove"
+
+
+class IndexBehind(RegistryError):
+    """The indexes could not be brought up to the log in time."""
+
+    def __init__(self, *, sequence: int, target: int) -> None:
+        super().__init__(f"the index stands at {sequence} of {target}")
+        self.sequence = sequence
+        self.target = target
+
+
+# -- the log: used by whoever changes what is searchable ---------------------------------------
+
+
+def store_item(
+    session: Session, corpus: Corpus, subject_id: str, fingerprint: Fingerprint, *, at: datetime
+) -> Item:
+    """Store a fingerprint and, where its corpus is searched, put it on the log."""
+    item = Item(
+        corpus=corpus.value,
+        subject_id=subject_id,
+        duration_s=fingerprint.duration_s,
+        descriptors=[
+            StoredDescriptors(
+                algorithm=d.algorithm.value, times_ms=times_to_bytes(d), vectors=d.vectors.tobytes()
+            )
+            for d in fingerprint.descriptors
+        ],
+    )
+    session.add(item)
+    session.flush()
+    if corpus in SEARCHED:
+        for descriptors in fingerprint.descriptors:
+            if len(descriptors):
+                _log(session, Operation.ADD, item, descriptors.algorithm.value, at=at)
+    return item
+
+
+def remove_item(session: Session, subject_id: str, *, at: datetime) -> None:
+    """Take a subject's fingerprint out of the indexes and out of the database."""
+    item = session.scalar(sa.select(Item).where(Item.subject_id == subject_id))
+    if item is None:
+        return
+    if item.corpus in SEARCHED:
+        for stored in item.descriptors:
+            _log(session, Operation.REMOVE, item, stored.algorithm, at=at)
+    session.delete(item)
+    session.flush()
+
+
+def fingerprint_of(session: Session, subject_id: str) -> Fingerprint | None:
+    """The stored fingerprint of an asset, release or check."""
+    item = session.scalar(sa.select(Item).where(Item.subject_id == subject_id))
+    return _fingerprint(item) if item else None
+
+
+def _log(session: Session, operation: Operation, item: Item, algorithm: str, *, at: datetime) -> None:
+    # The update locks the one row until commit: sequences have no gaps and commit in their order.
+    sequence = session.execute(
+        sa.update(Heads)
+        .where(Heads.id == 1)
+        .values(index_sequence=Heads.index_sequence + 1)
+        .returning(Heads.index_sequence)
+    ).scalar_one()
+    row = IndexLogRow(
+        sequence=sequence,
+        operation=operation.value,
+        corpus=item.corpus,
+        item_number=item.number,
+        algorithm=algorithm,
+        at=at,
+    )
+    session.add(row)
+    session.flush()
+
+
+def _fingerprint(item: Item) -> Fingerprint:
+    return Fingerprint(
+        duration_s=item.duration_s, descriptors=tuple(_descriptors(stored) for stored in item.descriptors)
+    )
+
+
+def _descriptors(stored: StoredDescriptors) -> Descriptors:
+    return descriptors_from_bytes(Algorithm(stored.algorithm), stored.times_ms, stored.vectors)
+
+
+# -- the engine: used by whoever asks ----------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """Segments, and the log sequence that the search saw."""
+
+    segments: list[Segment]
+    subjects: Mapping[ItemNumber, str]
+    sequence: int
+
+
+@dataclass(slots=True, kw_only=True)
+class IndexEngine:
+    """All indexes of one process: one for each searched corpus and algorithm."""
+
+    make_index: Callable[[], FingerprintIndex]
+    sequence: int = 0
+    _indexes: dict[tuple[Corpus, Algorithm], FingerprintIndex] = field(default_factory=dict)
+    _catching_up: threading.Lock = field(default_factory=threading.Lock)
+
+    def __post_init__(self) -> None:
+        self._reset()
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """Rows held, by corpus and algorithm."""
+        return {f"{corpus}/{algorithm}": index.size for (corpus, algorithm), index in self._indexes.items()}
+
+    def catch_up(self, session: Session, *, timeout_s: float) -> int:
+        """Apply what the log says and this process has not seen; returns the sequence reached.
+
+        Raises:
+            IndexBehind: `timeout_s` was not enough. What was applied stays applied.
+        """
+        deadline = time.monotonic() + timeout_s
+        target = head_sequence(session)
+        if not self._catching_up.acquire(timeout=timeout_s):
+            raise IndexBehind(sequence=self.sequence, target=target)
+        try:
+            if self.sequence > target:  # the database is older than this index: a backup was restored
+                self._reset()
+            while self.sequence < target:
+                if time.monotonic() > deadline:
+                    raise IndexBehind(sequence=self.sequence, target=target)
+                self._apply(session, _rows_after(session, self.sequence))
+            return self.sequence
+        finally:
+            self._catching_up.release()
+
+    def search(self, session: Session, corpus: Corpus, query: Fingerprint, *, timeout_s: float) -> Answer:
+        """Catch up, then find what `query` copies in one corpus.
+
+        Raises:
+            IndexBehind: see `catch_up`.
+        """
+        sequence = self.catch_up(session, timeout_s=timeout_s)
+        subjects: dict[ItemNumber, str] = {}
+
+        def reference_of(number: ItemNumber) -> Reference | None:
+            item = session.get(Item, number)
+            if item is None:
+                return None
+            subjects[number] = item.subject_id
+            return Reference(item=number, fingerprint=_fingerprint(item))
+
+        indexes = {algorithm: self._indexes[corpus, algorithm] for algorithm in Algorithm}
+        return Answer(
+            segments=find_copies(query, indexes, reference_of=reference_of),
+            subjects=subjects,
+            sequence=sequence,
+        )
+
+    def save(self, path: Path) -> int:
+        """Write a snapshot; returns its sequence."""
+        with self._catching_up:
+            dumps = {
+                f"{corpus}/{algorithm}": index.dump() for (corpus, algorithm), index in self._indexes.items()
+            }
+            snapshot = Snapshot(sequence=self.sequence, dumps=dumps)
+        write_snapshot(path, snapshot)
+        return snapshot.sequence
+
+    def restore(self, path: Path) -> int:
+        """Start from a snapshot instead of from nothing; returns its sequence.
+
+        Raises:
+            BadSnapshot: it cannot be used; the engine is empty and catching up rebuilds it.
+        """
+        snapshot = read_snapshot(path)
+        with self._catching_up:
+            try:
+                if set(snapshot.dumps) != set(self.sizes):
+                    raise BadSnapshot(problem=f"{path.name} was made for other algorithms")
+                for (corpus, algorithm), index in self._indexes.items():
+                    index.load(snapshot.dumps[f"{corpus}/{algorithm}"])
+            except (BadSnapshot, ValueError) as error:
+                self._reset()
+                raise BadSnapshot(problem=str(error)) from error
+            self.sequence = snapshot.sequence
+        return snapshot.sequence
+
+    def _reset(self) -> None:
+        self._indexes = {
+            (corpus, algorithm): self.make_index() for corpus in SEARCHED for algorithm in Algorithm
+        }
+        self.sequence = 0
+
+    def _apply(self, session: Session, rows: Sequence[sa.Row[tuple[int, str, str, int, str]]]) -> None:
+        # Columns, not entities: the session may be in the middle of a change of its own.
+        for sequence, operation, corpus, item_number, algorithm in rows:
+            index = self._indexes[Corpus(corpus), Algorithm(algorithm)]
+            if operation == Operation.REMOVE:
+                index.remove(ItemNumber(item_number))
+            else:
+                query = sa.select(StoredDescriptors.times_ms, StoredDescriptors.vectors).where(
+                    StoredDescriptors.item_number == item_number, StoredDescriptors.algorithm == algorithm
+                )
+                stored = session.execute(query).one_or_none()
+                if stored is not None:  # else it was removed later in the log, and its vectors with it
+                    descriptors = descriptors_from_bytes(
+                        Algorithm(algorithm), stored.times_ms, stored.vectors
+                    )
+                    index.add(ItemNumber(item_number), descriptors)
+            self.sequence = sequence
+
+
+def head_sequence(session: Session) -> int:
+    return int(session.scalars(sa.select(Heads.index_sequence)).one())
+
+
+def _rows_after(session: Session, sequence: int) -> Sequence[sa.Row[tuple[int, str, str, int, str]]]:
+    log = IndexLogRow
+    query = sa.select(log.sequence, log.operation, log.corpus, log.item_number, log.algorithm)
+    return session.execute(query.where(log.sequence > sequence).order_by(log.sequence).limit(_BATCH)).all()

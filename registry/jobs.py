@@ -1,0 +1,148 @@
+"""Jobs: what was accepted and must be done, whatever dies meanwhile.
+
+The row is the truth. It is written in the transaction that accepts the work, leased by one runner at
+a time, and marked done in the transaction that stores the result, so nothing is lost and nothing
+takes effect twice. Messages of a broker only say "look now"; `due` finds what no message told of.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from registry.domain.identifiers import Prefix, new_id
+from registry.errors import RegistryError
+from registry.models import Job, JobState
+
+LEASE = timedelta(seconds=60)
+MAX_ATTEMPTS = 8
+_FIRST_RETRY, _LONGEST_RETRY = timedelta(seconds=5), timedelta(hours=4)
+
+
+class JobKind(StrEnum):
+    FINGERPRINT = "fingerprint"
+    CHECK = "check"
+    DELIVER = "deliver"
+    NOTICE_DEADLINE = "notice_deadline"
+
+
+class LeaseLost(RegistryError):
+    """Another runner holds the job now; this one's result must not be stored."""
+
+    def __init__(self, *, job_id: str) -> None:
+        super().__init__(f"{job_id} is leased by another runner")
+        self.job_id = job_id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lease:
+    """A job in hand."""
+
+    job_id: str
+    kind: JobKind
+    subject_id: str
+    owner: str
+    attempts: int
+
+    @property
+    def is_last_attempt(self) -> bool:
+        return self.attempts >= MAX_ATTEMPTS
+
+
+def enqueue(
+    session: Session, kind: JobKind, subject_id: str, *, at: datetime, run_at: datetime | None = None
+) -> Job:
+    """Accept work, to be done at `run_at` or at once."""
+    job = Job(
+        id=new_id(Prefix.JOB, at=at),
+        kind=kind.value,
+        subject_id=subject_id,
+        state=JobState.QUEUED.value,
+        run_at=run_at or at,
+        created_at=at,
+    )
+    session.add(job)
+    session.flush()
+    return job
+
+
+def claim(session: Session, job_id: str, *, owner: str, at: datetime) -> Lease | None:
+    """Take a job that is due and that nobody holds; None when there is nothing to take."""
+    row = session.execute(
+        sa.update(Job)
+        .where(Job.id == job_id, _due(at))
+        .values(state=JobState.RUNNING, attempts=Job.attempts + 1, lease_until=at + LEASE, lease_owner=owner)
+        .returning(Job.kind, Job.subject_id, Job.attempts)
+    ).one_or_none()
+    if row is None:
+        return None
+    return Lease(
+        job_id=job_id, kind=JobKind(row.kind), subject_id=row.subject_id, owner=owner, attempts=row.attempts
+    )
+
+
+def renew(session: Session, lease: Lease, *, at: datetime) -> None:
+    """Keep a job in hand. Raises: LeaseLost."""
+    _update(session, lease, lease_until=at + LEASE)
+
+
+def finish(session: Session, lease: Lease, *, at: datetime) -> None:
+    """Mark the job done, in the transaction that stores what it did. Raises: LeaseLost."""
+    _update(
+        session, lease, state=JobState.DONE, lease_until=None, lease_owner=None, error=None, finished_at=at
+    )
+
+
+def retry(session: Session, lease: Lease, *, error: str, at: datetime) -> None:
+    """Put a job back, later each time; after the last attempt it is failed and stays to be looked at."""
+    if lease.is_last_attempt:
+        _update(
+            session,
+            lease,
+            state=JobState.FAILED,
+            lease_until=None,
+            lease_owner=None,
+            error=error,
+            finished_at=at,
+        )
+        return
+    wait = min(_FIRST_RETRY * 4 ** (lease.attempts - 1), _LONGEST_RETRY)
+    _update(
+        session,
+        lease,
+        state=JobState.QUEUED,
+        lease_until=None,
+        lease_owner=None,
+        error=error,
+        run_at=at + wait,
+    )
+
+
+def due(session: Session, *, at: datetime, limit: int = 100) -> list[tuple[str, JobKind]]:
+    """Jobs that wait or whose runner died, oldest first."""
+    rows = session.execute(sa.select(Job.id, Job.kind).where(_due(at)).order_by(Job.run_at).limit(limit))
+    return [(row.id, JobKind(row.kind)) for row in rows]
+
+
+def release_leases(session: Session) -> int:
+    """Take every lease away: only for a process that knows it is the only one."""
+    result = session.execute(
+        sa.update(Job)
+        .where(Job.state == JobState.RUNNING)
+        .values(state=JobState.QUEUED, lease_until=None, lease_owner=None)
+    )
+    return result.rowcount  # type: ignore[attr-defined, no-any-return]
+
+
+def _due(at: datetime) -> sa.ColumnElement[bool]:
+    waiting = sa.and_(Job.state == JobState.QUEUED, Job.run_at <= at)
+    return sa.or_(waiting, sa.and_(Job.state == JobState.RUNNING, Job.lease_until < at))
+
+
+def _update(session: Session, lease: Lease, **values: object) -> None:
+    mine = sa.and_(Job.id == lease.job_id, Job.lease_owner == lease.owner, Job.state == JobState.RUNNING)
+    changed = session.execute(sa.update(Job).where(mine, Job.attempts == lease.attempts).values(**values))
+    if changed.rowcount != 1:  # type: ignore[attr-defined]
+        raise LeaseLost(job_id=lease.job_id)

@@ -1,0 +1,302 @@
+"""The ledger: an append-only Merkle log of every declaration, verdict, release and notice step.
+
+An entry is public and says what happened to which record and when. What the record said is in it
+only as a salted commitment, so the log can be handed to anyone. `verify` proves the whole log from
+the database, and that each record still is what its last entry committed to.
+"""
+
+import hashlib
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from functools import singledispatch
+from typing import Any
+
+import rfc8785
+import sqlalchemy as sa
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from sqlalchemy.orm import Session
+
+from registry.domain.checkpoint import (
+    BadCheckpoint,
+    Checkpoint,
+    encode_verifier_key,
+    open_checkpoint,
+    sign_checkpoint,
+)
+from registry.domain.merkle import NodeId, appended_nodes, consistency_proof, inclusion_proof, leaf_hash, root
+from registry.errors import Invalid, LedgerError, NotFound
+from registry.models import (
+    Check,
+    CheckStatus,
+    Heads,
+    LedgerCheckpoint,
+    LedgerEntry,
+    LedgerNode,
+    Notice,
+    Release,
+    Reservation,
+    Work,
+)
+
+_SALT_BYTES = 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerIdentity:
+    """Under which name (C2SP origin) and key tree heads are signed."""
+
+    origin: str
+    key: Ed25519PrivateKey
+
+    @property
+    def verifier_key(self) -> str:
+        return encode_verifier_key(signer_name=self.origin, key=self.key.public_key())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proof:
+    """Shows that entry `number` stands in the log that `checkpoint` signed."""
+
+    number: int
+    data: str
+    checkpoint: str
+    hashes: tuple[bytes, ...]
+
+
+# -- what a record commits to ------------------------------------------------------------------
+
+
+@singledispatch
+def facts_of(record: object) -> dict[str, Any]:
+    """What the ledger holds a record to: everything that must not change without an entry."""
+    raise TypeError(f"{type(record).__name__} has no ledger facts")
+
+
+@facts_of.register
+def _(work: Work) -> dict[str, Any]:
+    return {
+        "holder": work.holder_id, "title": work.title, "kind": work.kind, "identifiers": work.identifiers,
+        "creators": work.creators, "year": work.year, "policy": work.policy, "withdrawn": _time(work.withdrawn_at),
+    }  # fmt: skip
+
+
+@facts_of.register
+def _(said: Reservation) -> dict[str, Any]:
+    return {
+        "holder": said.holder_id, "scope": said.scope, "work": said.work_id, "location": said.location,
+        "use": said.use, "value": said.value, "territory": said.territory, "terms": said.terms_url,
+        "declared": _time(said.declared_at), "from": _time(said.valid_from), "until": _time(said.valid_until),
+        "withdrawn": _time(said.withdrawn_at), "superseded": _time(said.superseded_at),
+    }  # fmt: skip
+
+
+@facts_of.register
+def _(check: Check) -> dict[str, Any]:
+    matches = [
+        [m.work_id, m.asset_id, m.algorithm, *_ms(m.query_start_s, m.query_end_s),
+         *_ms(m.reference_start_s, m.reference_end_s), m.policy, m.own]
+        for m in check.matches
+    ]  # fmt: skip
+    return {
+        "holder": check.holder_id, "sha256": check.sha256, "verdict": check.verdict,
+        "reasons": [reason["code"] for reason in check.reasons], "matches": matches, "index": check.index_sequence,
+        "decision": check.decision, "decided_by": check.decided_by, "decided": _time(check.decided_at),
+    }  # fmt: skip
+
+
+@facts_of.register
+def _(release: Release) -> dict[str, Any]:
+    return {
+        "holder": release.holder_id, "check": release.check_id, "state": release.state,
+        "source": release.source_sha256, "sha256": release.sha256, "manifest": release.manifest_id,
+    }  # fmt: skip
+
+
+@facts_of.register
+def _(notice: Notice) -> dict[str, Any]:
+    events = [[e.event, e.state, e.actor, e.reason, _time(e.at)] for e in notice.events]
+    return {
+        "holder": notice.holder_id, "track": notice.track, "state": notice.state, "release": notice.release_id,
+        "content": notice.content, "counter": notice.counter, "events": events,
+    }  # fmt: skip
+
+
+def _time(at: datetime | None) -> str | None:
+    return at.isoformat(timespec="microseconds") if at else None
+
+
+def _ms(*seconds: float) -> list[int]:
+    return [round(s * 1000) for s in seconds]  # whole numbers: a float's last digit must not break a proof
+
+
+# -- writing -----------------------------------------------------------------------------------
+
+
+def record(
+    session: Session, kind: str, subject: Work | Reservation | Check | Release | Notice, *, at: datetime
+) -> int:
+    """Append an entry that commits to what `subject` now says; returns its number.
+
+    Locks the log until the transaction ends, so entries have no gaps and their order is that of commits.
+    """
+    session.flush()
+    size = session.execute(
+        sa.update(Heads)
+        .where(Heads.id == 1)
+        .values(ledger_size=Heads.ledger_size + 1)
+        .returning(Heads.ledger_size)
+    ).scalar_one()
+    number, salt = size - 1, secrets.token_bytes(_SALT_BYTES)
+    entry = {
+        "v": 1, "number": number, "at": _time(at), "kind": kind, "subject": subject.id,
+        "commitment": _commitment(salt, subject),
+    }  # fmt: skip
+    data = rfc8785.dumps(entry)
+    leaf = leaf_hash(data)
+    session.add(
+        LedgerEntry(number=number, subject_id=subject.id, data=data.decode(), leaf_hash=leaf, salt=salt)
+    )
+    for node, value in appended_nodes(number, leaf, _nodes(session)):
+        session.add(LedgerNode(level=node.level, index=node.index, hash=value))
+    session.flush()
+    return int(number)
+
+
+def _commitment(salt: bytes, subject: object) -> str:
+    return hashlib.sha256(salt + rfc8785.dumps(facts_of(subject))).hexdigest()
+
+
+def _nodes(session: Session):  # type: ignore[no-untyped-def]
+    def read(node: NodeId) -> bytes:
+        found = session.get(LedgerNode, (node.level, node.index))
+        if found is None:
+            raise LedgerError(problem=f"the log lacks the subtree {node.level}/{node.index}")
+        return found.hash
+
+    return read
+
+
+# -- reading -----------------------------------------------------------------------------------
+
+
+def size_of(session: Session) -> int:
+    return int(session.scalars(sa.select(Heads.ledger_size)).one())
+
+
+def checkpoint(session: Session, identity: LedgerIdentity, *, at: datetime) -> str:
+    """The signed head of the log as it is now; the same one as long as nothing is appended."""
+    size = size_of(session)
+    stored = session.get(LedgerCheckpoint, size)
+    if stored is None:
+        head = Checkpoint(origin=identity.origin, size=size, root=root(size, _nodes(session)))
+        note = sign_checkpoint(head, signer_name=identity.origin, key=identity.key)
+        stored = LedgerCheckpoint(size=size, note=note, signed_at=at)
+        session.add(stored)
+        session.flush()
+    return stored.note
+
+
+def entries(session: Session, *, start: int, limit: int) -> list[LedgerEntry]:
+    """Entries `start` and after, in order."""
+    query = (
+        sa.select(LedgerEntry).where(LedgerEntry.number >= start).order_by(LedgerEntry.number).limit(limit)
+    )
+    return list(session.scalars(query))
+
+
+def prove(session: Session, number: int, identity: LedgerIdentity, *, at: datetime) -> Proof:
+    """Prove that an entry stands in the log of the current checkpoint."""
+    entry = session.get(LedgerEntry, number)
+    if entry is None:
+        raise NotFound(kind="ledger entry", id=str(number))
+    note = checkpoint(session, identity, at=at)
+    hashes = tuple(inclusion_proof(number, size_of(session), _nodes(session)))
+    return Proof(number=number, data=entry.data, checkpoint=note, hashes=hashes)
+
+
+def prove_consistency(session: Session, old: int, new: int) -> tuple[bytes, ...]:
+    """Prove that the log of size `new` only adds to the log of size `old`."""
+    if not 0 < old <= new <= size_of(session):
+        raise Invalid(field="from", problem=f"Ask for 0 < from <= to <= {size_of(session)}.")
+    return tuple(consistency_proof(old, new, _nodes(session)))
+
+
+def last_entry_of(session: Session, subject_id: str) -> int | None:
+    """The number of the newest entry about a record."""
+    return session.scalar(
+        sa.select(sa.func.max(LedgerEntry.number)).where(LedgerEntry.subject_id == subject_id)
+    )
+
+
+# -- proving the whole log ---------------------------------------------------------------------
+
+
+def verify(session: Session, *, verifier_key: str) -> Iterator[str]:
+    """Check everything from the database alone; yields one sentence for each thing found wrong."""
+    yield from _verify_entries(session)
+    yield from _verify_checkpoints(session, verifier_key)
+    yield from _verify_records(session)
+
+
+def _verify_entries(session: Session) -> Iterator[str]:
+    expected = 0
+    rebuilt: dict[NodeId, bytes] = {}
+    query = sa.select(LedgerEntry).order_by(LedgerEntry.number).execution_options(yield_per=1000)
+    for entry in session.scalars(query):
+        while expected < entry.number:
+            yield f"entry {expected} is missing"
+            expected += 1
+        if leaf_hash(entry.data.encode()) != entry.leaf_hash:
+            yield f"entry {entry.number} was changed: its text does not have its hash"
+        if expected == entry.number and len(rebuilt) >= expected:
+            rebuilt.update(appended_nodes(entry.number, leaf_hash(entry.data.encode()), rebuilt.__getitem__))
+        expected = entry.number + 1
+    size = size_of(session)
+    if expected != size:
+        yield f"the log should have {size} entries and ends at {expected}"
+    if len(rebuilt) < size:
+        return  # with an entry missing, every subtree after it would be named
+    stored = {NodeId(n.level, n.index): n.hash for n in session.scalars(sa.select(LedgerNode))}
+    changed = [node for node in rebuilt.keys() | stored.keys() if rebuilt.get(node) != stored.get(node)]
+    for node in sorted(changed, key=lambda n: (n.level, n.index)):
+        yield f"the tree was changed at {node.level}/{node.index}"
+
+
+def _verify_checkpoints(session: Session, verifier_key: str) -> Iterator[str]:
+    size = size_of(session)
+    for stored in session.scalars(sa.select(LedgerCheckpoint).order_by(LedgerCheckpoint.size)):
+        try:
+            head = open_checkpoint(stored.note, verifier_key=verifier_key)
+        except BadCheckpoint as error:
+            yield f"the checkpoint of size {stored.size} is not signed by our key: {error}"
+            continue
+        if head.size != stored.size or head.size > size:
+            yield f"a signed checkpoint speaks of {head.size} entries; the log has {size}: entries are missing"
+            continue
+        try:
+            same = root(head.size, _nodes(session)) == head.root
+        except LedgerError:
+            same = False
+        if not same:
+            yield f"the log is not the one that the checkpoint of size {head.size} signed"
+
+
+def _verify_records(session: Session) -> Iterator[str]:
+    latest = sa.select(sa.func.max(LedgerEntry.number)).group_by(LedgerEntry.subject_id)
+    committed = {
+        e.subject_id: e for e in session.scalars(sa.select(LedgerEntry).where(LedgerEntry.number.in_(latest)))
+    }
+    for model in (Work, Reservation, Check, Release, Notice):
+        query = sa.select(model).execution_options(yield_per=500)
+        if model is Check:
+            query = query.where(Check.status == CheckStatus.DONE)
+        for row in session.scalars(query):
+            entry = committed.pop(row.id, None)
+            if entry is None:
+                yield f"{row.id} has no entry in the log"
+            elif _commitment(entry.salt, row) not in entry.data:
+                yield f"{row.id} was changed without an entry: it is not what entry {entry.number} committed to"
+    for subject_id, entry in committed.items():
+        yield f"{subject_id} is missing: entry {entry.number} speaks of it"

@@ -1,0 +1,236 @@
+"""Works and their assets: what is protected, and the fingerprints by which it is recognised."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from fingerprinting.match import covered_s
+from fingerprinting.model import Fingerprint
+from registry import ledger
+from registry.access import Actor, Scope
+from registry.domain.identifiers import Prefix, new_id, validate_identifiers
+from registry.domain.policy import Policy
+from registry.errors import Conflict as ConflictError
+from registry.errors import Invalid, NotFound
+from registry.index import IndexEngine, remove_item, store_item
+from registry.jobs import JobKind, enqueue
+from registry.models import Asset, AssetStatus, Conflict, Corpus, Job, Reservation, Work
+
+# Less than this in common is a stock shot or a jingle, not a claim to the same work.
+_CONFLICT_S = 5.0
+_FIRST_YEAR = 1850
+
+
+class WorkKind(StrEnum):
+    FILM = "film"
+    SERIES = "series"
+    CLIP = "clip"
+    SOUND_RECORDING = "sound_recording"
+    COMPOSITION = "composition"
+    IMAGE = "image"
+    CHARACTER = "character"
+    LIKENESS = "likeness"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewWork:
+    """What a holder says of a work."""
+
+    title: str
+    kind: WorkKind
+    identifiers: dict[str, str] = field(default_factory=dict)
+    creators: list[str] = field(default_factory=list)
+    year: int | None = None
+    policy: Policy = Policy.REVIEW
+
+
+def register(session: Session, actor: Actor, said: NewWork, *, at: datetime) -> Work:
+    """Enter a work of the actor's own."""
+    actor.require(Scope.WORKS_WRITE)
+    work = Work(
+        id=new_id(Prefix.WORK, at=at),
+        holder_id=actor.holder_id,
+        title=_title(said.title),
+        kind=said.kind.value,
+        identifiers=validate_identifiers(said.identifiers),
+        creators=said.creators,
+        year=_year(said.year, at),
+        policy=said.policy.value,
+        created_at=at,
+        updated_at=at,
+    )
+    session.add(work)
+    ledger.record(session, "work.registered", work, at=at)
+    return work
+
+
+def change(session: Session, actor: Actor, work_id: str, changes: dict[str, Any], *, at: datetime) -> Work:
+    """Change some fields of a work; the ledger keeps that it was changed, and when."""
+    work = own_work(session, actor, work_id)
+    for name, value in changes.items():
+        match name:
+            case "title":
+                work.title = _title(value)
+            case "identifiers":
+                work.identifiers = validate_identifiers(value)
+            case "year":
+                work.year = _year(value, at)
+            case "kind" | "policy" | "creators":
+                setattr(work, name, value)
+            case _:
+                raise Invalid(field=name, problem="cannot be changed")
+    work.updated_at = at
+    ledger.record(session, "work.changed", work, at=at)
+    return work
+
+
+def withdraw(session: Session, actor: Actor, work_id: str, *, at: datetime) -> list[str]:
+    """Withdraw a work: it is no longer found in clips. Returns the blobs that nobody needs any more."""
+    work = own_work(session, actor, work_id)
+    freed = []
+    for asset in work.assets:
+        remove_item(session, asset.id, at=at)
+        asset.status = AssetStatus.WITHDRAWN.value
+        if asset.blob_key:
+            freed.append(asset.blob_key)
+            asset.blob_key = None
+    ids = [asset.id for asset in work.assets]
+    about = sa.or_(Conflict.asset_id.in_(ids), Conflict.rival_asset_id.in_(ids))
+    session.execute(sa.update(Conflict).where(about, Conflict.closed_at.is_(None)).values(closed_at=at))
+    for said in session.scalars(
+        sa.select(Reservation).where(Reservation.work_id == work.id, Reservation.withdrawn_at.is_(None))
+    ):
+        said.withdrawn_at = at
+        ledger.record(session, "reservation.withdrawn", said, at=at)
+    work.withdrawn_at = work.updated_at = at
+    ledger.record(session, "work.withdrawn", work, at=at)
+    return freed
+
+
+def own_work(session: Session, actor: Actor, work_id: str) -> Work:
+    """A work of the actor's that is in force. Raises: NotFound, also for another holder's."""
+    actor.require(Scope.WORKS_WRITE)
+    work = session.get(Work, work_id)
+    if work is None or work.holder_id != actor.holder_id or work.withdrawn_at is not None:
+        raise NotFound(kind="work", id=work_id)
+    return work
+
+
+def own_asset(session: Session, actor: Actor, asset_id: str) -> Asset:
+    """An asset of a work of the actor's, also a withdrawn one."""
+    asset = session.get(Asset, asset_id)
+    if asset is None or asset.work.holder_id != actor.holder_id:
+        raise NotFound(kind="asset", id=asset_id)
+    return asset
+
+
+def add_upload(
+    session: Session, actor: Actor, work_id: str, *, blob_key: str, sha256: str, at: datetime
+) -> Asset:
+    """Accept a file for a work; a job fingerprints it."""
+    work = own_work(session, actor, work_id)
+    same = session.scalar(
+        sa.select(Asset).where(
+            Asset.work_id == work.id, Asset.sha256 == sha256, Asset.status != AssetStatus.REJECTED
+        )
+    )
+    if same is not None:
+        raise ConflictError(kind="asset", id=same.id, problem="This work already has this very file.")
+    asset = Asset(
+        id=new_id(Prefix.ASSET, at=at),
+        work_id=work.id,
+        status=AssetStatus.QUEUED.value,
+        sha256=sha256,
+        blob_key=blob_key,
+        created_at=at,
+    )
+    session.add(asset)
+    session.flush()
+    enqueue(session, JobKind.FINGERPRINT, asset.id, at=at)
+    return asset
+
+
+def job_of(session: Session, asset: Asset) -> tuple[str, str]:
+    """The id and kind of the job that fingerprints an asset."""
+    job = session.scalars(sa.select(Job).where(Job.subject_id == asset.id)).one()
+    return job.id, job.kind
+
+
+def add_fingerprint(
+    session: Session,
+    actor: Actor,
+    work_id: str,
+    fingerprint: Fingerprint,
+    engine: IndexEngine,
+    *,
+    at: datetime,
+) -> Asset:
+    """Accept a fingerprint that was made on the owner's machine; it is searchable at once."""
+    work = own_work(session, actor, work_id)
+    asset = Asset(
+        id=new_id(Prefix.ASSET, at=at), work_id=work.id, status=AssetStatus.QUEUED.value, created_at=at
+    )
+    session.add(asset)
+    session.flush()
+    index_asset(session, asset, fingerprint, engine, at=at)
+    return asset
+
+
+def index_asset(
+    session: Session, asset: Asset, fingerprint: Fingerprint, engine: IndexEngine, *, at: datetime
+) -> None:
+    """Make an asset searchable; what it shares with another holder's work opens a conflict."""
+    answer = engine.search(session, Corpus.WORKS, fingerprint, timeout_s=60)
+    by_rival: dict[str, list[Any]] = {}
+    for segment in answer.segments:
+        by_rival.setdefault(answer.subjects[segment.item], []).append(segment)
+    for rival_id, segments in by_rival.items():
+        rival = session.get(Asset, rival_id)
+        seconds = covered_s(segments)
+        if rival is None or rival.work.holder_id == asset.work.holder_id or seconds < _CONFLICT_S:
+            continue
+        conflict = Conflict(
+            id=new_id(Prefix.CONFLICT, at=at),
+            asset_id=asset.id,
+            rival_asset_id=rival.id,
+            seconds=round(seconds, 2),
+            opened_at=at,
+        )
+        session.add(conflict)
+    store_item(session, Corpus.WORKS, asset.id, fingerprint, at=at)
+    asset.status = AssetStatus.INDEXED.value
+    asset.progress = 1.0
+    asset.duration_s = fingerprint.duration_s
+    asset.indexed_at = at
+
+
+def reject_asset(asset: Asset, *, reason: str, problem: str) -> str | None:
+    """Say that an asset cannot be used, and why. Returns the blob that nobody needs any more."""
+    freed = asset.blob_key
+    asset.status = AssetStatus.REJECTED.value
+    asset.reason, asset.problem, asset.blob_key, asset.progress = reason, problem, None, 1.0
+    return freed
+
+
+def conflicts_of(session: Session, asset_id: str) -> list[Conflict]:
+    """Open conflicts, whichever side claimed first."""
+    about = sa.or_(Conflict.asset_id == asset_id, Conflict.rival_asset_id == asset_id)
+    return list(
+        session.scalars(sa.select(Conflict).where(about, Conflict.closed_at.is_(None)).order_by(Conflict.id))
+    )
+
+
+def _title(title: str) -> str:
+    if not title.strip() or len(title) > 500:
+        raise Invalid(field="title", problem="Give a title of at most 500 characters.")
+    return title.strip()
+
+
+def _year(year: int | None, at: datetime) -> int | None:
+    if year is not None and not _FIRST_YEAR <= year <= at.year + 10:
+        raise Invalid(field="year", problem=f"Give the year of release, {_FIRST_YEAR} to {at.year + 10}.")
+    return year
