@@ -1,0 +1,65 @@
+"""The web application: routes on a service that somebody else built and will close."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+
+from api import problems
+from api.problems import ProblemDocument
+from api.routes import checks, ledger, notices, operations, preferences, releases, verifications, works
+from api.service import Service
+
+DESCRIPTION = """\
+Register works and reserve their uses, ask before publishing whether a clip copies one, sign what may
+go out, verify where a clip came from, and take down what should not be there. Errors are RFC 9457
+problem documents with a stable `type`.
+"""
+_ROUTERS = (works, checks, releases, verifications, preferences, notices, ledger, operations)
+_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+}
+# The interactive documentation of FastAPI loads scripts of its own and is left out of the policy.
+_DOCUMENTATION = ("/docs", "/redoc")
+
+
+def create_app(service: Service) -> FastAPI:
+    """The application on `service`."""
+    app = _bare_app()
+    app.state.service = service
+    return app
+
+
+def specification() -> dict[str, Any]:
+    """The API's OpenAPI document; needs no service."""
+    return _bare_app().openapi()
+
+
+def _bare_app() -> FastAPI:
+    app = FastAPI(
+        title="Clearmark",
+        version="1",
+        description=DESCRIPTION,
+        responses={"4XX": _PROBLEM, "5XX": _PROBLEM},
+    )
+    problems.install(app)
+    for module in _ROUTERS:
+        app.include_router(module.router)
+
+    @app.middleware("http")
+    async def add_headers(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
+        answer = await call_next(request)
+        if not request.url.path.startswith(_DOCUMENTATION):
+            for name, value in _HEADERS.items():
+                answer.headers.setdefault(name, value)
+        return answer
+
+    return app
+
+
+_PROBLEM: dict[str, Any] = {
+    "description": "A problem document.",
+    "content": {problems.MEDIA_TYPE: {"schema": ProblemDocument.model_json_schema()}},
+}

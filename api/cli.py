@@ -1,0 +1,404 @@
+"""The `clearmark` command. `register`, `check`, `release` and `verify` speak to a service over HTTP;
+`keys`, `index` and `ledger` work on the data folder, beside a running service too.
+
+Exit codes: 0 fine; 1 error; 2 wrong use; 10 block; 11 review; 12 unknown; 13 rejected by the quality
+gate; 14 verification found something that is not intact or not trusted.
+"""
+
+import json
+import logging
+import sys
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import httpx
+import typer
+
+from api.client import ApiProblem, Client
+from api.console import VERDICT_EXITS, Exit, columns, err, fields, progress, show
+from api.settings import SettingsError, load_settings
+from fingerprinting.errors import FingerprintingError
+from registry.errors import RegistryError
+
+# Imports of what is slow to load stand in the commands that need it: a check over HTTP needs none.
+if TYPE_CHECKING:
+    from api.service import Service
+
+app = typer.Typer(
+    help=__doc__,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    add_completion=False,
+)
+keys = typer.Typer(help="API keys.", no_args_is_help=True)
+webhooks = typer.Typer(help="Where holders are told of what happens.", no_args_is_help=True)
+index = typer.Typer(help="The fingerprint index.", no_args_is_help=True)
+ledger = typer.Typer(help="The append-only log.", no_args_is_help=True)
+for name, group in (("keys", keys), ("webhooks", webhooks), ("index", index), ("ledger", ledger)):
+    app.add_typer(group, name=name)
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+Media = Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True, help="A media file.")]
+Url = Annotated[str, typer.Option("--url", envvar="CLEARMARK_URL", help="The service.")]
+Key = Annotated[str, typer.Option("--key", envvar="CLEARMARK_KEY", help="An API key.")]
+URL = "http://127.0.0.1:8000"
+
+
+def main() -> None:
+    """Run the command; every error that can be foreseen is one line, not a trace."""
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    try:
+        app()
+    except (SettingsError, RegistryError, FingerprintingError, TimeoutError) as error:
+        err.print(f"clearmark: {error}")
+        sys.exit(Exit.ERROR)
+    except ApiProblem as problem:
+        err.print(f"clearmark: {problem}")
+        fault = "fault" in problem.document
+        sys.exit(Exit.REJECTED if fault else Exit.ERROR)
+    except httpx.TransportError as error:
+        err.print(f"clearmark: the service cannot be reached ({error}). Start it with: clearmark serve")
+        sys.exit(Exit.ERROR)
+
+
+# -- a service ---------------------------------------------------------------------------------
+
+
+@app.command()
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on; 0 takes a free one.")] = None,
+) -> None:
+    """Run the service in the foreground, worker included; SIGTERM stops it cleanly."""
+    from api.server import serve as run
+
+    given = {"host": host, "port": port}
+    run(load_settings(**{name: value for name, value in given.items() if value is not None}))
+
+
+@app.command()
+def worker(
+    beat: Annotated[bool, typer.Option(help="Also send the periodic tasks; one worker must.")] = False,
+) -> None:
+    """Run a worker process, for a service with a broker."""
+    from api.service import build_service
+    from api.worker import make_celery, register_tasks, run_worker
+
+    settings = load_settings()
+    if settings.is_embedded:
+        raise SettingsError("CLEARMARK_BROKER_URL: memory:// has its worker inside `clearmark serve`")
+    service = build_service(settings)
+    service.load_index()
+    celery = make_celery(settings)
+    register_tasks(celery, service)
+    run_worker(celery, settings, beat=beat)
+
+
+@app.command()
+def demo(
+    keep: Annotated[Path | None, typer.Option(help="Keep the demo's files in this folder.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show the main job end to end on real clips and music; fails if any outcome differs."""
+    from api.demo import run_demo
+
+    raise typer.Exit(run_demo(keep, as_json=as_json))
+
+
+@app.command()
+def openapi() -> None:
+    """Print the API's specification."""
+    from api.app import specification
+
+    sys.stdout.write(json.dumps(specification(), indent=2) + "\n")
+
+
+# -- over HTTP ---------------------------------------------------------------------------------
+
+
+@app.command()
+def register(
+    file: Media,
+    key: Key,
+    title: Annotated[str, typer.Option(help="Title of the work.")],
+    kind: Annotated[str, typer.Option(help="film, clip, sound_recording, …")] = "clip",
+    policy: Annotated[str, typer.Option(help="What to do with copies: block, review or notify.")] = "review",
+    reserve: Annotated[
+        list[str] | None, typer.Option(help="A reserved use: train, depict_in_output, …; may be repeated.")
+    ] = None,
+    local: Annotated[
+        bool,
+        typer.Option("--fingerprint-only", help="Fingerprint here; the media never leaves this machine."),
+    ] = False,
+    url: Url = URL,
+    as_json: AsJson = False,
+) -> None:
+    """Register a work with one file and reserve its uses."""
+    said: dict[str, Any] = {
+        "title": title,
+        "kind": kind,
+        "policy": policy,
+        "reservations": [{"use": use, "value": "reserved"} for use in reserve or []],
+    }
+    with Client(url, key) as client, progress(f"Registering {file.name}", quiet=as_json) as tell:
+        source = _document(file) if local else file
+        work = client.register_work(**said)
+        asset = client.add_asset(work["id"], source, progress=tell)
+    result = {"work": work, "asset": asset}
+    rows = {
+        "work": work["id"], "asset": asset["id"], "status": asset["status"], "reason": asset["problem"],
+        "fingerprints": ", ".join(asset["fingerprints"]), "conflicts": len(asset["conflicts"]),
+    }  # fmt: skip
+    show(result, as_json=as_json, table=lambda: fields(title, rows))
+    raise typer.Exit(Exit.OK if asset["status"] == "indexed" else Exit.REJECTED)
+
+
+@app.command()
+def check(file: Media, key: Key, url: Url = URL, as_json: AsJson = False) -> None:
+    """Ask whether a clip copies a registered work. Exit code: 0 clear, 10 block, 11 review, 12 unknown."""
+    with Client(url, key) as client, progress(f"Checking {file.name}", quiet=as_json) as tell:
+        found = client.check(file, progress=tell)
+
+    def table() -> object:
+        rows: list[list[object]] = [
+            [m["title"], m["modality"], _span(m, "query"), _span(m, "reference"), f"{m['score']:.2f}"]
+            for m in found["matches"]
+        ]
+        title = f"{found['verdict'].upper()}  {found['id']}\n" + "\n".join(
+            r["message"] for r in found["reasons"]
+        )
+        return columns(title, ["work", "by", "in this clip", "in the work", "score"], rows)
+
+    show(found, as_json=as_json, table=table)
+    raise typer.Exit(VERDICT_EXITS[found["verdict"]])
+
+
+@app.command()
+def release(
+    check_id: Annotated[str, typer.Argument(help="A check that allows it.")],
+    key: Key,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Where to write the signed file.")],
+    title: Annotated[str | None, typer.Option()] = None,
+    generator: Annotated[str | None, typer.Option(help="Name of the model that made the clip.")] = None,
+    url: Url = URL,
+    as_json: AsJson = False,
+) -> None:
+    """Sign the file of a check and fetch it."""
+    said: dict[str, Any] = {"title": title} if title else {}
+    if generator:
+        said["generator"] = {"name": generator}
+    with Client(url, key) as client, progress("Signing", quiet=as_json):
+        made = client.release(check_id, **said)
+        client.download(made["id"], output)
+    rows = {"release": made["id"], "file": output, "sha256": made["sha256"], "manifest": made["manifest_id"]}
+    show(made, as_json=as_json, table=lambda: fields(made["title"], rows))
+
+
+@app.command()
+def verify(file: Media, url: Url = URL, as_json: AsJson = False) -> None:
+    """Ask where a file came from. Exit code: 0 intact and trusted, 14 anything else."""
+    with Client(url) as client, progress(f"Verifying {file.name}", quiet=as_json):
+        found = client.verify(file)
+    rows: dict[str, object] = {
+        "integrity": found["integrity"]["state"],
+        "failures": "; ".join(failure["explanation"] for failure in found["integrity"]["failures"]),
+        "signer": f"{found['signer']['state']} {found['signer']['name'] or ''}",
+        "made with AI": found["ai_generated"],
+        "recovered": "; ".join(f"{r['release_id']} {_span(r, 'query')}" for r in found["recovered"]),
+        "registered works": "; ".join(f"{m['title']} {_span(m, 'query')}" for m in found["registry_matches"]),
+    }
+    show(found, as_json=as_json, table=lambda: fields(file.name, rows))
+    trusted = found["integrity"]["state"] == "intact" and found["signer"]["state"] == "trusted"
+    raise typer.Exit(Exit.OK if trusted else Exit.NOT_VERIFIED)
+
+
+# -- on this machine ---------------------------------------------------------------------------
+
+
+@app.command()
+def fingerprint(file: Media, as_json: AsJson = False) -> None:
+    """Fingerprint a file here and print the document; the media never leaves this machine."""
+    del as_json  # a document is JSON either way
+    with progress(f"Fingerprinting {file.name}", quiet=False):
+        document = _document(file)
+    sys.stdout.write(json.dumps(document) + "\n")
+
+
+@keys.command("create")
+def create_key(
+    holder: Annotated[str, typer.Option(help="Name of the holder; made when there is none.")],
+    scopes: Annotated[str, typer.Option(help="Comma-separated: works:write,checks:write,…")],
+    days: Annotated[int | None, typer.Option(min=1, help="Days until the key expires.")] = None,
+    assurance: Annotated[
+        str, typer.Option(help="For a new holder: unverified, email, domain or vetted.")
+    ] = "vetted",
+    as_json: AsJson = False,
+) -> None:
+    """Make a key. It is shown once."""
+    from registry.access import Scope, find_or_add_holder, issue_key
+    from registry.domain.policy import Assurance
+
+    wanted = [_one_of(Scope, text.strip(), "--scopes") for text in scopes.split(",")]
+    level = _one_of(Assurance, assurance, "--assurance")
+    with _service() as service, service.database.transaction() as session:
+        at = service.now()
+        row = find_or_add_holder(session, name=holder, assurance=level, at=at)
+        expires_at = at + timedelta(days=days) if days else None
+        issued = issue_key(session, row, wanted, at=at, expires_at=expires_at)
+    result = {"id": issued.id, "key": issued.key, "scopes": [scope.value for scope in issued.scopes]}
+    rows = {**result, "scopes": ", ".join(result["scopes"])}
+    show(result, as_json=as_json, table=lambda: fields(f"Key of {holder}: it is shown this once", rows))
+
+
+@keys.command("revoke")
+def end_key(key_id: Annotated[str, typer.Argument(help="The key's id.")], as_json: AsJson = False) -> None:
+    """End a key at once."""
+    from registry.access import revoke_key
+
+    with _service() as service, service.database.transaction() as session:
+        revoke_key(session, key_id, at=service.now())
+    show({"id": key_id, "revoked": True}, as_json=as_json, table=lambda: f"{key_id} is revoked.")
+
+
+@webhooks.command("set")
+def set_webhook(
+    holder: Annotated[str, typer.Option(help="Name of the holder.")],
+    target: Annotated[str, typer.Option("--target", help="URL that is told, with signed POST requests.")],
+    as_json: AsJson = False,
+) -> None:
+    """Tell a holder of what happens, by the Standard Webhooks convention; prints the signing secret."""
+    from registry.access import set_webhook as put
+
+    with _service() as service, service.database.transaction() as session:
+        secret = put(session, holder=holder, url=target)
+    rows = {"holder": holder, "url": target, "secret": secret}
+    show(rows, as_json=as_json, table=lambda: fields("Webhook: the secret is shown this once", dict(rows)))
+
+
+@index.command("status")
+def index_status(as_json: AsJson = False) -> None:
+    """What the index holds, and whether the snapshot on disk is sound."""
+    with _service() as service:
+        try:
+            snapshot: object = service.index.restore(service.settings.snapshot_path)
+        except FingerprintingError as error:
+            snapshot = f"none that can be used: {error}"
+        with service.database.reading() as session:
+            head = service.index.catch_up(session, timeout_s=3600)
+        found: dict[str, Any] = {"head": head, "snapshot": snapshot, "rows": service.index.sizes}
+    rows = {"log head": head, "snapshot at": snapshot, **found["rows"]}
+    show(found, as_json=as_json, table=lambda: fields("Index", rows))
+
+
+@index.command("rebuild")
+def index_rebuild(as_json: AsJson = False) -> None:
+    """Build the index from the database alone and write a snapshot; a running service is not disturbed."""
+    _write_snapshot(from_snapshot=False, as_json=as_json)
+
+
+@index.command("snapshot")
+def index_snapshot(as_json: AsJson = False) -> None:
+    """Bring the snapshot up to date, so that the next start is quick."""
+    _write_snapshot(from_snapshot=True, as_json=as_json)
+
+
+@ledger.command("checkpoint")
+def ledger_checkpoint(as_json: AsJson = False) -> None:
+    """Print the signed head of the log."""
+    from registry.ledger import checkpoint
+
+    with _service() as service, service.database.transaction() as session:
+        note = checkpoint(session, service.ledger, at=service.now())
+        found = {"checkpoint": note, "key": service.ledger.verifier_key}
+    show(found, as_json=as_json, table=lambda: note.rstrip())
+
+
+@ledger.command("prove")
+def ledger_prove(number: Annotated[int, typer.Argument(min=0)], as_json: AsJson = False) -> None:
+    """Prove that an entry stands in the log; checks the proof it prints."""
+    from registry.domain.checkpoint import open_checkpoint
+    from registry.domain.merkle import leaf_hash, verify_inclusion
+    from registry.ledger import prove
+
+    with _service() as service, service.database.transaction() as session:
+        proof = prove(session, number, service.ledger, at=service.now())
+        head = open_checkpoint(proof.checkpoint, verifier_key=service.ledger.verifier_key)
+    hashes = list(proof.hashes)
+    valid = verify_inclusion(leaf_hash(proof.data.encode()), number, head.size, hashes, head.root)
+    found = {
+        "number": number, "data": proof.data, "checkpoint": proof.checkpoint,
+        "hashes": [value.hex() for value in hashes], "valid": valid,
+    }  # fmt: skip
+    rows = {"entry": proof.data, "log size": head.size, "root": head.root.hex(), "proof holds": valid}
+    show(found, as_json=as_json, table=lambda: fields(f"Entry {number}", rows))
+    raise typer.Exit(Exit.OK if valid else Exit.ERROR)
+
+
+@ledger.command("verify")
+def ledger_verify(as_json: AsJson = False) -> None:
+    """Prove the whole log from the database; says what was changed or is missing."""
+    from registry.ledger import size_of, verify
+
+    with _service() as service, service.database.reading() as session:
+        size = size_of(session)
+        with progress(f"Proving {size} entries", quiet=as_json):
+            problems = list(verify(session, verifier_key=service.ledger.verifier_key))
+    found = {"entries": size, "valid": not problems, "problems": problems}
+    said = "\n".join(problems) if problems else f"All {size} entries are there, unchanged, and signed for."
+    show(found, as_json=as_json, table=lambda: said)
+    raise typer.Exit(Exit.ERROR if problems else Exit.OK)
+
+
+# -- parts -------------------------------------------------------------------------------------
+
+
+class _service:  # noqa: N801  a context manager, used like a function
+    """The service of the data folder, for one command."""
+
+    def __enter__(self) -> "Service":
+        from api.service import build_service
+
+        self._service = build_service(load_settings())
+        return self._service
+
+    def __exit__(self, *_: object) -> None:
+        self._service.close()
+
+
+def _write_snapshot(*, from_snapshot: bool, as_json: bool) -> None:
+    with _service() as service, progress("Building the index", quiet=as_json):
+        path = service.settings.snapshot_path
+        if from_snapshot and path.exists():
+            try:
+                service.index.restore(path)
+            except FingerprintingError as error:
+                err.print(f"clearmark: the old snapshot is not used: {error}")
+        with service.database.reading() as session:
+            service.index.catch_up(session, timeout_s=24 * 3600)
+        found: dict[str, Any] = {"sequence": service.index.save(path), "rows": service.index.sizes}
+    rows = {"log sequence": found["sequence"], **found["rows"]}
+    show(found, as_json=as_json, table=lambda: fields(f"Snapshot {path}", rows))
+
+
+def _document(file: Path) -> dict[str, Any]:
+    from fingerprinting.document import to_document
+    from fingerprinting.extract import extract
+
+    return to_document(extract(file).fingerprint)
+
+
+def _one_of[E](kind: type[E], text: str, option: str) -> E:
+    try:
+        return kind(text)  # type: ignore[call-arg]
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is none of: {', '.join(kind)}", param_hint=option) from None  # type: ignore[call-overload]
+
+
+def _span(found: dict[str, Any], side: str) -> str:
+    return f"{found[f'{side}_start_s']:.1f}–{found[f'{side}_end_s']:.1f} s"
+
+
+if __name__ == "__main__":
+    main()

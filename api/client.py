@@ -1,0 +1,128 @@
+"""A small Python client. It never turns an error into a pass: what failed raises.
+
+with Client("http://127.0.0.1:8000", key) as clearmark:
+    check = clearmark.check(Path("clip.mp4"))
+    if check["verdict"] == "clear":
+        release = clearmark.release(check["id"])
+"""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+
+_POLL_S = 0.25
+_FINISHED = {"done", "indexed", "rejected", "withdrawn"}
+
+
+class ApiProblem(Exception):
+    """The service answered with a problem document."""
+
+    def __init__(self, *, status: int, document: dict[str, Any]) -> None:
+        super().__init__(str(document.get("detail") or document.get("title") or status))
+        self.status = status
+        self.document = document
+
+
+class Client:
+    """One connection to a Clearmark service."""
+
+    def __init__(self, url: str, key: str | None = None, *, timeout_s: float = 180.0) -> None:
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        self._http = httpx.Client(base_url=url, headers=headers, timeout=timeout_s)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        self._http.close()
+
+    def get(self, path: str, **parameters: Any) -> dict[str, Any]:
+        return self._json(self._http.get(path, params=parameters))
+
+    def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        return self._json(self._http.post(path, json=body))
+
+    def register_work(self, **said: Any) -> dict[str, Any]:
+        """Enter a work: title, kind, policy, reservations, …"""
+        return self.post("/v1/works", said)
+
+    def add_asset(
+        self, work_id: str, source: Path | dict[str, Any], *, progress: Callable[[float], None] | None = None
+    ) -> dict[str, Any]:
+        """Add a file, or a fingerprint document, to a work and wait until it is indexed or rejected."""
+        accepted = self._send(f"/v1/works/{work_id}/assets", source, {})
+        return self._until_finished(f"/v1/assets/{accepted['id']}", progress)
+
+    def check(
+        self,
+        source: Path | dict[str, Any],
+        *,
+        context: str | None = None,
+        progress: Callable[[float], None] | None = None,
+    ) -> dict[str, Any]:
+        """Ask whether a clip copies a registered work, and wait for the verdict."""
+        accepted = self._send("/v1/checks", source, {"context": context} if context else {})
+        return self._until_finished(f"/v1/checks/{accepted['id']}", progress)
+
+    def release(self, check_id: str, **said: Any) -> dict[str, Any]:
+        """Sign the file of a check."""
+        return self.post("/v1/releases", {"check_id": check_id, **said})
+
+    def download(self, release_id: str, target: Path) -> None:
+        """Fetch the signed file."""
+        with self._http.stream("GET", f"/v1/releases/{release_id}/file") as answer:
+            if answer.is_error:
+                answer.read()
+                self._json(answer)
+            with target.open("wb") as file:
+                for chunk in answer.iter_bytes():
+                    file.write(chunk)
+
+    def verify(self, path: Path) -> dict[str, Any]:
+        """Ask what can be said of a file."""
+        return self._send("/v1/verifications", path, {})
+
+    def wait_until_ready(self, *, timeout_s: float = 60.0) -> None:
+        """Wait for a service that is starting."""
+        deadline = time.monotonic() + timeout_s
+        while True:
+            try:
+                if self._http.get("/readyz").status_code == httpx.codes.OK:
+                    return
+            except httpx.TransportError:
+                pass
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"the service was not ready within {timeout_s:.0f} s")
+            time.sleep(_POLL_S)
+
+    def _send(self, path: str, source: Path | dict[str, Any], fields: dict[str, str]) -> dict[str, Any]:
+        if isinstance(source, dict):
+            return self._json(self._http.post(path, json=source))
+        with source.open("rb") as file:
+            return self._json(self._http.post(path, files={"file": ("media", file)}, data=fields))
+
+    def _until_finished(self, path: str, progress: Callable[[float], None] | None) -> dict[str, Any]:
+        while True:
+            found = self.get(path)
+            if progress is not None:
+                progress(found["progress"])
+            if found["status"] in _FINISHED:
+                return found
+            time.sleep(_POLL_S)
+
+    @staticmethod
+    def _json(answer: httpx.Response) -> dict[str, Any]:
+        try:
+            body = answer.json()
+        except ValueError:
+            body = {"detail": f"HTTP {answer.status_code}: {answer.text[:200]}"}
+        if answer.is_error:
+            raise ApiProblem(status=answer.status_code, document=body)
+        result: dict[str, Any] = body
+        return result

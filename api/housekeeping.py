@@ -1,0 +1,55 @@
+"""What a service does now and then: let go of media, sweep up after crashes, save the index."""
+
+import logging
+from datetime import timedelta
+
+import sqlalchemy as sa
+
+from api.service import Service
+from registry import checks, ledger
+from registry.models import Asset, Check, Release
+
+_log = logging.getLogger(__name__)
+# Longer than any request or job may hold a file that no row names yet.
+_ORPHAN_AGE = timedelta(hours=6)
+
+
+def run(service: Service) -> None:
+    """One round; each part may fail without holding up the others."""
+    for part in (forget_media, remove_orphans, sign_checkpoint, save_index):
+        try:
+            part(service)
+        except Exception:
+            _log.exception("housekeeping: %s failed", part.__name__)
+
+
+def forget_media(service: Service) -> None:
+    """Delete the files of checks that can no longer lead to a release."""
+    with service.database.transaction() as session:
+        freed = checks.forget_media(session, at=service.now())
+    for key in freed:
+        service.blobs.delete(key)
+
+
+def remove_orphans(service: Service) -> None:
+    """Delete files that a crash left between the blob store and the database."""
+    old = service.now() - _ORPHAN_AGE
+    service.blobs.sweep_staging(older_than=old)
+    candidates = service.blobs.keys(older_than=old)
+    with service.database.reading() as session:
+        for key in candidates:
+            named = (sa.select(model.id).where(model.blob_key == key) for model in (Asset, Check, Release))
+            if not any(session.scalar(query.limit(1)) for query in named):
+                service.blobs.delete(key)
+
+
+def sign_checkpoint(service: Service) -> None:
+    """Sign the head of the ledger, so that what is in it can no longer change unnoticed."""
+    with service.database.transaction() as session:
+        ledger.checkpoint(session, service.ledger, at=service.now())
+
+
+def save_index(service: Service) -> None:
+    """Write a snapshot, so that the next start is quick."""
+    if service.index_ready.is_set():
+        service.index.save(service.settings.snapshot_path)

@@ -1,0 +1,136 @@
+"""Errors as RFC 9457 problem documents; `type` is stable and says what kind of thing went wrong."""
+
+import logging
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException
+
+from fingerprinting.errors import BadDocument, MediaError, MediaFault
+from provenance.errors import ProvenanceError, UnsupportedContainer
+from registry.errors import Conflict, Forbidden, Invalid, NotFound, RegistryError
+from registry.index import IndexBehind
+from takedown.errors import IllegalTransition, TakedownError
+
+_log = logging.getLogger(__name__)
+_TYPE = "urn:clearmark:problem:"
+MEDIA_TYPE = "application/problem+json"
+
+
+class ProblemDocument(BaseModel):
+    """An RFC 9457 problem document; kinds of problem add members of their own."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    model_config = {"extra": "allow"}
+
+
+class Problem(Exception):
+    """An answer that is a problem document."""
+
+    def __init__(
+        self,
+        status: HTTPStatus,
+        name: str,
+        detail: str,
+        *,
+        headers: dict[str, str] | None = None,
+        **members: Any,
+    ) -> None:
+        super().__init__(detail)
+        self.status, self.name, self.detail = status, name, detail
+        self.headers, self.members = headers, members
+
+
+def response(problem: Problem) -> JSONResponse:
+    body = {
+        "type": _TYPE + problem.name,
+        "title": problem.name.replace("-", " ").capitalize(),
+        "status": problem.status.value,
+        "detail": problem.detail,
+        **problem.members,
+    }
+    return JSONResponse(body, problem.status.value, headers=problem.headers, media_type=MEDIA_TYPE)
+
+
+def media_problem(fault: str, detail: str, **members: Any) -> Problem:
+    """A file that cannot be used, by its fault."""
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+    if fault in (MediaFault.TOO_LARGE, MediaFault.TOO_LONG):
+        status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+    return Problem(status, "media-" + fault.replace("_", "-"), detail, fault=fault, **members)
+
+
+def problem_of(error: Exception) -> Problem:
+    """The document for an error of ours; what is not ours is a bug and says nothing of itself."""
+    match error:
+        case NotFound():
+            return Problem(HTTPStatus.NOT_FOUND, "not-found", str(error))
+        case Forbidden():
+            return Problem(HTTPStatus.FORBIDDEN, "forbidden", str(error))
+        case Invalid():
+            return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid", error.problem, field=error.field)
+        case Conflict():
+            return Problem(HTTPStatus.CONFLICT, "conflict", error.problem, id=error.id)
+        case IllegalTransition():
+            allowed = [event.value for event in error.allowed]
+            return Problem(HTTPStatus.CONFLICT, "illegal-transition", str(error), allowed=allowed)
+        case MediaError():
+            return media_problem(error.fault, error.problem)
+        case BadDocument():
+            return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "bad-fingerprint", error.problem, path=error.path)
+        case UnsupportedContainer():
+            return Problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unsupported-container", str(error))
+        case IndexBehind():
+            detail = "The index is still catching up. Ask again in a moment."
+            return Problem(
+                HTTPStatus.SERVICE_UNAVAILABLE, "index-behind", detail, headers={"Retry-After": "5"}
+            )
+        case ProvenanceError() | RegistryError() | TakedownError():
+            return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "refused", str(error))
+        case _:
+            return Problem(
+                HTTPStatus.INTERNAL_SERVER_ERROR, "internal-error", "Something went wrong on our side."
+            )
+
+
+def install(app: FastAPI) -> None:
+    """Make every error of the app a problem document."""
+
+    def on_problem(_request: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, Problem)
+        return response(error)
+
+    def on_ours(_request: Request, error: Exception) -> JSONResponse:
+        return response(problem_of(error))
+
+    def on_validation(_request: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, RequestValidationError)
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"][1:]) or str(first["loc"][0])
+        detail = f"{field}: {first['msg']}"
+        return response(Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid", detail, field=field))
+
+    def on_http(_request: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, HTTPException)
+        status = HTTPStatus(error.status_code)
+        name = status.phrase.lower().replace(" ", "-")
+        headers = dict(error.headers) if error.headers else None
+        return response(Problem(status, name, str(error.detail), headers=headers))
+
+    def on_bug(request: Request, error: Exception) -> JSONResponse:
+        _log.error("unhandled error on %s %s", request.method, request.url.path, exc_info=error)
+        return response(problem_of(error))
+
+    app.add_exception_handler(Problem, on_problem)
+    app.add_exception_handler(RequestValidationError, on_validation)
+    app.add_exception_handler(HTTPException, on_http)
+    for kind in (RegistryError, TakedownError, ProvenanceError, MediaError, BadDocument):
+        app.add_exception_handler(kind, on_ours)
+    app.add_exception_handler(Exception, on_bug)

@@ -1,0 +1,198 @@
+"""Checks: the pre-publish question, and a reviewer's decision."""
+
+import time
+from concurrent.futures import TimeoutError as Waited
+from typing import Annotated, Any
+
+import sqlalchemy as sa
+from fastapi import APIRouter, Query, Response
+
+from api.access import IdempotencyHeader, TheActor, TheService
+from api.paging import Cursor, Limit, page
+from api.problems import media_problem
+from api.runner import Runner, evidence_of, search_works
+from api.schemas import CheckOut, DecisionIn, DecisionOut, IndexOut, MatchOut, Page, ReasonOut
+from api.service import Service
+from api.uploads import Received, Submission, form_body
+from fingerprinting.decode import probe
+from fingerprinting.errors import MediaFault
+from provenance.media_types import media_type_of
+from registry import checks, idempotency
+from registry.access import Actor, Scope
+from registry.errors import Invalid
+from registry.jobs import JobKind
+from registry.models import Check, CheckStatus
+
+router = APIRouter(prefix="/v1", tags=["checks"])
+
+_MAX_WAIT_S = 120.0
+_FIELDS = {
+    "wait": {"type": "number", "minimum": 0, "maximum": _MAX_WAIT_S},
+    "context": {"type": "string", "description": "A JSON object: generator, model, prompt id, …"},
+}
+Wait = Annotated[float | None, Query(ge=0, le=_MAX_WAIT_S, description="Seconds to wait for the verdict.")]
+
+
+@router.post(
+    "/checks",
+    openapi_extra=form_body(document=True, **_FIELDS),
+    responses={202: {"model": CheckOut, "description": "Accepted; ask again at Location."}},
+)
+def create_check(
+    received: Received,
+    actor: TheActor,
+    service: TheService,
+    response: Response,
+    wait: Wait = None,
+    idempotency_key: IdempotencyHeader = None,
+) -> CheckOut:
+    wait_s = _wait(received, wait)
+    context = received.json_field("context")
+    with service.database.reading() as session:
+        known = idempotency.recall(session, actor, "check", idempotency_key, received.sha256)
+    if known is not None:
+        check_id = known
+    elif received.upload is not None:
+        check_id = _check_file(service, actor, received, context, idempotency_key, wait_s)
+    else:
+        check_id = _check_document(service, actor, received, context, idempotency_key)
+    with service.database.reading() as session:
+        answer = _check(checks.visible(session, actor, check_id))
+    if answer.status != CheckStatus.DONE:
+        response.status_code = 202
+        response.headers["Retry-After"] = "1"
+    response.headers["Location"] = f"/v1/checks/{check_id}"
+    _refuse_broken_media(answer)
+    return answer
+
+
+def _wait(received: Submission, wait: float | None) -> float:
+    text = received.fields.get("wait")
+    if text is None:
+        return _MAX_WAIT_S if wait is None else wait
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= _MAX_WAIT_S:
+        raise Invalid(field="wait", problem=f"Give seconds from 0 to {_MAX_WAIT_S:.0f}.")
+    return value
+
+
+def _check_file(
+    service: Service,
+    actor: Actor,
+    received: Submission,
+    context: dict[str, Any],
+    key: str | None,
+    wait_s: float,
+) -> str:
+    actor.require(Scope.CHECKS_WRITE)
+    upload = received.require_upload()
+    media = probe(upload.path, limits=service.decode_limits)
+    media_type = media_type_of(upload.path)
+    blob = f"check_{upload.path.name}"
+    service.blobs.adopt(upload.path, blob)
+    at = service.now()
+    with service.database.transaction() as session:
+        check = checks.ask(
+            session, actor, context=context, at=at, blob_key=blob, sha256=upload.sha256, media_type=media_type
+        )
+        job_id = checks.enqueue_answer(session, check, at=at)
+        idempotency.remember(session, actor, "check", key, upload.sha256, check.id, at=at)
+    if wait_s > 0 and media.duration_s is not None and media.duration_s <= service.settings.sync_check_s:
+        try:
+            service.executor.submit(Runner(service).run, job_id).result(timeout=wait_s)
+        except Waited:
+            pass  # it goes on, and the client asks again
+    else:
+        service.hint(job_id, JobKind.CHECK)
+    return check.id
+
+
+def _check_document(
+    service: Service, actor: Actor, received: Submission, context: dict[str, Any], key: str | None
+) -> str:
+    actor.require(Scope.CHECKS_WRITE)
+    assert received.fingerprint is not None
+    began = time.perf_counter()
+    found = search_works(service, received.fingerprint)
+    took = time.perf_counter() - began
+    at = service.now()
+    with service.database.transaction() as session:
+        check = checks.ask(session, actor, context=context, at=at)
+        evidence = evidence_of(service, {"search": took, "total": took})
+        checks.answer(session, check, found, evidence, fingerprint=received.fingerprint, at=at)
+        idempotency.remember(session, actor, "check", key, received.sha256, check.id, at=at)
+    return check.id
+
+
+def _refuse_broken_media(answer: CheckOut) -> None:
+    """A file that could not be read is a problem, with the check that says `unknown`."""
+    faults = {reason.code for reason in answer.reasons} & set(MediaFault)
+    if answer.verdict == "unknown" and faults:
+        reason = answer.reasons[0]
+        members = {"check_id": answer.id, "verdict": answer.verdict}
+        raise media_problem(reason.code, reason.message, **members)
+
+
+@router.get("/checks")
+def list_checks(
+    actor: TheActor,
+    service: TheService,
+    cursor: Cursor = None,
+    limit: Limit = 50,
+    awaiting_decision: Annotated[
+        bool, Query(description="For reviewers: everybody's undecided reviews.")
+    ] = False,
+) -> Page[CheckOut]:
+    query = sa.select(Check)
+    if awaiting_decision:
+        actor.require(Scope.REVIEW)
+        query = query.where(Check.verdict == "review", Check.decision.is_(None))
+    else:
+        actor.require(Scope.CHECKS_WRITE)
+        query = query.where(Check.holder_id == actor.holder_id)
+    with service.database.reading() as session:
+        return page(session, query, Check.id, cursor, limit, _check)
+
+
+@router.get("/checks/{check_id}")
+def get_check(check_id: str, actor: TheActor, service: TheService) -> CheckOut:
+    with service.database.reading() as session:
+        return _check(checks.visible(session, actor, check_id))
+
+
+@router.post("/checks/{check_id}/decision")
+def decide(check_id: str, body: DecisionIn, actor: TheActor, service: TheService) -> CheckOut:
+    with service.database.transaction() as session:
+        return _check(checks.review(session, actor, check_id, body.decision, body.reason, at=service.now()))
+
+
+def _check(check: Check) -> CheckOut:
+    decision = None
+    if check.decision and check.decided_at:
+        decision = DecisionOut(
+            decision=checks.DecisionValue(check.decision),
+            reason=check.decision_reason or "",
+            decided_by=check.decided_by or "",
+            decided_at=check.decided_at,
+        )
+    return CheckOut.model_validate(
+        {
+            "id": check.id,
+            "status": check.status,
+            "progress": check.progress,
+            "verdict": check.verdict,
+            "reasons": [ReasonOut(**reason) for reason in check.reasons],
+            "matches": [MatchOut.model_validate(match, from_attributes=True) for match in check.matches],
+            "index": IndexOut(sequence=check.index_sequence, engine=check.engine),
+            "timings_ms": check.timings_ms,
+            "sha256": check.sha256,
+            "duration_s": check.duration_s,
+            "context": check.context,
+            "decision": decision,
+            "created_at": check.created_at,
+            "expires_at": check.expires_at,
+        }
+    )

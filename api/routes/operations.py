@@ -1,0 +1,75 @@
+"""What operators and their machines ask: alive, ready, how much of what."""
+
+from typing import Any
+
+import sqlalchemy as sa
+from fastapi import APIRouter, Response
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
+
+from api.access import TheService
+from api.service import Service
+from fingerprinting.decode import ffmpeg_has_chromaprint
+from registry.index import head_sequence
+from registry.jobs import JobState
+from registry.models import Job
+
+router = APIRouter(tags=["operations"])
+
+
+@router.get("/healthz")
+def alive() -> dict[str, str]:
+    return {"status": "alive"}
+
+
+@router.get("/readyz", responses={503: {"description": "Not ready, and why."}})
+def ready(service: TheService, response: Response) -> dict[str, Any]:
+    with service.database.reading() as session:
+        head = head_sequence(session)
+        waiting = session.scalar(sa.select(sa.func.count()).where(Job.state == JobState.QUEUED)) or 0
+        failed = session.scalar(sa.select(sa.func.count()).where(Job.state == JobState.FAILED)) or 0
+    is_ready = service.index_ready.is_set()
+    if not is_ready:
+        response.status_code = 503
+    return {
+        "status": "ready" if is_ready else "index loading",
+        "degraded": _degraded(service, failed),
+        "index": {"sequence": service.index.sequence, "head": head, "rows": service.index.sizes},
+        "jobs": {"waiting": waiting, "failed": failed},
+        "signer": {
+            "name": service.signer.name,
+            "development": service.signer.development,
+            "not_after": service.signer.not_after.isoformat(),
+        },
+    }
+
+
+def _degraded(service: Service, failed: int) -> list[str]:
+    """What works less well than it should, and what that means."""
+    problems = {
+        "The signer is a development certificate: others will call our releases untrusted.": service.signer.development,
+        "The signer's certificate has expired: nothing can be released.": service.signer.not_after
+        <= service.now(),
+        "Frame hashes on this machine differ from imagehash: matches may be missed.": service.hash_disagreement
+        > 0,
+        "This ffmpeg lacks Chromaprint: sound is fingerprinted by libchromaprint.": not ffmpeg_has_chromaprint(),
+        f"{failed} jobs failed for good: see the jobs table.": failed > 0,
+        f"The index was {service.index_problem}.": service.index_problem is not None,
+    }
+    return [problem for problem, applies in problems.items() if applies]
+
+
+@router.get("/metrics", response_class=Response)
+def metrics(service: TheService) -> Response:
+    registry = CollectorRegistry()
+    rows = Gauge("clearmark_index_rows", "Vectors in the index", ["index"], registry=registry)
+    for name, size in service.index.sizes.items():
+        rows.labels(name).set(size)
+    jobs = Gauge("clearmark_jobs", "Jobs by kind and state", ["kind", "state"], registry=registry)
+    lag = Gauge("clearmark_index_lag", "Log rows that this process has not applied", registry=registry)
+    with service.database.reading() as session:
+        for kind, state, count in session.execute(
+            sa.select(Job.kind, Job.state, sa.func.count()).group_by(Job.kind, Job.state)
+        ):
+            jobs.labels(kind, state).set(count)
+        lag.set(head_sequence(session) - service.index.sequence)
+    return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)

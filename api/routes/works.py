@@ -1,0 +1,238 @@
+"""Works, their assets and their reservations."""
+
+from typing import Any
+
+import sqlalchemy as sa
+from fastapi import APIRouter, Response
+from sqlalchemy.orm import Session
+
+from api.access import IdempotencyHeader, TheActor, TheService
+from api.paging import Cursor, Limit, page
+from api.schemas import (
+    AssetOut,
+    ConflictOut,
+    Page,
+    ReservationIn,
+    ReservationOut,
+    ScopedReservationIn,
+    WorkChanges,
+    WorkIn,
+    WorkOut,
+)
+from api.service import Service
+from api.uploads import Received, form_body
+from fingerprinting.decode import probe
+from registry import idempotency, reservations, works
+from registry.access import Actor, Scope
+from registry.models import Asset, Conflict, Item, Reservation, StoredDescriptors, Work
+from registry.reservations import NewReservation
+from registry.works import NewWork
+
+router = APIRouter(prefix="/v1", tags=["works"])
+
+
+@router.post("/works", status_code=201)
+def create_work(
+    body: WorkIn, actor: TheActor, service: TheService, idempotency_key: IdempotencyHeader = None
+) -> WorkOut:
+    at = service.now()
+    digest = idempotency.digest(body.model_dump_json())
+    with service.database.transaction() as session:
+        known = idempotency.recall(session, actor, "work", idempotency_key, digest)
+        if known is not None:
+            return _work(session, works.own_work(session, actor, known))
+        said = NewWork(**body.model_dump(exclude={"reservations"}))
+        work = works.register(session, actor, said, at=at)
+        for reservation in body.reservations:
+            reservations.declare(session, actor, _said(reservation, work_id=work.id), at=at)
+        idempotency.remember(session, actor, "work", idempotency_key, digest, work.id, at=at)
+        return _work(session, work)
+
+
+@router.get("/works")
+def list_works(
+    actor: TheActor, service: TheService, cursor: Cursor = None, limit: Limit = 50
+) -> Page[WorkOut]:
+    actor.require(Scope.WORKS_WRITE)
+    own = sa.select(Work).where(Work.holder_id == actor.holder_id, Work.withdrawn_at.is_(None))
+    with service.database.reading() as session:
+        return page(session, own, Work.id, cursor, limit, lambda work: _work(session, work))
+
+
+@router.get("/works/{work_id}")
+def get_work(work_id: str, actor: TheActor, service: TheService) -> WorkOut:
+    with service.database.reading() as session:
+        return _work(session, works.own_work(session, actor, work_id))
+
+
+@router.patch("/works/{work_id}")
+def change_work(work_id: str, body: WorkChanges, actor: TheActor, service: TheService) -> WorkOut:
+    changes: dict[str, Any] = body.model_dump(exclude_unset=True, mode="json")
+    required = {name: value for name, value in changes.items() if value is not None or name == "year"}
+    with service.database.transaction() as session:
+        work = works.change(session, actor, work_id, required, at=service.now())
+        return _work(session, work)
+
+
+@router.delete("/works/{work_id}", status_code=204)
+def withdraw_work(work_id: str, actor: TheActor, service: TheService) -> Response:
+    with service.database.transaction() as session:
+        freed = works.withdraw(session, actor, work_id, at=service.now())
+    for key in freed:
+        service.blobs.delete(key)
+    return Response(status_code=204)
+
+
+@router.post("/works/{work_id}/assets", status_code=202, openapi_extra=form_body(document=True))
+def add_asset(
+    work_id: str,
+    received: Received,
+    actor: TheActor,
+    service: TheService,
+    response: Response,
+    idempotency_key: IdempotencyHeader = None,
+) -> AssetOut:
+    operation = f"asset:{work_id}"
+    with service.database.reading() as session:
+        known = idempotency.recall(session, actor, operation, idempotency_key, received.sha256)
+        if known is not None:
+            return _asset(session, works.own_asset(session, actor, known))
+        works.own_work(session, actor, work_id)  # before the file is looked at
+    if received.upload is not None:
+        asset = _add_file(service, actor, work_id, received, operation, idempotency_key)
+    else:
+        asset = _add_document(service, actor, work_id, received, operation, idempotency_key)
+    response.headers["Location"] = f"/v1/assets/{asset.id}"
+    with service.database.reading() as session:
+        return _asset(session, works.own_asset(session, actor, asset.id))
+
+
+def _add_file(
+    service: Service, actor: Actor, work_id: str, received: Received, operation: str, key: str | None
+) -> Asset:
+    upload = received.require_upload()
+    probe(upload.path, limits=service.decode_limits)  # what is no media at all is refused at once
+    blob = f"asset_{upload.path.name}"
+    service.blobs.adopt(upload.path, blob)
+    at = service.now()
+    with service.database.transaction() as session:
+        asset = works.add_upload(session, actor, work_id, blob_key=blob, sha256=upload.sha256, at=at)
+        idempotency.remember(session, actor, operation, key, upload.sha256, asset.id, at=at)
+        job_id, kind = works.job_of(session, asset)
+    service.hint(job_id, kind)
+    return asset
+
+
+def _add_document(
+    service: Service, actor: Actor, work_id: str, received: Received, operation: str, key: str | None
+) -> Asset:
+    assert received.fingerprint is not None
+    at = service.now()
+    with service.database.transaction() as session:
+        asset = works.add_fingerprint(session, actor, work_id, received.fingerprint, service.index, at=at)
+        idempotency.remember(session, actor, operation, key, received.sha256, asset.id, at=at)
+    return asset
+
+
+@router.get("/assets/{asset_id}")
+def get_asset(asset_id: str, actor: TheActor, service: TheService) -> AssetOut:
+    with service.database.reading() as session:
+        return _asset(session, works.own_asset(session, actor, asset_id))
+
+
+@router.post("/works/{work_id}/reservations", status_code=201)
+def reserve(work_id: str, body: ReservationIn, actor: TheActor, service: TheService) -> ReservationOut:
+    with service.database.transaction() as session:
+        said = _said(body, work_id=work_id)
+        return _reservation(reservations.declare(session, actor, said, at=service.now()))
+
+
+@router.get("/works/{work_id}/reservations")
+def list_reservations(work_id: str, actor: TheActor, service: TheService) -> Page[ReservationOut]:
+    with service.database.reading() as session:
+        rows = reservations.of_work(session, actor, work_id)
+        return Page(items=[_reservation(row) for row in rows], next=None)
+
+
+@router.post("/reservations", status_code=201)
+def reserve_more(body: ScopedReservationIn, actor: TheActor, service: TheService) -> ReservationOut:
+    with service.database.transaction() as session:
+        said = NewReservation(**body.model_dump())
+        return _reservation(reservations.declare(session, actor, said, at=service.now()))
+
+
+@router.get("/reservations")
+def list_all_reservations(
+    actor: TheActor, service: TheService, cursor: Cursor = None, limit: Limit = 50
+) -> Page[ReservationOut]:
+    actor.require(Scope.WORKS_WRITE)
+    own = sa.select(Reservation).where(Reservation.holder_id == actor.holder_id)
+    with service.database.reading() as session:
+        return page(session, own, Reservation.id, cursor, limit, _reservation)
+
+
+@router.delete("/reservations/{reservation_id}", status_code=204)
+@router.delete("/works/{work_id}/reservations/{reservation_id}", status_code=204)
+def withdraw_reservation(
+    reservation_id: str, actor: TheActor, service: TheService, work_id: str | None = None
+) -> Response:
+    with service.database.transaction() as session:
+        reservations.withdraw(session, actor, reservation_id, work_id=work_id, at=service.now())
+    return Response(status_code=204)
+
+
+def _said(body: ReservationIn, *, work_id: str) -> NewReservation:
+    return NewReservation(work_id=work_id, **body.model_dump())
+
+
+def _reservation(row: Reservation) -> ReservationOut:
+    return ReservationOut.model_validate(row, from_attributes=True)
+
+
+def _work(session: Session, work: Work) -> WorkOut:
+    said = session.scalars(
+        sa.select(Reservation)
+        .where(Reservation.work_id == work.id, Reservation.withdrawn_at.is_(None))
+        .order_by(Reservation.id)
+    )
+    assets = session.scalars(sa.select(Asset.id).where(Asset.work_id == work.id).order_by(Asset.id))
+    return WorkOut(
+        id=work.id,
+        title=work.title,
+        kind=works.WorkKind(work.kind),
+        identifiers=work.identifiers,
+        creators=work.creators,
+        year=work.year,
+        policy=works.Policy(work.policy),
+        created_at=work.created_at,
+        updated_at=work.updated_at,
+        reservations=[_reservation(row) for row in said],
+        assets=list(assets),
+    )
+
+
+def _asset(session: Session, asset: Asset) -> AssetOut:
+    algorithms = session.scalars(
+        sa.select(StoredDescriptors.algorithm).join(Item).where(Item.subject_id == asset.id)
+    )
+    return AssetOut(
+        id=asset.id,
+        work_id=asset.work_id,
+        status=works.AssetStatus(asset.status).value,
+        progress=asset.progress,
+        reason=asset.reason,
+        problem=asset.problem,
+        sha256=asset.sha256,
+        duration_s=asset.duration_s,
+        fingerprints=sorted(algorithms),
+        warnings=asset.warnings,
+        conflicts=[_conflict(conflict, asset.id) for conflict in works.conflicts_of(session, asset.id)],
+        created_at=asset.created_at,
+    )
+
+
+def _conflict(conflict: Conflict, asset_id: str) -> ConflictOut:
+    rival = conflict.rival_asset_id if conflict.asset_id == asset_id else conflict.asset_id
+    return ConflictOut(
+        id=conflict.id, rival_asset_id=rival, matched_s=conflict.seconds, opened_at=conflict.opened_at
+    )

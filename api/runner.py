@@ -1,0 +1,250 @@
+"""Carries out jobs: claims one, keeps its lease, does the work outside any transaction, stores the result.
+
+The same runner serves the request that waits for a short check, the worker thread of the embedded
+mode, and Celery's workers. Whatever it does may be done twice; only one result is stored.
+"""
+
+import json
+import logging
+import os
+import secrets
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import httpx
+from sqlalchemy.orm import Session
+from standardwebhooks import Webhook
+
+from api.service import Service
+from fingerprinting.errors import MediaError, MediaFault
+from fingerprinting.extract import Extracted, extract, reference_of
+from fingerprinting.model import Algorithm, Fingerprint
+from registry import checks, jobs, works
+from registry.index import Answer, IndexBehind
+from registry.jobs import JobKind, Lease, LeaseLost
+from registry.models import Asset, AssetStatus, Check, CheckStatus, Corpus, Holder, OutboxMessage
+
+_log = logging.getLogger(__name__)
+_WEBHOOK_TIMEOUT_S = 10.0
+_NO_CONTENT = "There is no picture and no sound in it that could be compared. It was not looked at."
+
+
+@dataclass(slots=True)
+class Runner:
+    """One runner; `run` may be called from several threads."""
+
+    service: Service
+
+    def run(self, job_id: str) -> None:
+        """Do a job if it is due and nobody else has it in hand."""
+        service = self.service
+        owner = f"{os.getpid()}-{secrets.token_hex(4)}"
+        with service.database.transaction() as session:
+            lease = jobs.claim(session, job_id, owner=owner, at=service.now())
+        if lease is None:
+            return
+        try:
+            with self._kept(lease):
+                _WORK[lease.kind](self, lease)
+        except LeaseLost:
+            _log.info("job %s was taken over", job_id)
+        except Exception as error:
+            _log.exception("job %s (%s) failed, attempt %d", job_id, lease.kind, lease.attempts)
+            self._put_back(lease, f"{type(error).__name__}: {error}"[:2000])
+
+    @contextmanager
+    def _kept(self, lease: Lease) -> Iterator[None]:
+        """Renew the lease until the work is done."""
+        done = threading.Event()
+
+        def renew() -> None:
+            while not done.wait(jobs.LEASE.total_seconds() / 3):
+                try:
+                    with self.service.database.transaction() as session:
+                        jobs.renew(session, lease, at=self.service.now())
+                except LeaseLost:
+                    return
+                except Exception:
+                    _log.exception("could not renew %s", lease.job_id)
+
+        thread = threading.Thread(target=renew, name=f"lease-{lease.job_id}", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            done.set()
+            thread.join()
+
+    def _put_back(self, lease: Lease, error: str) -> None:
+        service = self.service
+        try:
+            with service.database.transaction() as session:
+                if lease.is_last_attempt:
+                    _give_up(session, lease, error, service)
+                jobs.retry(session, lease, error=error, at=service.now())
+        except LeaseLost:
+            _log.info("job %s was taken over", lease.job_id)
+
+    # -- what each kind of job does ------------------------------------------------------------
+
+    def _fingerprint(self, lease: Lease) -> None:
+        service = self.service
+        with service.database.transaction() as session:
+            asset = session.get_one(Asset, lease.subject_id)
+            if asset.status not in (AssetStatus.QUEUED, AssetStatus.PROCESSING) or asset.blob_key is None:
+                jobs.finish(session, lease, at=service.now())  # withdrawn, or done by another
+                return
+            asset.status, asset.progress = AssetStatus.PROCESSING.value, 0.1
+            blob_key = asset.blob_key
+        outcome = self._extracted(blob_key)
+        freed = None
+        with service.database.transaction() as session:
+            jobs.finish(session, lease, at=service.now())
+            asset = session.get_one(Asset, lease.subject_id)
+            if asset.status != AssetStatus.PROCESSING:
+                return
+            try:
+                if isinstance(outcome, MediaError):
+                    raise outcome
+                reference = reference_of(outcome)
+            except MediaError as error:
+                freed = works.reject_asset(asset, reason=error.fault, problem=error.problem)
+            else:
+                asset.warnings = [f"{modality}: {fault}" for modality, fault in outcome.weak.items()]
+                works.index_asset(session, asset, reference, service.index, at=service.now())
+        if freed:
+            service.blobs.delete(freed)
+
+    def _check(self, lease: Lease) -> None:
+        service = self.service
+        began = time.perf_counter()
+        with service.database.transaction() as session:
+            check = session.get_one(Check, lease.subject_id)
+            if check.status == CheckStatus.DONE or check.blob_key is None:
+                jobs.finish(session, lease, at=service.now())
+                return
+            check.status, check.progress = CheckStatus.PROCESSING.value, 0.1
+            blob_key = check.blob_key
+        outcome = self._extracted(blob_key)
+        decoded = time.perf_counter()
+        found: Answer | checks.Unanswerable
+        if isinstance(outcome, MediaError):
+            found, fingerprint = checks.Unanswerable(code=outcome.fault, message=outcome.problem), None
+        else:
+            found, fingerprint = search_works(service, outcome.fingerprint), outcome.fingerprint
+        searched = time.perf_counter()
+        timings = {"decode": decoded - began, "search": searched - decoded, "total": searched - began}
+        with service.database.transaction() as session:
+            jobs.finish(session, lease, at=service.now())
+            check = session.get_one(Check, lease.subject_id)
+            evidence = evidence_of(service, timings)
+            checks.answer(session, check, found, evidence, fingerprint=fingerprint, at=service.now())
+
+    def _extracted(self, blob_key: str) -> Extracted | MediaError:
+        try:
+            with self.service.blobs.open(blob_key) as path:
+                return extract(path, limits=self.service.decode_limits)
+        except MediaError as error:
+            return error
+        except FileNotFoundError:
+            problem = "The file was lost before it was read. Send it again."
+            return MediaError(fault=MediaFault.UNREADABLE, problem=problem)
+
+    def _deliver(self, lease: Lease) -> None:
+        service = self.service
+        with service.database.reading() as session:
+            message = session.get_one(OutboxMessage, lease.subject_id)
+            holder = session.get_one(Holder, message.holder_id)
+        if message.delivered_at is None and holder.webhook_url and holder.webhook_secret:
+            body = {
+                "type": message.event,
+                "timestamp": message.created_at.isoformat(),
+                "data": message.payload,
+            }
+            _post_webhook(holder.webhook_url, holder.webhook_secret, message.id, body, service)
+        with service.database.transaction() as session:
+            jobs.finish(session, lease, at=service.now())
+            stored = session.get_one(OutboxMessage, lease.subject_id)
+            stored.delivered_at, stored.last_error = service.now(), None
+
+    def _notice_deadline(self, lease: Lease) -> None:
+        service = self.service
+        with service.database.transaction() as session:
+            jobs.finish(session, lease, at=service.now())
+            service.desk.deadline_came(session, lease.subject_id, at=service.now())
+
+
+_WORK = {
+    JobKind.FINGERPRINT: Runner._fingerprint,
+    JobKind.CHECK: Runner._check,
+    JobKind.DELIVER: Runner._deliver,
+    JobKind.NOTICE_DEADLINE: Runner._notice_deadline,
+}
+
+
+def search_works(service: Service, fingerprint: Fingerprint) -> Answer | checks.Unanswerable:
+    """Search the works' corpus; what stands in the way of an answer is named, never passed over."""
+    if not any(len(d) for d in fingerprint.descriptors):
+        return checks.Unanswerable(code=MediaFault.NO_CONTENT, message=_NO_CONTENT)
+    try:
+        with service.database.reading() as session:
+            return service.index.search(
+                session, Corpus.WORKS, fingerprint, timeout_s=service.settings.catch_up_s
+            )
+    except IndexBehind as error:
+        return checks.Unanswerable(
+            code="index_behind", message=f"The index is behind: {error}. Ask again soon."
+        )
+    except Exception:
+        _log.exception("the index could not be searched")
+        return checks.Unanswerable(
+            code="engine_error", message="The index could not be searched. Ask again soon."
+        )
+
+
+def evidence_of(service: Service, timings_s: dict[str, float]) -> checks.Evidence:
+    """By what an answer was reached."""
+    return checks.Evidence(
+        engine={
+            "engine": service.settings.index_url.partition(":")[0],
+            "algorithms": [algorithm.value for algorithm in Algorithm],
+            "rows": service.index.sizes,
+        },
+        timings_ms={name: round(value * 1000, 1) for name, value in timings_s.items()},
+    )
+
+
+def _give_up(session: Session, lease: Lease, error: str, service: Service) -> None:
+    """After the last attempt nobody may be left waiting: the subject says that it failed."""
+    if lease.kind is JobKind.FINGERPRINT:
+        asset = session.get_one(Asset, lease.subject_id)
+        works.reject_asset(
+            asset, reason="internal_error", problem="It could not be processed. Send it again."
+        )
+    elif lease.kind is JobKind.CHECK:
+        check = session.get_one(Check, lease.subject_id)
+        found = checks.Unanswerable(code="engine_error", message="The check failed on our side. Ask again.")
+        checks.answer(session, check, found, evidence_of(service, {}), fingerprint=None, at=service.now())
+    elif lease.kind is JobKind.DELIVER:
+        session.get_one(OutboxMessage, lease.subject_id).last_error = error
+
+
+def _post_webhook(url: str, secret: str, message_id: str, body: dict[str, object], service: Service) -> None:
+    """One delivery by the Standard Webhooks convention; an answer other than 2xx raises."""
+
+    data = json.dumps(body)
+    at = service.now()
+    signature = Webhook(secret).sign(message_id, at, data)
+    headers = {
+        "content-type": "application/json",
+        "webhook-id": message_id,
+        "webhook-timestamp": str(int(at.timestamp())),
+        "webhook-signature": signature,
+    }
+    answer = httpx.post(
+        url, content=data, headers=headers, timeout=_WEBHOOK_TIMEOUT_S, follow_redirects=False
+    )
+    answer.raise_for_status()

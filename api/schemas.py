@@ -1,0 +1,337 @@
+"""What goes in and out over HTTP. Names are those of the contract and are never renamed."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from registry.access import Scope
+from registry.checks import DecisionValue
+from registry.domain.policy import Policy
+from registry.domain.preferences import WORLDWIDE, Answer, Use, Value
+from registry.domain.preferences import Scope as Reach
+from registry.works import WorkKind
+
+Short = Annotated[str, StringConstraints(min_length=1, max_length=500)]
+Long = Annotated[str, StringConstraints(min_length=1, max_length=5000)]
+Link = Annotated[str, StringConstraints(pattern=r"^https?://", max_length=2000)]
+
+
+class In(BaseModel):
+    """A request body: unknown members are refused, so that a typing error is not silently ignored."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class ReservationIn(In):
+    use: Use
+    value: Value
+    territory: Annotated[str, StringConstraints(min_length=2, max_length=9)] = WORLDWIDE
+    terms_url: Link | None = None
+    valid_from: datetime | None = None
+    valid_until: datetime | None = None
+
+
+class ScopedReservationIn(ReservationIn):
+    scope: Literal[Reach.CATALOGUE, Reach.LOCATION]
+    location: Annotated[str, StringConstraints(min_length=1, max_length=2000)] | None = None
+
+
+class ReservationOut(BaseModel):
+    id: str
+    scope: Reach
+    work_id: str | None
+    location: str | None
+    use: Use
+    value: Value
+    territory: str
+    terms_url: str | None
+    declared_at: datetime
+    valid_from: datetime
+    valid_until: datetime | None
+    withdrawn_at: datetime | None
+    superseded_at: datetime | None
+
+
+class WorkIn(In):
+    title: Short
+    kind: WorkKind
+    identifiers: dict[str, str] = Field(default_factory=dict, max_length=20)
+    creators: list[Short] = Field(default_factory=list, max_length=100)
+    year: int | None = None
+    policy: Policy = Policy.REVIEW
+    reservations: list[ReservationIn] = Field(default_factory=list, max_length=50)
+
+
+class WorkChanges(In):
+    title: Short | None = None
+    kind: WorkKind | None = None
+    identifiers: dict[str, str] | None = Field(default=None, max_length=20)
+    creators: list[Short] | None = Field(default=None, max_length=100)
+    year: int | None = None
+    policy: Policy | None = None
+
+
+class WorkOut(BaseModel):
+    id: str
+    title: str
+    kind: WorkKind
+    identifiers: dict[str, str]
+    creators: list[str]
+    year: int | None
+    policy: Policy
+    created_at: datetime
+    updated_at: datetime
+    reservations: list[ReservationOut]
+    assets: list[str]
+
+
+class ConflictOut(BaseModel):
+    id: str
+    rival_asset_id: str
+    matched_s: float
+    opened_at: datetime
+
+
+class AssetOut(BaseModel):
+    id: str
+    work_id: str
+    status: Literal["queued", "processing", "indexed", "rejected", "withdrawn"]
+    progress: float
+    reason: str | None
+    problem: str | None
+    sha256: str | None
+    duration_s: float | None
+    fingerprints: list[str]
+    warnings: list[str]
+    conflicts: list[ConflictOut]
+    created_at: datetime
+
+
+class MatchOut(BaseModel):
+    work_id: str
+    asset_id: str
+    title: str
+    modality: str
+    algorithm: str
+    query_start_s: float
+    query_end_s: float
+    reference_start_s: float
+    reference_end_s: float
+    score: float
+    policy: Policy
+    own: bool
+
+
+class ReasonOut(BaseModel):
+    code: str
+    message: str
+    work_id: str | None
+
+
+class IndexOut(BaseModel):
+    sequence: int | None
+    engine: dict[str, Any]
+
+
+class DecisionOut(BaseModel):
+    decision: DecisionValue
+    reason: str
+    decided_by: str
+    decided_at: datetime
+
+
+class CheckOut(BaseModel):
+    id: str
+    status: Literal["queued", "processing", "done"]
+    progress: float
+    verdict: Literal["clear", "review", "block", "unknown"] | None
+    reasons: list[ReasonOut]
+    matches: list[MatchOut]
+    index: IndexOut
+    timings_ms: dict[str, float]
+    sha256: str | None
+    duration_s: float | None
+    context: dict[str, Any]
+    decision: DecisionOut | None
+    created_at: datetime
+    expires_at: datetime
+
+
+class DecisionIn(In):
+    decision: DecisionValue
+    reason: Long
+
+
+class TrainingMiningRule(In):
+    use: Literal["allowed", "notAllowed", "constrained"]
+    constraint_info: Long | None = None
+
+
+class Generator(In):
+    name: Short
+    version: Short | None = None
+
+
+class ReleaseIn(In):
+    check_id: str
+    title: Short | None = None
+    generator: Generator | None = None
+    ai_generated: bool = True
+    training_mining: dict[
+        Literal["cawg.data_mining", "cawg.ai_inference", "cawg.ai_training", "cawg.ai_generative_training"],
+        TrainingMiningRule,
+    ] = Field(default_factory=dict)
+
+
+class ReleaseOut(BaseModel):
+    id: str
+    check_id: str
+    state: Literal["signed", "disabled"]
+    title: str
+    media_type: str
+    sha256: str
+    source_sha256: str
+    size_bytes: int
+    manifest_id: str
+    manifest: dict[str, Any]
+    created_at: datetime
+
+
+class VerificationOut(BaseModel):
+    """Separate facts; there is no overall score."""
+
+    model_config = ConfigDict(extra="allow")
+    id: str
+    sha256: str
+    integrity: dict[str, Any]
+    signer: dict[str, Any]
+    timestamp: datetime | None
+    actions: list[dict[str, Any]]
+    ai_generated: bool | None
+    training_mining: dict[str, Any]
+    ingredients: list[dict[str, Any]]
+    recovered: list[dict[str, Any]]
+    registry_matches: list[dict[str, Any]]
+    fingerprint_problem: str | None
+    raw: dict[str, Any] | None
+
+
+class PreferenceItem(In):
+    work_id: str | None = None
+    sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] | None = None
+
+
+class PreferenceQuery(In):
+    items: list[PreferenceItem] = Field(min_length=1, max_length=10_000)
+    uses: list[Use] = Field(default_factory=lambda: list(Use))
+    at: datetime | None = None
+
+
+class PreferenceOut(BaseModel):
+    answer: Answer
+    declarations: list[str]
+
+
+class PreferenceAnswer(BaseModel):
+    work_ids: list[str]
+    preferences: dict[Use, PreferenceOut]
+
+
+class PreferenceAnswers(BaseModel):
+    at: datetime
+    items: list[PreferenceAnswer]
+
+
+class NoticeIn(In):
+    """A DMCA notice; what is missing is told, element by element, in the answer."""
+
+    release_id: str | None = None
+    signature: Short | None = None
+    work_description: Long | None = None
+    work_ids: list[Short] = Field(default_factory=list, max_length=100)
+    material: list[Long] = Field(default_factory=list, max_length=100)
+    contact_name: Short | None = None
+    contact_address: Short | None = None
+    contact_telephone: Short | None = None
+    contact_email: Short | None = None
+    good_faith: bool = False
+    accuracy_under_penalty_of_perjury: bool = False
+    authority: bool = False
+
+
+class CounterNoticeIn(In):
+    signature: Short | None = None
+    material: list[Long] = Field(default_factory=list, max_length=100)
+    former_locations: list[Long] = Field(default_factory=list, max_length=100)
+    mistake_under_penalty_of_perjury: bool = False
+    name: Short | None = None
+    address: Short | None = None
+    telephone: Short | None = None
+    consent_to_jurisdiction: bool = False
+    accept_service: bool = False
+
+
+class NoticeTransition(In):
+    event: str
+    reason: Long | None = None
+    supplied: NoticeIn | None = Field(default=None, description="With event `cure`: what was missing.")
+
+
+class MissingOut(BaseModel):
+    element: str
+    reference: str
+    what_to_supply: str
+
+
+class DeadlineOut(BaseModel):
+    name: str
+    at: datetime
+    basis: str
+    statutory: bool
+
+
+class NoticeEventOut(BaseModel):
+    event: str
+    state: str
+    actor: str
+    reason: str | None
+    at: datetime
+
+
+class NoticeOut(BaseModel):
+    id: str
+    track: str
+    state: str
+    release_id: str | None
+    missing: list[MissingOut]
+    deadlines: list[DeadlineOut]
+    possible_events: list[str]
+    history: list[NoticeEventOut]
+    created_at: datetime
+
+
+class LedgerEntryOut(BaseModel):
+    number: int
+    data: str
+    leaf_hash: str
+
+
+class ProofOut(BaseModel):
+    number: int
+    data: str
+    checkpoint: str
+    hashes: list[str]
+
+
+class KeyOut(BaseModel):
+    id: str
+    key: str
+    scopes: list[Scope]
+
+
+class Page[T](BaseModel):
+    """One page of a list; `next` is the cursor of the page after it."""
+
+    items: list[T]
+    next: str | None

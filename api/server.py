@@ -1,0 +1,92 @@
+"""`clearmark serve`: the web server, and in the embedded mode a worker, in one process."""
+
+import contextlib
+import fcntl
+import logging
+import threading
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import uvicorn
+
+from api import housekeeping
+from api.app import create_app
+from api.service import Service, build_service
+from api.settings import Settings, SettingsError
+from api.worker import EmbeddedWorker, make_celery, register_tasks
+from registry import jobs
+
+_log = logging.getLogger(__name__)
+
+
+def serve(settings: Settings) -> None:
+    """Run until SIGTERM or SIGINT, then finish the requests in hand."""
+    with _only_one(settings):
+        service = build_service(settings)
+        app = create_app(service)
+        app.router.lifespan_context = lambda _app: running(service, settings)
+        config = uvicorn.Config(
+            app,
+            host=settings.host,
+            port=settings.port,
+            log_level="warning",
+            timeout_graceful_shutdown=30,
+            h11_max_incomplete_event_size=1 << 16,
+        )
+        _Announcing(config).run()
+
+
+class _Announcing(uvicorn.Server):
+    """Says where it listens once it does; port 0 is known only then."""
+
+    async def startup(self, sockets=None) -> None:  # type: ignore[no-untyped-def]
+        await super().startup(sockets)
+        if self.started:
+            for server in self.servers:
+                for listening in server.sockets:
+                    host, port = listening.getsockname()[:2]
+                    print(f"Clearmark listens on http://{host}:{port} (documentation at /docs)", flush=True)
+
+
+@contextlib.asynccontextmanager
+async def running(service: Service, settings: Settings) -> AsyncIterator[None]:
+    """The parts that live as long as the application does."""
+    celery = make_celery(settings)
+    register_tasks(celery, service)
+    worker = None
+    if settings.is_embedded:
+        with service.database.transaction() as session:
+            jobs.release_leases(session)  # this process is the only one: whoever held them is dead
+        worker = EmbeddedWorker(celery, settings)
+        worker.start()
+    threading.Thread(target=_load_index, args=(service,), name="index-loader", daemon=True).start()
+    try:
+        yield
+    finally:
+        if worker is not None:
+            worker.stop()
+        housekeeping.save_index(service)
+        service.close()
+
+
+def _load_index(service: Service) -> None:
+    try:
+        service.load_index()
+    except Exception:
+        _log.exception("the index could not be loaded; checks are unknown until it is")
+
+
+@contextlib.contextmanager
+def _only_one(settings: Settings) -> Iterator[None]:
+    """In the embedded mode one process owns the data folder."""
+    if not settings.is_embedded:
+        yield
+        return
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    with Path(settings.data_dir, "service.lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            folder = settings.data_dir.absolute()
+            raise SettingsError(f"CLEARMARK_DATA_DIR: another service is running on {folder}") from None
+        yield

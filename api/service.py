@@ -1,0 +1,160 @@
+"""The service put together from its settings: what routes, commands and workers all work with."""
+
+import os
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+from alembic import command
+from alembic.config import Config
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+import migrations
+from api.blobs import FolderBlobs
+from api.settings import Settings
+from fingerprinting.child import ProcessLimits, limited
+from fingerprinting.decode import DecodeLimits
+from fingerprinting.errors import BadSnapshot
+from fingerprinting.index.faiss_index import FaissIndex
+from fingerprinting.phash import FRAME_PX, disagreements_with_imagehash
+from provenance.authority import SigningIdentity, TrustAnchor, ensure_development_signer, load_identity
+from provenance.engine import ProvenanceEngine
+from provenance.isolated import IsolatedEngine
+from registry.database import Database
+from registry.domain.checkpoint import generate_key, key_from_pem, key_to_pem
+from registry.index import IndexEngine
+from registry.ledger import LedgerIdentity
+from takedown.domain.deadlines import BusinessCalendar
+from takedown.service import Desk
+
+# Checks answered while their request waits. Each has a decoder of its own beside it.
+_SYNC_CHECKS = 4
+_PROVENANCE_LIMITS = ProcessLimits(cpu_s=120, wall_s=120.0, memory_bytes=4 << 30, file_bytes=16 << 30)
+
+
+# Smooth, noisy and flat: what rounding would show in.
+_SELF_CHECK_FRAMES = np.stack(
+    [
+        np.random.default_rng(0).integers(0, 256, (FRAME_PX, FRAME_PX), dtype=np.uint8),
+        np.add.outer(np.arange(FRAME_PX), np.arange(FRAME_PX)).astype(np.uint8),
+        np.full((FRAME_PX, FRAME_PX), 128, np.uint8),
+    ]
+)
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(slots=True, kw_only=True)
+class Service:
+    """Everything a process needs; made once, passed around, never global."""
+
+    settings: Settings
+    database: Database
+    blobs: FolderBlobs
+    index: IndexEngine
+    provenance: ProvenanceEngine
+    signer: SigningIdentity
+    ledger: LedgerIdentity
+    desk: Desk
+    now: Callable[[], datetime] = utc_now
+    # Tells the worker, wherever it runs, to look at a job now; without one the sweep finds it.
+    hint: Callable[[str, str], None] = lambda job_id, kind: None
+    executor: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(_SYNC_CHECKS, "check"))
+    index_ready: threading.Event = field(default_factory=threading.Event)
+    index_problem: str | None = None
+    hash_disagreement: int = 0
+
+    @property
+    def decode_limits(self) -> DecodeLimits:
+        return DecodeLimits(max_duration_s=self.settings.max_media_s)
+
+    def load_index(self) -> None:
+        """Bring the index up: from the snapshot where it is sound, the rest from the database."""
+        try:
+            self.index.restore(self.settings.snapshot_path)
+        except BadSnapshot as error:
+            missing = not self.settings.snapshot_path.exists()
+            self.index_problem = None if missing else f"rebuilt, because the snapshot was bad: {error}"
+        with self.database.reading() as session:
+            self.index.catch_up(session, timeout_s=24 * 3600)
+        self.hash_disagreement = disagreements_with_imagehash(_SELF_CHECK_FRAMES)
+        self.index_ready.set()
+
+    def close(self) -> None:
+        self.executor.shutdown(wait=True, cancel_futures=True)
+        self.database.dispose()
+
+
+def build_service(settings: Settings) -> Service:
+    """Make folders, keys and tables where they are missing, and put the parts together."""
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    settings.keys_folder.mkdir(mode=0o700, exist_ok=True)
+    database = Database(settings.database)
+    upgrade_database(settings.database)
+    at = utc_now()
+    signer = _signer(settings, at)
+    return Service(
+        settings=settings,
+        database=database,
+        blobs=FolderBlobs(settings.blob_folder),
+        index=IndexEngine(make_index=FaissIndex),
+        provenance=IsolatedEngine(
+            command_prefix=lambda command: limited(command, _PROVENANCE_LIMITS),
+            timeout_s=_PROVENANCE_LIMITS.wall_s,
+            identity=signer,
+            tsa_url=settings.tsa_url or None,
+        ),
+        signer=signer,
+        ledger=LedgerIdentity(
+            origin=settings.log_origin, key=_ledger_key(settings.keys_folder / "ledger.pem")
+        ),
+        desk=Desk(
+            calendar=BusinessCalendar(
+                country=settings.country,
+                subdivision=settings.subdivision or None,
+                time_zone=settings.time_zone,
+            )
+        ),
+    )
+
+
+def alembic_config(url: str) -> Config:
+    """Alembic pointed at our one history of migrations."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+    config.attributes["url"] = url
+    return config
+
+
+def upgrade_database(url: str) -> None:
+    """Bring the tables to this version's shape."""
+    command.upgrade(alembic_config(url), "head")
+
+
+def _signer(settings: Settings, at: datetime) -> SigningIdentity:
+    if not settings.signer_key:
+        return ensure_development_signer(settings.keys_folder, at=at)
+    anchor = TrustAnchor(pem=Path(settings.trust_anchors).read_text(), uri="urn:clearmark:operator")
+    return load_identity(Path(settings.signer_certificates), Path(settings.signer_key), (anchor,))
+
+
+def _ledger_key(path: Path) -> Ed25519PrivateKey:
+    """The key that signs checkpoints; made at first start, by exactly one of the processes that try."""
+    if not path.exists():
+        temporary = path.with_suffix(f".{os.getpid()}")
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(key_to_pem(generate_key()))
+        try:
+            os.link(temporary, path)
+        except FileExistsError:
+            pass  # another process was first; its key is the key
+        finally:
+            temporary.unlink()
+    return key_from_pem(path.read_bytes())

@@ -1,0 +1,135 @@
+"""Settings: the only place that reads the environment. Every name begins with CLEARMARK_."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import Field, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Environment(StrEnum):
+    DEVELOPMENT = "development"
+    PRODUCTION = "production"
+
+
+class SettingsError(Exception):
+    """A setting is wrong or missing; the message names it and says what to do."""
+
+
+class Settings(BaseSettings):
+    """How this process runs. `docs/settings.md` lists them; a test holds the two together."""
+
+    model_config = SettingsConfigDict(env_prefix="CLEARMARK_", extra="ignore")
+
+    data_dir: Annotated[Path, Field(description="Folder for everything that has no place of its own.")] = (
+        Path("var")
+    )
+    host: Annotated[str, Field(description="Address the service listens on.")] = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535, description="Port the service listens on.")] = 8000
+    env: Annotated[
+        Environment, Field(description="`production` refuses what is only fit for trying out.")
+    ] = Environment.DEVELOPMENT
+    database_url: Annotated[
+        str, Field(description="SQLAlchemy URL; empty means SQLite in the data folder.")
+    ] = ""
+    broker_url: Annotated[
+        str, Field(description="Celery broker; `memory://` runs the worker inside the service.")
+    ] = "memory://"
+    index_url: Annotated[
+        str, Field(description="Index engine; `faiss://` is the one inside the process.")
+    ] = "faiss://"
+    blob_url: Annotated[
+        str, Field(description="Where media lies: `file://` and a folder; empty means the data folder.")
+    ] = ""
+    log_origin: Annotated[
+        str,
+        Field(description="Name under which the ledger's checkpoints are signed; choose one and keep it."),
+    ] = "clearmark.local/ledger"
+    max_upload_bytes: Annotated[int, Field(gt=0, description="Largest file accepted.")] = 8 << 30
+    max_media_s: Annotated[float, Field(gt=0, description="Longest media accepted, in seconds.")] = 4 * 3600.0
+    sync_check_s: Annotated[
+        float,
+        Field(ge=0, description="Clips up to this long are checked while the request waits, in seconds."),
+    ] = 60.0
+    catch_up_s: Annotated[
+        float,
+        Field(gt=0, description="How long a check waits for the index before it is `unknown`, in seconds."),
+    ] = 10.0
+    worker_threads: Annotated[
+        int, Field(ge=1, le=64, description="Jobs done at once by one worker process.")
+    ] = 2
+    country: Annotated[str, Field(description="Whose business days takedown deadlines count, ISO 3166.")] = (
+        "US"
+    )
+    subdivision: Annotated[
+        str, Field(description="Part of the country whose holidays count too; empty: none.")
+    ] = ""
+    time_zone: Annotated[str, Field(description="Where a business day ends, IANA name.")] = "America/New_York"
+    signer_certificates: Annotated[
+        str, Field(description="PEM file with the C2PA signer's chain; empty means the development signer.")
+    ] = ""
+    signer_key: Annotated[str, Field(description="PEM file with the C2PA signer's private key.")] = ""
+    trust_anchors: Annotated[
+        str, Field(description="PEM file with the CA certificates that our signer's chain ends at.")
+    ] = ""
+    tsa_url: Annotated[
+        str, Field(description="RFC 3161 time-stamp authority; empty means no time-stamps.")
+    ] = ""
+
+    @model_validator(mode="after")
+    def _fit_together(self) -> Self:
+        if self.index_url != "faiss://":
+            raise ValueError("CLEARMARK_INDEX_URL: this version knows only faiss://")
+        if self.blob_url and not self.blob_url.startswith("file://"):
+            raise ValueError("CLEARMARK_BLOB_URL: this version knows only file:// and a folder")
+        if bool(self.signer_certificates) != bool(self.signer_key):
+            raise ValueError("CLEARMARK_SIGNER_CERTIFICATES and CLEARMARK_SIGNER_KEY: set both or neither")
+        if self.signer_key and not self.trust_anchors:
+            raise ValueError("CLEARMARK_TRUST_ANCHORS: needed to check what your signer signed")
+        if self.env is Environment.PRODUCTION:
+            unfit = {
+                "CLEARMARK_DATABASE_URL: name a PostgreSQL database": self.database.startswith("sqlite"),
+                "CLEARMARK_BROKER_URL: name a Redis or RabbitMQ broker": self.is_embedded,
+                "CLEARMARK_SIGNER_KEY: the development signer proves nothing to others": not self.signer_key,
+            }
+            if found := [problem for problem, applies in unfit.items() if applies]:
+                raise ValueError("not fit for production: " + "; ".join(found))
+        return self
+
+    @property
+    def database(self) -> str:
+        return self.database_url or f"sqlite:///{(self.data_dir / 'clearmark.db').absolute()}"
+
+    @property
+    def is_embedded(self) -> bool:
+        """Whether the worker runs inside the service."""
+        return self.broker_url.startswith("memory:")
+
+    @property
+    def blob_folder(self) -> Path:
+        return Path(self.blob_url.removeprefix("file://")) if self.blob_url else self.data_dir / "blobs"
+
+    @property
+    def keys_folder(self) -> Path:
+        return self.data_dir / "keys"
+
+    @property
+    def snapshot_path(self) -> Path:
+        return self.data_dir / "index.snapshot"
+
+
+def load_settings(**overrides: object) -> Settings:
+    """Read the environment.
+
+    Raises:
+        SettingsError: one line that names the setting.
+    """
+    try:
+        return Settings(**overrides)  # type: ignore[arg-type]
+    except ValidationError as error:
+        problems = []
+        for found in error.errors():
+            name = f"CLEARMARK_{'_'.join(map(str, found['loc'])).upper()}: " if found["loc"] else ""
+            problems.append(name + found["msg"].removeprefix("Value error, "))
+        raise SettingsError("; ".join(problems)) from error

@@ -1,0 +1,249 @@
+"""Request bodies that carry media: streamed to disk while they are hashed, never held in memory.
+
+The only async code of the service: a body arrives as it arrives. What is written here is a file in
+the blob store's staging folder; it is removed after the request unless a blob store adopted it.
+"""
+
+import hashlib
+import json
+import secrets
+import shutil
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from pathlib import Path
+from typing import Annotated, Any
+
+from anyio import to_thread
+from fastapi import Depends, Request
+from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import MultipartParser, parse_options_header
+
+from api.problems import Problem
+from api.service import Service
+from fingerprinting.document import from_document
+from fingerprinting.model import Fingerprint
+
+_WRITE_BYTES = 1 << 20
+_MAX_FIELD_BYTES = 1 << 16
+_MAX_FIELDS = 16
+_MAX_HEADER_BYTES = 1 << 13
+_MAX_DOCUMENT_BYTES = 64 << 20
+_SPARE_DISK_BYTES = 512 << 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upload:
+    """A received file."""
+
+    path: Path
+    sha256: str
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submission:
+    """What a request brought: a file or a fingerprint document, and the form's other fields."""
+
+    upload: Upload | None = None
+    fingerprint: Fingerprint | None = None
+    document_sha256: str | None = None
+    fields: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def sha256(self) -> str:
+        found = self.upload.sha256 if self.upload else self.document_sha256
+        assert found is not None
+        return found
+
+    def require_upload(self) -> Upload:
+        if self.upload is None:
+            detail = "Send the file itself, as multipart/form-data with a part named file."
+            raise Problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", detail)
+        return self.upload
+
+    def json_field(self, name: str) -> dict[str, Any]:
+        """A form field that holds a JSON object; absent means an empty one."""
+        text = self.fields.get(name)
+        if text is None:
+            return {}
+        try:
+            value = json.loads(text)
+        except (ValueError, RecursionError):
+            value = None
+        if not isinstance(value, dict):
+            raise Problem(
+                HTTPStatus.UNPROCESSABLE_ENTITY, "invalid", f"{name} must be a JSON object.", field=name
+            )
+        return value
+
+
+class _Receiver:
+    """Turns multipart events into one file on disk and a few small fields."""
+
+    def __init__(self, staging: Path, max_bytes: int) -> None:
+        self.path = staging / secrets.token_hex(16)
+        self.fields: dict[str, str] = {}
+        self.size_bytes = 0
+        self.ended = False
+        self.pending = bytearray()
+        self._max_bytes = max_bytes
+        self._digest = hashlib.sha256()
+        self._header_name, self._header_value = bytearray(), bytearray()
+        self._name, self._is_file, self._has_file = "", False, False
+        self._value = bytearray()
+
+    def callbacks(self) -> dict[str, Any]:
+        names = ("part_begin", "part_data", "part_end", "header_field", "header_value", "header_end", "end")
+        return {f"on_{name}": getattr(self, f"_on_{name}") for name in names}
+
+    @property
+    def upload(self) -> Upload | None:
+        if not self._has_file:
+            return None
+        return Upload(path=self.path, sha256=self._digest.hexdigest(), size_bytes=self.size_bytes)
+
+    def flush(self) -> None:
+        """Write what has gathered; called off the event loop."""
+        if self.pending:
+            with self.path.open("ab") as file:
+                file.write(self.pending)
+            self._digest.update(self.pending)
+            self.pending.clear()
+
+    def _on_part_begin(self) -> None:
+        self._name, self._is_file = "", False
+        self._value.clear()
+
+    def _on_header_field(self, data: bytes, start: int, end: int) -> None:
+        self._header_name += data[start:end]
+        self._bound_header()
+
+    def _on_header_value(self, data: bytes, start: int, end: int) -> None:
+        self._header_value += data[start:end]
+        self._bound_header()
+
+    def _bound_header(self) -> None:
+        if len(self._header_name) + len(self._header_value) > _MAX_HEADER_BYTES:
+            raise _bad_form("A header of a part is too long.")
+
+    def _on_header_end(self) -> None:
+        if self._header_name.lower() == b"content-disposition":
+            _, options = parse_options_header(bytes(self._header_value))
+            self._name = options.get(b"name", b"").decode(errors="replace")
+            self._is_file = self._name == "file"
+            if self._is_file and self._has_file:
+                raise _bad_form("Send one file.")
+            if self._is_file:
+                self._has_file = True
+                self.path.touch()
+        self._header_name.clear()
+        self._header_value.clear()
+
+    def _on_part_data(self, data: bytes, start: int, end: int) -> None:
+        if self._is_file:
+            self.size_bytes += end - start
+            if self.size_bytes > self._max_bytes:
+                raise too_large(self._max_bytes)
+            self.pending += data[start:end]
+        elif len(self._value) + end - start <= _MAX_FIELD_BYTES:
+            self._value += data[start:end]
+        else:
+            raise _bad_form(f"The field {self._name!r} is longer than {_MAX_FIELD_BYTES} bytes.")
+
+    def _on_part_end(self) -> None:
+        if not self._is_file:
+            self.fields[self._name] = self._value.decode(errors="replace")
+            if len(self.fields) > _MAX_FIELDS:
+                raise _bad_form("Too many fields.")
+
+    def _on_end(self) -> None:
+        self.ended = True
+
+
+def too_large(max_bytes: int) -> Problem:
+    detail = f"At most {max_bytes} bytes are accepted."
+    return Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too-large", detail)
+
+
+def _bad_form(detail: str) -> Problem:
+    return Problem(HTTPStatus.BAD_REQUEST, "bad-form", detail)
+
+
+async def receive(request: Request) -> AsyncIterator[Submission]:
+    """Receive the body of a request: a form with a file, or a fingerprint document."""
+    service: Service = request.app.state.service
+    kind, options = parse_options_header(request.headers.get("content-type", ""))
+    if kind == b"application/json":
+        yield await _document(request)
+        return
+    boundary = options.get(b"boundary")
+    if kind != b"multipart/form-data" or not boundary:
+        detail = (
+            "Send multipart/form-data with a part named file, or a fingerprint document as application/json."
+        )
+        raise Problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", detail)
+    receiver = _Receiver(service.blobs.staging, service.settings.max_upload_bytes)
+    try:
+        await _stream(request, receiver, MultipartParser(boundary, receiver.callbacks()))
+        if receiver.upload is None:
+            raise _bad_form("The form has no part named file.")
+        yield Submission(upload=receiver.upload, fields=receiver.fields)
+    finally:
+        receiver.path.unlink(missing_ok=True)
+
+
+async def _stream(request: Request, receiver: _Receiver, parser: MultipartParser) -> None:
+    declared = request.headers.get("content-length", "")
+    if declared.isdigit():
+        service: Service = request.app.state.service
+        if int(declared) > service.settings.max_upload_bytes + _MAX_FIELDS * _MAX_FIELD_BYTES:
+            raise too_large(service.settings.max_upload_bytes)
+        if shutil.disk_usage(service.blobs.staging).free < int(declared) + _SPARE_DISK_BYTES:
+            raise Problem(
+                HTTPStatus.INSUFFICIENT_STORAGE, "no-space", "The server has no room for this file now."
+            )
+    try:
+        async for chunk in request.stream():
+            parser.write(chunk)
+            if len(receiver.pending) >= _WRITE_BYTES:
+                await to_thread.run_sync(receiver.flush)
+        parser.finalize()
+    except FormParserError as error:
+        raise _bad_form(f"The form cannot be read: {error}.") from error
+    if not receiver.ended:
+        raise _bad_form("The form ends before its last boundary.")
+    await to_thread.run_sync(receiver.flush)
+
+
+async def _document(request: Request) -> Submission:
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > _MAX_DOCUMENT_BYTES:
+            raise too_large(_MAX_DOCUMENT_BYTES)
+    return await to_thread.run_sync(_read_document, bytes(body))
+
+
+def _read_document(body: bytes) -> Submission:
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError):
+        raise Problem(HTTPStatus.BAD_REQUEST, "bad-json", "The body is not JSON.") from None
+    return Submission(fingerprint=from_document(document), document_sha256=hashlib.sha256(body).hexdigest())
+
+
+Received = Annotated[Submission, Depends(receive)]
+
+
+def form_body(*, document: bool, **fields: dict[str, Any]) -> dict[str, Any]:
+    """The request body as OpenAPI says it: it is parsed by `receive`, which FastAPI cannot see into."""
+    form = {
+        "type": "object",
+        "required": ["file"],
+        "properties": {"file": {"type": "string", "format": "binary"}, **fields},
+    }
+    content: dict[str, Any] = {"multipart/form-data": {"schema": form}}
+    if document:
+        content["application/json"] = {"schema": {"type": "object", "description": "A fingerprint document."}}
+    return {"requestBody": {"required": True, "content": content}}
