@@ -23,7 +23,7 @@ class FolderBlobs:
         target.parent.mkdir(exist_ok=True)
         with path.open("rb") as file:
             os.fsync(file.fileno())
-        os.replace(path, target)
+        path.replace(target)
 
     @contextmanager
     def open(self, key: str) -> Iterator[Path]:

@@ -9,6 +9,7 @@ import json
 import logging
 import sys
 from datetime import timedelta
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -166,9 +167,7 @@ def check(file: Media, key: Key, url: Url = URL, as_json: AsJson = False) -> Non
             [m["title"], m["modality"], _span(m, "query"), _span(m, "reference"), f"{m['score']:.2f}"]
             for m in found["matches"]
         ]
-        title = f"{found['verdict'].upper()}  {found['id']}\n" + "\n".join(
-            r["message"] for r in found["reasons"]
-        )
+        title = f"{found['verdict'].upper()}  {found['id']}\n" + "\n".join(r["message"] for r in found["reasons"])
         return columns(title, ["work", "by", "in this clip", "in the work", "score"], rows)
 
     show(found, as_json=as_json, table=table)
@@ -231,9 +230,7 @@ def create_key(
     holder: Annotated[str, typer.Option(help="Name of the holder; made when there is none.")],
     scopes: Annotated[str, typer.Option(help="Comma-separated: works:write,checks:write,…")],
     days: Annotated[int | None, typer.Option(min=1, help="Days until the key expires.")] = None,
-    assurance: Annotated[
-        str, typer.Option(help="For a new holder: unverified, email, domain or vetted.")
-    ] = "vetted",
+    assurance: Annotated[str, typer.Option(help="For a new holder: unverified, email, domain or vetted.")] = "vetted",
     as_json: AsJson = False,
 ) -> None:
     """Make a key. It is shown once."""
@@ -389,11 +386,11 @@ def _document(file: Path) -> dict[str, Any]:
     return to_document(extract(file).fingerprint)
 
 
-def _one_of[E](kind: type[E], text: str, option: str) -> E:
+def _one_of[E: StrEnum](kind: type[E], text: str, option: str) -> E:
     try:
-        return kind(text)  # type: ignore[call-arg]
+        return kind(text)
     except ValueError:
-        raise typer.BadParameter(f"{text!r} is none of: {', '.join(kind)}", param_hint=option) from None  # type: ignore[call-overload]
+        raise typer.BadParameter(f"{text!r} is none of: {', '.join(kind)}", param_hint=option) from None
 
 
 def _span(found: dict[str, Any], side: str) -> str:

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from enum import IntEnum
 from typing import Any
@@ -39,7 +39,7 @@ def show(value: Any, *, as_json: bool, table: Callable[[], object]) -> None:
         out.print(table())
 
 
-def fields(title: str, rows: dict[str, object]) -> Table:
+def fields(title: str, rows: Mapping[str, object]) -> Table:
     """A two-column table."""
     table = Table(title=title, show_header=False, title_justify="left")
     for name, value in rows.items():

@@ -126,10 +126,9 @@ class Story:
         found = self.pipeline.check(path, context=json.dumps({"generator": "demo"}))
         self.kept[name] = found
         spans = [
-            f"{m['title']} by {m['modality']} {_span(m, 'query')} of {_span(m, 'reference')}"
-            for m in found["matches"]
+            f"{m['title']} by {m['modality']} {_span(m, 'query')} of {_span(m, 'reference')}" for m in found["matches"]
         ]
-        return found["verdict"] + (": " + ", ".join(spans) if spans else "")
+        return str(found["verdict"]) + (": " + ", ".join(spans) if spans else "")
 
     def _release_blocked(self) -> str:
         try:
@@ -207,10 +206,7 @@ def run_demo(keep: Path | None, *, as_json: bool) -> int:
             result: dict[str, Any] = json.loads(found.stdout)
             return result
 
-        keys = [
-            cli("keys", "create", "--holder", name, "--scopes", _SCOPES)["key"]
-            for name in ("Studio", "Pipeline")
-        ]
+        keys = [cli("keys", "create", "--holder", name, "--scopes", _SCOPES)["key"] for name in ("Studio", "Pipeline")]
         clients = [stack.enter_context(Client(url, key)) for key in keys]
         story = Story(studio=clients[0], pipeline=clients[1], cli=cli, folder=folder)
         story.tell()
@@ -233,9 +229,7 @@ def sample_media() -> dict[str, Path]:
         spec = importlib.util.find_spec(package)
         folder = Path(spec.origin).parent if spec and spec.origin else None
         if folder is None or not (folder / path).is_file():
-            raise SettingsError(
-                "The demo's clips are missing. Run `make demo`, or: pip install 'clearmark[samples]'"
-            )
+            raise SettingsError("The demo's clips are missing. Run `make demo`, or: pip install 'clearmark[samples]'")
         found[name] = folder / path
     return found
 
@@ -264,14 +258,12 @@ def _report(story: Story, seconds: float, *, as_json: bool) -> int:
     failed = [step for step in story.steps if not step.passed]
     if as_json:
         found = [
-            {"step": s.name, "expected": s.expected, "actual": s.actual, "s": round(s.seconds, 2)}
-            for s in story.steps
+            {"step": s.name, "expected": s.expected, "actual": s.actual, "s": round(s.seconds, 2)} for s in story.steps
         ]
         sys.stdout.write(json.dumps({"passed": not failed, "steps": found}, indent=2) + "\n")
     else:
         rows: list[list[object]] = [
-            ["✓" if s.passed else "✗", s.name, s.expected, s.actual, f"{s.seconds:.1f} s"]
-            for s in story.steps
+            ["✓" if s.passed else "✗", s.name, s.expected, s.actual, f"{s.seconds:.1f} s"] for s in story.steps
         ]
         out.print(columns("Clearmark on real media", ["", "step", "expected", "actual", "time"], rows))
         for deadline in story.kept.get("notice", {}).get("deadlines", []):

@@ -7,16 +7,17 @@ import sqlalchemy as sa
 
 from api.service import Service
 from registry import checks, ledger
-from registry.models import Asset, Check, Release
+from registry.models import Asset, Check, Release, Verification
 
 _log = logging.getLogger(__name__)
 # Longer than any request or job may hold a file that no row names yet.
 _ORPHAN_AGE = timedelta(hours=6)
+_VERIFICATION_AGE = timedelta(days=30)
 
 
 def run(service: Service) -> None:
     """One round; each part may fail without holding up the others."""
-    for part in (forget_media, remove_orphans, sign_checkpoint, save_index):
+    for part in (forget_media, forget_verifications, remove_orphans, sign_checkpoint, save_index):
         try:
             part(service)
         except Exception:
@@ -29,6 +30,13 @@ def forget_media(service: Service) -> None:
         freed = checks.forget_media(session, at=service.now())
     for key in freed:
         service.blobs.delete(key)
+
+
+def forget_verifications(service: Service) -> None:
+    """Delete old answers about files that anybody may have sent."""
+    with service.database.transaction() as session:
+        old = service.now() - _VERIFICATION_AGE
+        session.execute(sa.delete(Verification).where(Verification.created_at < old))
 
 
 def remove_orphans(service: Service) -> None:

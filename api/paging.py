@@ -15,7 +15,7 @@ Limit = Annotated[int, Query(ge=1, le=200)]
 
 def page[Row, Out](
     session: Session,
-    query: sa.Select[tuple[Row]],
+    query: sa.Select[Row],
     by: InstrumentedAttribute[str],
     cursor: str | None,
     limit: int,
@@ -26,6 +26,4 @@ def page[Row, Out](
         query = query.where(by > cursor)
     rows: Sequence[Any] = session.scalars(query.order_by(by).limit(limit + 1)).all()
     more = len(rows) > limit
-    return Page(
-        items=[render(row) for row in rows[:limit]], next=getattr(rows[limit - 1], by.key) if more else None
-    )
+    return Page(items=[render(row) for row in rows[:limit]], next=getattr(rows[limit - 1], by.key) if more else None)

@@ -89,15 +89,11 @@ def problem_of(error: Exception) -> Problem:
             return Problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unsupported-container", str(error))
         case IndexBehind():
             detail = "The index is still catching up. Ask again in a moment."
-            return Problem(
-                HTTPStatus.SERVICE_UNAVAILABLE, "index-behind", detail, headers={"Retry-After": "5"}
-            )
+            return Problem(HTTPStatus.SERVICE_UNAVAILABLE, "index-behind", detail, headers={"Retry-After": "5"})
         case ProvenanceError() | RegistryError() | TakedownError():
             return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "refused", str(error))
         case _:
-            return Problem(
-                HTTPStatus.INTERNAL_SERVER_ERROR, "internal-error", "Something went wrong on our side."
-            )
+            return Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "internal-error", "Something went wrong on our side.")
 
 
 def install(app: FastAPI) -> None:

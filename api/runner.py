@@ -10,7 +10,7 @@ import os
 import secrets
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -20,10 +20,10 @@ from standardwebhooks import Webhook
 
 from api.service import Service
 from fingerprinting.errors import MediaError, MediaFault
-from fingerprinting.extract import Extracted, extract, reference_of
+from fingerprinting.extract import Extracted, extract
 from fingerprinting.model import Algorithm, Fingerprint
 from registry import checks, jobs, works
-from registry.index import Answer, IndexBehind
+from registry.index import Answer, IndexBehind, fingerprint_of
 from registry.jobs import JobKind, Lease, LeaseLost
 from registry.models import Asset, AssetStatus, Check, CheckStatus, Corpus, Holder, OutboxMessage
 
@@ -91,32 +91,49 @@ class Runner:
     # -- what each kind of job does ------------------------------------------------------------
 
     def _fingerprint(self, lease: Lease) -> None:
+        """Decode and store, then search for rivals, each step in a transaction of its own.
+
+        The search may take long for a film; it must not hold up who writes meanwhile.
+        """
         service = self.service
         with service.database.transaction() as session:
             asset = session.get_one(Asset, lease.subject_id)
-            if asset.status not in (AssetStatus.QUEUED, AssetStatus.PROCESSING) or asset.blob_key is None:
+            if asset.status not in (AssetStatus.QUEUED, AssetStatus.PROCESSING):
                 jobs.finish(session, lease, at=service.now())  # withdrawn, or done by another
                 return
-            asset.status, asset.progress = AssetStatus.PROCESSING.value, 0.1
-            blob_key = asset.blob_key
-        outcome = self._extracted(blob_key)
-        freed = None
+            stored = fingerprint_of(session, asset.id)
+            asset.status, blob_key = AssetStatus.PROCESSING.value, asset.blob_key
+        if stored is None and not self._store(lease, str(blob_key)):
+            return
+        with service.database.reading() as session:
+            found = service.index.rivals(session, lease.subject_id)
         with service.database.transaction() as session:
             jobs.finish(session, lease, at=service.now())
             asset = session.get_one(Asset, lease.subject_id)
-            if asset.status != AssetStatus.PROCESSING:
-                return
-            try:
-                if isinstance(outcome, MediaError):
-                    raise outcome
-                reference = reference_of(outcome)
-            except MediaError as error:
+            if asset.status == AssetStatus.PROCESSING:
+                works.settle_asset(session, asset, found, at=service.now())
+
+    def _store(self, lease: Lease, blob_key: str) -> bool:
+        """Whether the file passed the quality gate and is in the index; if not, the job is done."""
+        service = self.service
+        outcome = self._extracted(blob_key)
+        try:
+            if isinstance(outcome, MediaError):
+                raise outcome
+            with service.database.transaction() as session:
+                jobs.renew(session, lease, at=service.now())
+                asset = session.get_one(Asset, lease.subject_id)
+                if asset.status == AssetStatus.PROCESSING:
+                    works.store_asset(session, asset, outcome.fingerprint, at=service.now())
+        except MediaError as error:
+            with service.database.transaction() as session:
+                jobs.finish(session, lease, at=service.now())
+                asset = session.get_one(Asset, lease.subject_id)
                 freed = works.reject_asset(asset, reason=error.fault, problem=error.problem)
-            else:
-                asset.warnings = [f"{modality}: {fault}" for modality, fault in outcome.weak.items()]
-                works.index_asset(session, asset, reference, service.index, at=service.now())
-        if freed:
-            service.blobs.delete(freed)
+            if freed:
+                service.blobs.delete(freed)
+            return False
+        return True
 
     def _check(self, lease: Lease) -> None:
         service = self.service
@@ -191,18 +208,12 @@ def search_works(service: Service, fingerprint: Fingerprint) -> Answer | checks.
         return checks.Unanswerable(code=MediaFault.NO_CONTENT, message=_NO_CONTENT)
     try:
         with service.database.reading() as session:
-            return service.index.search(
-                session, Corpus.WORKS, fingerprint, timeout_s=service.settings.catch_up_s
-            )
+            return service.index.search(session, Corpus.WORKS, fingerprint, timeout_s=service.settings.catch_up_s)
     except IndexBehind as error:
-        return checks.Unanswerable(
-            code="index_behind", message=f"The index is behind: {error}. Ask again soon."
-        )
+        return checks.Unanswerable(code="index_behind", message=f"The index is behind: {error}. Ask again soon.")
     except Exception:
         _log.exception("the index could not be searched")
-        return checks.Unanswerable(
-            code="engine_error", message="The index could not be searched. Ask again soon."
-        )
+        return checks.Unanswerable(code="engine_error", message="The index could not be searched. Ask again soon.")
 
 
 def evidence_of(service: Service, timings_s: dict[str, float]) -> checks.Evidence:
@@ -221,9 +232,7 @@ def _give_up(session: Session, lease: Lease, error: str, service: Service) -> No
     """After the last attempt nobody may be left waiting: the subject says that it failed."""
     if lease.kind is JobKind.FINGERPRINT:
         asset = session.get_one(Asset, lease.subject_id)
-        works.reject_asset(
-            asset, reason="internal_error", problem="It could not be processed. Send it again."
-        )
+        works.reject_asset(asset, reason="internal_error", problem="It could not be processed. Send it again.")
     elif lease.kind is JobKind.CHECK:
         check = session.get_one(Check, lease.subject_id)
         found = checks.Unanswerable(code="engine_error", message="The check failed on our side. Ask again.")
@@ -232,7 +241,7 @@ def _give_up(session: Session, lease: Lease, error: str, service: Service) -> No
         session.get_one(OutboxMessage, lease.subject_id).last_error = error
 
 
-def _post_webhook(url: str, secret: str, message_id: str, body: dict[str, object], service: Service) -> None:
+def _post_webhook(url: str, secret: str, message_id: str, body: Mapping[str, object], service: Service) -> None:
     """One delivery by the Standard Webhooks convention; an answer other than 2xx raises."""
 
     data = json.dumps(body)
@@ -244,7 +253,5 @@ def _post_webhook(url: str, secret: str, message_id: str, body: dict[str, object
         "webhook-timestamp": str(int(at.timestamp())),
         "webhook-signature": signature,
     }
-    answer = httpx.post(
-        url, content=data, headers=headers, timeout=_WEBHOOK_TIMEOUT_S, follow_redirects=False
-    )
+    answer = httpx.post(url, content=data, headers=headers, timeout=_WEBHOOK_TIMEOUT_S, follow_redirects=False)
     answer.raise_for_status()

@@ -3,6 +3,8 @@
 import contextlib
 import fcntl
 import logging
+import os
+import sys
 import threading
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -11,6 +13,7 @@ import uvicorn
 
 from api import housekeeping
 from api.app import create_app
+from api.console import out
 from api.service import Service, build_service
 from api.settings import Settings, SettingsError
 from api.worker import EmbeddedWorker, make_celery, register_tasks
@@ -34,6 +37,9 @@ def serve(settings: Settings) -> None:
             h11_max_incomplete_event_size=1 << 16,
         )
         _Announcing(config).run()
+        # A job in hand, a long film say, is not waited for: its row is there, and the next start does it again.
+        sys.stdout.flush()
+        os._exit(0)
 
 
 class _Announcing(uvicorn.Server):
@@ -45,7 +51,7 @@ class _Announcing(uvicorn.Server):
             for server in self.servers:
                 for listening in server.sockets:
                     host, port = listening.getsockname()[:2]
-                    print(f"Clearmark listens on http://{host}:{port} (documentation at /docs)", flush=True)
+                    out.print(f"Clearmark listens on http://{host}:{port} (documentation at /docs)")
 
 
 @contextlib.asynccontextmanager

@@ -33,6 +33,7 @@ from takedown.service import Desk
 
 # Checks answered while their request waits. Each has a decoder of its own beside it.
 _SYNC_CHECKS = 4
+_MEDIA_SLOTS = 4
 _PROVENANCE_LIMITS = ProcessLimits(cpu_s=120, wall_s=120.0, memory_bytes=4 << 30, file_bytes=16 << 30)
 
 
@@ -64,8 +65,10 @@ class Service:
     desk: Desk
     now: Callable[[], datetime] = utc_now
     # Tells the worker, wherever it runs, to look at a job now; without one the sweep finds it.
-    hint: Callable[[str, str], None] = lambda job_id, kind: None
+    hint: Callable[[str, str], None] = lambda _job_id, _kind: None
     executor: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(_SYNC_CHECKS, "check"))
+    # Children that decode or sign for requests nobody queued: more of them at once only slow each other.
+    media_slots: threading.BoundedSemaphore = field(default_factory=lambda: threading.BoundedSemaphore(_MEDIA_SLOTS))
     index_ready: threading.Event = field(default_factory=threading.Event)
     index_problem: str | None = None
     hash_disagreement: int = 0
@@ -87,7 +90,7 @@ class Service:
         self.index_ready.set()
 
     def close(self) -> None:
-        self.executor.shutdown(wait=True, cancel_futures=True)
+        self.executor.shutdown(wait=False, cancel_futures=True)
         self.database.dispose()
 
 
@@ -111,9 +114,7 @@ def build_service(settings: Settings) -> Service:
             tsa_url=settings.tsa_url or None,
         ),
         signer=signer,
-        ledger=LedgerIdentity(
-            origin=settings.log_origin, key=_ledger_key(settings.keys_folder / "ledger.pem")
-        ),
+        ledger=LedgerIdentity(origin=settings.log_origin, key=_ledger_key(settings.keys_folder / "ledger.pem")),
         desk=Desk(
             calendar=BusinessCalendar(
                 country=settings.country,

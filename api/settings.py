@@ -22,23 +22,17 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="CLEARMARK_", extra="ignore")
 
-    data_dir: Annotated[Path, Field(description="Folder for everything that has no place of its own.")] = (
-        Path("var")
-    )
+    data_dir: Annotated[Path, Field(description="Folder for everything that has no place of its own.")] = Path("var")
     host: Annotated[str, Field(description="Address the service listens on.")] = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535, description="Port the service listens on.")] = 8000
-    env: Annotated[
-        Environment, Field(description="`production` refuses what is only fit for trying out.")
-    ] = Environment.DEVELOPMENT
-    database_url: Annotated[
-        str, Field(description="SQLAlchemy URL; empty means SQLite in the data folder.")
-    ] = ""
-    broker_url: Annotated[
-        str, Field(description="Celery broker; `memory://` runs the worker inside the service.")
-    ] = "memory://"
-    index_url: Annotated[
-        str, Field(description="Index engine; `faiss://` is the one inside the process.")
-    ] = "faiss://"
+    env: Annotated[Environment, Field(description="`production` refuses what is only fit for trying out.")] = (
+        Environment.DEVELOPMENT
+    )
+    database_url: Annotated[str, Field(description="SQLAlchemy URL; empty means SQLite in the data folder.")] = ""
+    broker_url: Annotated[str, Field(description="Celery broker; `memory://` runs the worker inside the service.")] = (
+        "memory://"
+    )
+    index_url: Annotated[str, Field(description="Index engine; `faiss://` is the one inside the process.")] = "faiss://"
     blob_url: Annotated[
         str, Field(description="Where media lies: `file://` and a folder; empty means the data folder.")
     ] = ""
@@ -56,15 +50,9 @@ class Settings(BaseSettings):
         float,
         Field(gt=0, description="How long a check waits for the index before it is `unknown`, in seconds."),
     ] = 10.0
-    worker_threads: Annotated[
-        int, Field(ge=1, le=64, description="Jobs done at once by one worker process.")
-    ] = 2
-    country: Annotated[str, Field(description="Whose business days takedown deadlines count, ISO 3166.")] = (
-        "US"
-    )
-    subdivision: Annotated[
-        str, Field(description="Part of the country whose holidays count too; empty: none.")
-    ] = ""
+    worker_threads: Annotated[int, Field(ge=1, le=64, description="Jobs done at once by one worker process.")] = 2
+    country: Annotated[str, Field(description="Whose business days takedown deadlines count, ISO 3166.")] = "US"
+    subdivision: Annotated[str, Field(description="Part of the country whose holidays count too; empty: none.")] = ""
     time_zone: Annotated[str, Field(description="Where a business day ends, IANA name.")] = "America/New_York"
     signer_certificates: Annotated[
         str, Field(description="PEM file with the C2PA signer's chain; empty means the development signer.")
@@ -73,9 +61,7 @@ class Settings(BaseSettings):
     trust_anchors: Annotated[
         str, Field(description="PEM file with the CA certificates that our signer's chain ends at.")
     ] = ""
-    tsa_url: Annotated[
-        str, Field(description="RFC 3161 time-stamp authority; empty means no time-stamps.")
-    ] = ""
+    tsa_url: Annotated[str, Field(description="RFC 3161 time-stamp authority; empty means no time-stamps.")] = ""
 
     @model_validator(mode="after")
     def _fit_together(self) -> Self:

@@ -45,9 +45,7 @@ def release_check(
     try:
         with service.database.transaction() as session:
             release = releases.publish(session, actor, prepared, signed, blob_key=blob_key, at=at)
-            idempotency.remember(
-                session, actor, "release", idempotency_key, request_sha256, release.id, at=at
-            )
+            idempotency.remember(session, actor, "release", idempotency_key, request_sha256, release.id, at=at)
     except BaseException:
         service.blobs.delete(blob_key)
         raise

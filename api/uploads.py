@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from anyio import to_thread
 from fastapi import Depends, Request
@@ -23,6 +23,9 @@ from api.problems import Problem
 from api.service import Service
 from fingerprinting.document import from_document
 from fingerprinting.model import Fingerprint
+
+if TYPE_CHECKING:
+    from python_multipart.multipart import MultipartCallbacks
 
 _WRITE_BYTES = 1 << 20
 _MAX_FIELD_BYTES = 1 << 16
@@ -72,9 +75,7 @@ class Submission:
         except (ValueError, RecursionError):
             value = None
         if not isinstance(value, dict):
-            raise Problem(
-                HTTPStatus.UNPROCESSABLE_ENTITY, "invalid", f"{name} must be a JSON object.", field=name
-            )
+            raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid", f"{name} must be a JSON object.", field=name)
         return value
 
 
@@ -93,9 +94,16 @@ class _Receiver:
         self._name, self._is_file, self._has_file = "", False, False
         self._value = bytearray()
 
-    def callbacks(self) -> dict[str, Any]:
-        names = ("part_begin", "part_data", "part_end", "header_field", "header_value", "header_end", "end")
-        return {f"on_{name}": getattr(self, f"_on_{name}") for name in names}
+    def callbacks(self) -> "MultipartCallbacks":
+        return {
+            "on_part_begin": self._on_part_begin,
+            "on_part_data": self._on_part_data,
+            "on_part_end": self._on_part_end,
+            "on_header_field": self._on_header_field,
+            "on_header_value": self._on_header_value,
+            "on_header_end": self._on_header_end,
+            "on_end": self._on_end,
+        }
 
     @property
     def upload(self) -> Upload | None:
@@ -179,9 +187,7 @@ async def receive(request: Request) -> AsyncIterator[Submission]:
         return
     boundary = options.get(b"boundary")
     if kind != b"multipart/form-data" or not boundary:
-        detail = (
-            "Send multipart/form-data with a part named file, or a fingerprint document as application/json."
-        )
+        detail = "Send multipart/form-data with a part named file, or a fingerprint document as application/json."
         raise Problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", detail)
     receiver = _Receiver(service.blobs.staging, service.settings.max_upload_bytes)
     try:
@@ -200,9 +206,7 @@ async def _stream(request: Request, receiver: _Receiver, parser: MultipartParser
         if int(declared) > service.settings.max_upload_bytes + _MAX_FIELDS * _MAX_FIELD_BYTES:
             raise too_large(service.settings.max_upload_bytes)
         if shutil.disk_usage(service.blobs.staging).free < int(declared) + _SPARE_DISK_BYTES:
-            raise Problem(
-                HTTPStatus.INSUFFICIENT_STORAGE, "no-space", "The server has no room for this file now."
-            )
+            raise Problem(HTTPStatus.INSUFFICIENT_STORAGE, "no-space", "The server has no room for this file now.")
     try:
         async for chunk in request.stream():
             parser.write(chunk)

@@ -26,6 +26,7 @@ from registry.jobs import JobKind
 _log = logging.getLogger(__name__)
 
 SWEEP_EVERY_S = 2.0
+_STOP_S = 5.0
 _HOUSEKEEPING_EVERY_S = 300.0
 # Slow work has a queue of its own, so that a film does not hold up a webhook.
 QUEUES = {
@@ -72,8 +73,8 @@ def register_tasks(celery: Celery, service: Service) -> None:
 
     @celery.task(name=_SWEEP)
     def sweep() -> None:
-        with service.database.reading() as session:
-            due = jobs.due(session, at=service.now())
+        with service.database.transaction() as session:
+            due = jobs.to_hint(session, at=service.now())
         for job_id, kind in due:
             _send(celery, job_id, kind)
 
@@ -120,8 +121,8 @@ class EmbeddedWorker:
     def stop(self) -> None:
         """Take no more jobs; those in hand are finished or, when the process ends first, done again."""
         self._beat.stop()
-        self._worker.stop()
-        self._thread.join(timeout=10)
+        threading.Thread(target=self._worker.stop, name="celery-stop", daemon=True).start()
+        self._thread.join(timeout=_STOP_S)
 
 
 def run_worker(celery: Celery, settings: Settings, *, beat: bool) -> None:
@@ -130,7 +131,7 @@ def run_worker(celery: Celery, settings: Settings, *, beat: bool) -> None:
         "worker", "--pool=threads", f"--concurrency={settings.worker_threads}", "--loglevel=WARNING",
         "--queues=" + ",".join(sorted(set(QUEUES.values()))), "--without-gossip", "--without-mingle",
     ]  # fmt: skip
-    service = EmbeddedService(celery, max_interval=1, scheduler_cls=InMemoryScheduler) if beat else None
+    service: Any = EmbeddedService(celery, max_interval=1, scheduler_cls=InMemoryScheduler) if beat else None
     if service is not None:
         service.daemon = True
         service.start()

@@ -60,9 +60,7 @@ def align(query: Side, reference: Side, traits: Traits, *, pairs_s: Floats) -> l
         pairs_s: float64 (n, 2), times (query, reference) of near pairs that the index found; they
             propose lines where trying all would take too long.
     """
-    search = _Search(
-        _Grid.of(query, traits, traits.query_step_s), _Grid.of(reference, traits, traits.step_s), traits
-    )
+    search = _Search(_Grid.of(query, traits, traits.query_step_s), _Grid.of(reference, traits, traits.step_s), traits)
     min_rows = max(2, round((traits.min_run_s - 2 * traits.reach_s) / traits.step_s))
     found: list[Alignment] = []
     while len(found) < _MAX_SEGMENTS:
@@ -88,12 +86,14 @@ class _Grid:
     def of(cls, side: Side, traits: Traits, step_s: float) -> "_Grid":
         times_s = side.descriptors.times_s
         rows = np.round((times_s - traits.first_s) / step_s).astype(np.int64)
+        on_grid = rows >= 0  # a document made elsewhere may name any time
+        rows = rows[on_grid]
         # The last row stands as far before the end as the first one after the start, at least a step.
         spanned_s = side.duration_s - traits.first_s - max(traits.first_s, step_s)
         size = max(round(spanned_s / step_s), int(rows.max(initial=-1)), 0) + 1
         words = np.zeros((size, VECTOR_BYTES // 8), np.uint64)
         present = np.zeros(size, bool)
-        words[rows] = np.ascontiguousarray(side.descriptors.vectors).view(np.uint64)
+        words[rows] = np.ascontiguousarray(side.descriptors.vectors[on_grid]).view(np.uint64)
         present[rows] = True
         return cls(traits.first_s, step_s, words, present)
 
@@ -102,7 +102,7 @@ class _Grid:
 
     @property
     def times_s(self) -> Floats:
-        return self.first_s + np.arange(len(self)) * self.step_s
+        return (self.first_s + np.arange(len(self)) * self.step_s).astype(np.float64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,16 +136,12 @@ class _Search:
         else:
             offsets = self._around(self._proposed(pairs_s, 1.0))
         best = self._best_on_lines(1.0, offsets)
-        ranked = (
-            sorted(_OTHER_SLOPES, key=lambda slope: -self._support(pairs_s, slope)) if len(pairs_s) else []
-        )
+        ranked = sorted(_OTHER_SLOPES, key=lambda slope: -self._support(pairs_s, slope)) if len(pairs_s) else []
         for slope in ranked[:3]:
             around = self._around(self._proposed(pairs_s, slope)[:4])
             for finer in slope * 2.0 ** (np.arange(-2, 3) / 120):
                 run = self._best_on_lines(float(finer), around)
-                if run and (
-                    best is None or run.gain > best.gain * (_OTHER_SPEED_FACTOR if best.slope == 1 else 1)
-                ):
+                if run and (best is None or run.gain > best.gain * (_OTHER_SPEED_FACTOR if best.slope == 1 else 1)):
                     best = run
         return best
 
@@ -207,11 +203,7 @@ class _Search:
             if best is None or sums[line] > best.gain:
                 start, end = int(starts[line]), int(ends[line])
                 worth = gains[line, start:end]
-                bits = (
-                    self._traits.match_bits * (1 - float(worth[worth != 0].mean()))
-                    if worth.any()
-                    else VECTOR_BITS
-                )
+                bits = self._traits.match_bits * (1 - float(worth[worth != 0].mean())) if worth.any() else VECTOR_BITS
                 agreement = min(1.0, max(0.0, 1 - bits / (VECTOR_BITS / 2)))
                 best = _Run(float(sums[line]), start, end, slope, float(chunk[line]), agreement)
         return best
@@ -230,7 +222,7 @@ class _Search:
         bits = np.zeros(partner.shape, np.uint16)
         for word in range(reference.words.shape[1]):
             bits += np.bitwise_count(query.words[partner, word] ^ reference.words[None, :, word])
-        gains = np.clip(1 - bits.astype(np.float32) / self._traits.match_bits, -1, 1)
+        gains: Gains = np.clip(1 - bits.astype(np.float32) / np.float32(self._traits.match_bits), -1, 1)
         gains[~(query.present[partner] & reference.present)] = 0
         # Past the query's end, or where another segment already stands, nothing can be bridged.
         gains[~(inside & self._open[partner])] = -len(reference)
@@ -255,10 +247,10 @@ def _chunks(values: Floats, size: int) -> Iterator[Floats]:
         yield values[start : start + size]
 
 
-def _best_runs(gains: Gains) -> tuple[Gains, npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+def _best_runs(gains: Gains) -> tuple[Floats, npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """The run with the largest sum on each line, [start, end): Kadane's algorithm on all lines at once."""
     lines = len(gains)
-    current, best = np.zeros(lines, np.float32), np.zeros(lines, np.float32)
+    current, best = np.zeros(lines), np.zeros(lines)
     start, best_start, best_end = (np.zeros(lines, np.int64) for _ in range(3))
     for row, gain in enumerate(np.ascontiguousarray(gains.T)):
         fresh = current <= 0

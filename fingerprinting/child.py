@@ -7,6 +7,7 @@ shorter, but it is not safe in a process with threads, and the service has many.
 import contextlib
 import os
 import selectors
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -60,9 +61,7 @@ def limited(command: Sequence[str], limits: ProcessLimits) -> list[str]:
     return ["/bin/sh", "-c", script, "limited", *map(str, values), *command]
 
 
-def run_limited(
-    command: Sequence[str], *, limits: ProcessLimits, outputs: Mapping[str, Output]
-) -> ChildResult:
+def run_limited(command: Sequence[str], *, limits: ProcessLimits, outputs: Mapping[str, Output]) -> ChildResult:
     """Run a child and hand on what it writes as it comes, so that nothing large is held.
 
     Args:
@@ -133,7 +132,7 @@ def _ended(process: subprocess.Popen[bytes]) -> Iterator[None]:
         yield
     finally:
         if process.poll() is None:
-            process.kill()
+            os.killpg(process.pid, signal.SIGKILL)  # it leads its own session: its children go with it
         process.wait()
         if process.stderr is not None:
             process.stderr.close()

@@ -44,7 +44,7 @@ def describe(words: npt.NDArray[np.uint32]) -> Descriptors:
     rows = np.ascontiguousarray(stacked[informative]).astype("<u4").view(np.uint8)
     return Descriptors(
         algorithm=Algorithm.AUDIO_CHROMAPRINT_V1,
-        times_s=np.flatnonzero(informative) * STEP_S + FIRST_ROW_S,
+        times_s=(np.flatnonzero(informative) * STEP_S + FIRST_ROW_S).astype(np.float64),
         vectors=rows.reshape(-1, WORDS_A_ROW * 4),
     )
 

@@ -201,10 +201,11 @@ def decode(path: Path, *, limits: DecodeLimits | None = None) -> Decoded:
 
 
 def _reading(path: Path, limits: DecodeLimits, *, log_level: str) -> list[str]:
+    # Decoders count the rows and columns that they add to fill their blocks; `probe` holds the exact limit.
     return [
         imageio_ffmpeg.get_ffmpeg_exe(), "-nostdin", "-hide_banner", "-v", log_level, "-threads", "2",
         "-protocol_whitelist", "file,pipe", "-format_whitelist", ",".join(_CONTAINERS),
-        "-max_streams", str(limits.max_streams), "-max_pixels", str(limits.max_pixels),
+        "-max_streams", str(limits.max_streams), "-max_pixels", str(2 * limits.max_pixels),
         "-t", str(limits.max_duration_s + _PAST_END_S), "-i", "file:" + _braced(path.resolve()),
     ]  # fmt: skip
 
@@ -218,13 +219,9 @@ def _run(command: Sequence[str], *, outputs: Mapping[str, Output], limits: Proce
         return run_limited(command, limits=limits, outputs=outputs)
     except ChildExceededLimit as error:
         if error.limit == "wall":
-            problem = (
-                f"Reading the file took longer than {limits.wall_s:.0f} s. Re-encode it and send it again."
-            )
+            problem = f"Reading the file took longer than {limits.wall_s:.0f} s. Re-encode it and send it again."
             raise MediaError(fault=MediaFault.LIMIT_EXCEEDED, problem=problem) from error
-        raise MediaError(
-            fault=MediaFault.TOO_LONG, problem="The media goes on past the longest accepted."
-        ) from error
+        raise MediaError(fault=MediaFault.TOO_LONG, problem="The media goes on past the longest accepted.") from error
 
 
 def _unreadable(result: ChildResult) -> MediaError:
@@ -255,9 +252,7 @@ def _require_whole(media: MediaInfo, *, frames_s: float, heard_s: float) -> None
         raise MediaError(fault=MediaFault.CORRUPT, problem=problem)
     decoded_s = max(frames_s, heard_s)
     if claimed_s is not None and decoded_s < claimed_s * (1 - _MISSING_SHARE) - _MISSING_S:
-        problem = (
-            f"Only {decoded_s:.1f} s of {claimed_s:.1f} s could be decoded: the file is cut off or damaged."
-        )
+        problem = f"Only {decoded_s:.1f} s of {claimed_s:.1f} s could be decoded: the file is cut off or damaged."
         raise MediaError(fault=MediaFault.CORRUPT, problem=problem)
 
 

@@ -45,20 +45,12 @@ def from_document(document: object) -> Fingerprint:
     if body["format"] != FORMAT:
         raise BadDocument(path="$.format", problem=f"must be {FORMAT!r}: make the document with this version")
     duration_s = body["duration_s"]
-    if (
-        isinstance(duration_s, bool)
-        or not isinstance(duration_s, int | float)
-        or not 0 < duration_s <= MAX_DURATION_S
-    ):
-        raise BadDocument(
-            path="$.duration_s", problem=f"must be a number over 0 and at most {MAX_DURATION_S:.0f}"
-        )
+    if isinstance(duration_s, bool) or not isinstance(duration_s, int | float) or not 0 < duration_s <= MAX_DURATION_S:
+        raise BadDocument(path="$.duration_s", problem=f"must be a number over 0 and at most {MAX_DURATION_S:.0f}")
     parts = body["descriptors"]
     if not isinstance(parts, list) or not 0 < len(parts) <= len(Algorithm):
         raise BadDocument(path="$.descriptors", problem=f"must be a list of 1 to {len(Algorithm)} entries")
-    descriptors = tuple(
-        _descriptors(part, f"$.descriptors[{i}]", float(duration_s)) for i, part in enumerate(parts)
-    )
+    descriptors = tuple(_descriptors(part, f"$.descriptors[{i}]", float(duration_s)) for i, part in enumerate(parts))
     if len({d.algorithm for d in descriptors}) != len(descriptors):
         raise BadDocument(path="$.descriptors", problem="names an algorithm twice")
     if not any(len(d) for d in descriptors):

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from fingerprinting import chromaprint
-from fingerprinting.decode import FRAME_RATE_HZ, Decoded, DecodeLimits, decode
+from fingerprinting.decode import FRAME_RATE_HZ, DecodeLimits, decode
 from fingerprinting.errors import MediaError, MediaFault
 from fingerprinting.hamming import distances
 from fingerprinting.model import Algorithm, Descriptors, Fingerprint, MediaInfo, Modality
@@ -19,19 +19,16 @@ from fingerprinting.traits import TRAITS
 MIN_REFERENCE_S = 2.0
 # Frames that all lie this close to the first one are one picture; re-encoding a moving one gives more.
 _STATIC_BITS = 4
+# One row of Chromaprint words takes this much sound.
+_SHORTEST_SOUND_S = 2 * chromaprint.FIRST_ROW_S
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Extracted:
-    """What one decode gave.
-
-    Attributes:
-        weak: why a modality that the file has carries no weight, e.g. {VIDEO: BLACK}.
-    """
+    """What one decode gave."""
 
     media: MediaInfo
     fingerprint: Fingerprint
-    weak: dict[Modality, MediaFault]
 
 
 def extract(path: Path, *, limits: DecodeLimits | None = None) -> Extracted:
@@ -41,37 +38,37 @@ def extract(path: Path, *, limits: DecodeLimits | None = None) -> Extracted:
         MediaError: it is not media, is past a limit, or is damaged.
     """
     decoded = decode(path, limits=limits)
-    weak: dict[Modality, MediaFault] = {}
     descriptors = []
     if decoded.media.has_video:
-        descriptors.append(_describe_picture(decoded))
-        if fault := _picture_fault(descriptors[-1], frames=decoded.frames):
-            weak[Modality.VIDEO] = fault
+        times_s = decoded.shown / FRAME_RATE_HZ
+        picture = Descriptors(algorithm=Algorithm.VIDEO_PHASH_V1, times_s=times_s, vectors=decoded.hashes)
+        descriptors.append(picture)
     if decoded.media.has_audio:
         descriptors.append(chromaprint.describe(decoded.words))
-        if not len(descriptors[-1]):
-            weak[Modality.AUDIO] = _sound_fault(decoded)
     fingerprint = Fingerprint(duration_s=decoded.duration_s, descriptors=tuple(descriptors))
-    return Extracted(media=decoded.media, fingerprint=fingerprint, weak=weak)
+    return Extracted(media=decoded.media, fingerprint=fingerprint)
 
 
-def reference_of(extracted: Extracted) -> Fingerprint:
+def weaknesses(fingerprint: Fingerprint) -> dict[Modality, MediaFault]:
+    """Why a modality that the file has carries no weight, e.g. {VIDEO: BLACK}."""
+    faults = {d.algorithm.modality: _fault(d, fingerprint.duration_s) for d in fingerprint.descriptors}
+    return {modality: fault for modality, fault in faults.items() if fault is not None}
+
+
+def reference_of(fingerprint: Fingerprint) -> Fingerprint:
     """Pass the quality gate: the fingerprint with what may stand in the index.
 
     Raises:
         MediaError: nothing of it may.
     """
-    if extracted.fingerprint.duration_s < MIN_REFERENCE_S:
-        problem = f"The file lasts {extracted.fingerprint.duration_s:.1f} s; a work needs at least {MIN_REFERENCE_S:.0f} s."
+    if fingerprint.duration_s < MIN_REFERENCE_S:
+        problem = f"The file lasts {fingerprint.duration_s:.1f} s; a work needs at least {MIN_REFERENCE_S:.0f} s."
         raise MediaError(fault=MediaFault.TOO_SHORT, problem=problem)
-    kept = tuple(
-        thinned(d)
-        for d in extracted.fingerprint.descriptors
-        if len(d) and d.algorithm.modality not in extracted.weak
-    )
+    weak = weaknesses(fingerprint)
+    kept = tuple(d for d in fingerprint.descriptors if d.algorithm.modality not in weak)
     if kept:
-        return Fingerprint(duration_s=extracted.fingerprint.duration_s, descriptors=kept)
-    fault = extracted.weak.get(Modality.VIDEO) or extracted.weak.get(Modality.AUDIO) or MediaFault.NO_CONTENT
+        return Fingerprint(duration_s=fingerprint.duration_s, descriptors=kept)
+    fault = weak.get(Modality.VIDEO) or weak[Modality.AUDIO]
     raise MediaError(fault=fault, problem=_PROBLEMS[fault])
 
 
@@ -90,23 +87,15 @@ _PROBLEMS = {
     MediaFault.STATIC: "The picture never changes and there is no sound to go by: it would match every still.",
     MediaFault.SILENT: "There is no sound in the file's sound track and no picture to go by.",
     MediaFault.TOO_SHORT: "The sound is too short to be recognised: send at least 4 s of it.",
-    MediaFault.NO_CONTENT: "There is nothing in the file that could be recognised again.",
 }
 
 
-def _describe_picture(decoded: Decoded) -> Descriptors:
-    return Descriptors(
-        algorithm=Algorithm.VIDEO_PHASH_V1, times_s=decoded.shown / FRAME_RATE_HZ, vectors=decoded.hashes
-    )
-
-
-def _picture_fault(described: Descriptors, *, frames: int) -> MediaFault | None:
-    if len(described) < max(FRAME_RATE_HZ, frames // 20):
+def _fault(descriptors: Descriptors, duration_s: float) -> MediaFault | None:
+    if descriptors.algorithm.modality is Modality.AUDIO:
+        silent = MediaFault.SILENT if duration_s > _SHORTEST_SOUND_S else MediaFault.TOO_SHORT
+        return None if len(descriptors) else silent
+    if len(descriptors) < max(1.0, duration_s / 20) / TRAITS[descriptors.algorithm].query_step_s:
         return MediaFault.BLACK
-    if distances(described.vectors[:1], described.vectors).max() <= _STATIC_BITS:
+    if distances(descriptors.vectors[:1], descriptors.vectors).max() <= _STATIC_BITS:
         return MediaFault.STATIC
     return None
-
-
-def _sound_fault(decoded: Decoded) -> MediaFault:
-    return MediaFault.SILENT if len(decoded.words) >= chromaprint.WORDS_A_ROW else MediaFault.TOO_SHORT

@@ -94,9 +94,7 @@ def unambiguous(anchors: Iterable[TrustAnchor]) -> tuple[TrustAnchor, ...]:
     return (*manifest, *kept)
 
 
-def load_identity(
-    cert_chain_pem_path: Path, key_pem_path: Path, anchors: tuple[TrustAnchor, ...]
-) -> SigningIdentity:
+def load_identity(cert_chain_pem_path: Path, key_pem_path: Path, anchors: tuple[TrustAnchor, ...]) -> SigningIdentity:
     """The identity of an operator's own certificate.
 
     Raises:

@@ -113,7 +113,7 @@ class IsolatedEngine:
         command = self.command_prefix([sys.executable, "-P", "-m", "provenance.worker"])
         # The answer goes to a file: a worker that babbles without end fills no memory here.
         with tempfile.TemporaryFile() as answers:
-            process = subprocess.Popen(  # noqa: S603  no shell; the caller's own prefix, then a fixed command
+            process = subprocess.Popen(
                 command,
                 stdin=subprocess.PIPE,
                 stdout=answers,

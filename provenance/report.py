@@ -213,9 +213,7 @@ def _ingredients(
             if told == MAX_ITEMS:
                 return
             told += 1
-            facts = _ingredient(
-                ingredient, holder, manifests, later, manifest_uris if believed else frozenset(), depth
-            )
+            facts = _ingredient(ingredient, holder, manifests, later, manifest_uris if believed else frozenset(), depth)
             yield facts
             trusted = facts.signer.state is SignerState.TRUSTED
             intact = facts.integrity.state is IntegrityState.INTACT
@@ -274,9 +272,7 @@ def _ingredient(
 
 
 def _said_of_ai(manifest: Mapping[str, Any]) -> bool | None:
-    types = [
-        action.digital_source_type for action in _actions(manifest) if action.digital_source_type is not None
-    ]
+    types = [action.digital_source_type for action in _actions(manifest) if action.digital_source_type is not None]
     return any(kind in _AI_SOURCE_TYPES for kind in types) if types else None
 
 

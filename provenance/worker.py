@@ -44,9 +44,7 @@ def perform(request: Request) -> dict[str, Any]:
     # Here and not above: isolated imports this module, and its process has no need of c2pa.
     from provenance.engine import LibraryEngine
 
-    engine = LibraryEngine(
-        identity=request.identity, trust_anchors=request.trust_anchors, tsa_url=request.tsa_url
-    )
+    engine = LibraryEngine(identity=request.identity, trust_anchors=request.trust_anchors, tsa_url=request.tsa_url)
     try:
         if request.operation is Operation.READ:
             return {"ok": True, "value": encode(engine.read(request.source, request.media_type or ""))}

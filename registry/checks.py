@@ -132,9 +132,7 @@ def review(
     if check is None:
         raise NotFound(kind="check", id=check_id)
     if check.verdict != Verdict.REVIEW:
-        raise ConflictError(
-            kind="check", id=check.id, problem="Only a check whose verdict is review can be decided."
-        )
+        raise ConflictError(kind="check", id=check.id, problem="Only a check whose verdict is review can be decided.")
     if check.decision is not None:
         raise ConflictError(kind="check", id=check.id, problem=f"It was decided already: {check.decision}.")
     if not reason.strip():
@@ -161,11 +159,7 @@ def forget_media(session: Session, *, at: datetime) -> list[str]:
         Check.verdict.in_((Verdict.BLOCK, Verdict.UNKNOWN)),
         Check.decision == DecisionValue.REJECT,
     )
-    kept = (
-        sa.select(Check)
-        .where(Check.blob_key.is_not(None), Check.status == CheckStatus.DONE, useless)
-        .limit(500)
-    )
+    kept = sa.select(Check).where(Check.blob_key.is_not(None), Check.status == CheckStatus.DONE, useless).limit(500)
     freed = []
     for check in session.scalars(kept):
         freed.append(str(check.blob_key))
@@ -206,9 +200,7 @@ def _decide(session: Session, check: Check, found: Answer, *, at: datetime) -> D
     return decision
 
 
-def _matched(
-    session: Session, check: Check, pairs: list[tuple[Asset, Segment]], *, at: datetime
-) -> MatchedWork:
+def _matched(session: Session, check: Check, pairs: list[tuple[Asset, Segment]], *, at: datetime) -> MatchedWork:
     work: Work = pairs[0][0].work
     preference = effective(session, work, (Use.DEPICT_IN_OUTPUT,), at=at)[Use.DEPICT_IN_OUTPUT]
     return MatchedWork(

@@ -16,9 +16,7 @@ def digest(request: str) -> str:
     return hashlib.sha256(request.encode()).hexdigest()
 
 
-def recall(
-    session: Session, actor: Actor, operation: str, key: str | None, request_sha256: str
-) -> str | None:
+def recall(session: Session, actor: Actor, operation: str, key: str | None, request_sha256: str) -> str | None:
     """The resource that this request made earlier, or None.
 
     Raises:

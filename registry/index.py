@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 
 from fingerprinting.document import descriptors_from_bytes, times_to_bytes
 from fingerprinting.errors import BadSnapshot
+from fingerprinting.extract import thinned
 from fingerprinting.index.protocol import FingerprintIndex
 from fingerprinting.index.snapshot import Snapshot, read_snapshot, write_snapshot
 from fingerprinting.match import Reference, find_copies
@@ -47,19 +48,15 @@ class IndexBehind(RegistryError):
 # -- the log: used by whoever changes what is searchable ---------------------------------------
 
 
-def store_item(
-    session: Session, corpus: Corpus, subject_id: str, fingerprint: Fingerprint, *, at: datetime
-) -> Item:
-    """Store a fingerprint and, where its corpus is searched, put it on the log."""
+def store_item(session: Session, corpus: Corpus, subject_id: str, fingerprint: Fingerprint, *, at: datetime) -> Item:
+    """Store a fingerprint and, where its corpus is searched, put it on the log at a reference's density."""
     item = Item(
         corpus=corpus.value,
         subject_id=subject_id,
         duration_s=fingerprint.duration_s,
         descriptors=[
-            StoredDescriptors(
-                algorithm=d.algorithm.value, times_ms=times_to_bytes(d), vectors=d.vectors.tobytes()
-            )
-            for d in fingerprint.descriptors
+            StoredDescriptors(algorithm=d.algorithm.value, times_ms=times_to_bytes(d), vectors=d.vectors.tobytes())
+            for d in (map(thinned, fingerprint.descriptors) if corpus in SEARCHED else fingerprint.descriptors)
         ],
     )
     session.add(item)
@@ -192,12 +189,23 @@ class IndexEngine:
             sequence=sequence,
         )
 
+    def rivals(self, session: Session, subject_id: str, *, timeout_s: float = 600.0) -> Answer:
+        """What else in the works' corpus a stored subject copies; itself left out.
+
+        Raises:
+            IndexBehind: see `catch_up`.
+        """
+        fingerprint = fingerprint_of(session, subject_id)
+        if fingerprint is None:  # withdrawn meanwhile
+            return Answer(segments=[], subjects={}, sequence=self.sequence)
+        found = self.search(session, Corpus.WORKS, fingerprint, timeout_s=timeout_s)
+        others = [s for s in found.segments if found.subjects[s.item] != subject_id]
+        return Answer(segments=others, subjects=found.subjects, sequence=found.sequence)
+
     def save(self, path: Path) -> int:
         """Write a snapshot; returns its sequence."""
         with self._catching_up:
-            dumps = {
-                f"{corpus}/{algorithm}": index.dump() for (corpus, algorithm), index in self._indexes.items()
-            }
+            dumps = {f"{corpus}/{algorithm}": index.dump() for (corpus, algorithm), index in self._indexes.items()}
             snapshot = Snapshot(sequence=self.sequence, dumps=dumps)
         write_snapshot(path, snapshot)
         return snapshot.sequence
@@ -222,12 +230,10 @@ class IndexEngine:
         return snapshot.sequence
 
     def _reset(self) -> None:
-        self._indexes = {
-            (corpus, algorithm): self.make_index() for corpus in SEARCHED for algorithm in Algorithm
-        }
+        self._indexes = {(corpus, algorithm): self.make_index() for corpus in SEARCHED for algorithm in Algorithm}
         self.sequence = 0
 
-    def _apply(self, session: Session, rows: Sequence[sa.Row[tuple[int, str, str, int, str]]]) -> None:
+    def _apply(self, session: Session, rows: Sequence[sa.Row[int, str, str, int, str]]) -> None:
         # Columns, not entities: the session may be in the middle of a change of its own.
         for sequence, operation, corpus, item_number, algorithm in rows:
             index = self._indexes[Corpus(corpus), Algorithm(algorithm)]
@@ -239,9 +245,7 @@ class IndexEngine:
                 )
                 stored = session.execute(query).one_or_none()
                 if stored is not None:  # else it was removed later in the log, and its vectors with it
-                    descriptors = descriptors_from_bytes(
-                        Algorithm(algorithm), stored.times_ms, stored.vectors
-                    )
+                    descriptors = descriptors_from_bytes(Algorithm(algorithm), stored.times_ms, stored.vectors)
                     index.add(ItemNumber(item_number), descriptors)
             self.sequence = sequence
 
@@ -250,7 +254,7 @@ def head_sequence(session: Session) -> int:
     return int(session.scalars(sa.select(Heads.index_sequence)).one())
 
 
-def _rows_after(session: Session, sequence: int) -> Sequence[sa.Row[tuple[int, str, str, int, str]]]:
+def _rows_after(session: Session, sequence: int) -> Sequence[sa.Row[int, str, str, int, str]]:
     log = IndexLogRow
     query = sa.select(log.sequence, log.operation, log.corpus, log.item_number, log.algorithm)
     return session.execute(query.where(log.sequence > sequence).order_by(log.sequence).limit(_BATCH)).all()

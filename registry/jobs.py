@@ -2,7 +2,7 @@
 
 The row is the truth. It is written in the transaction that accepts the work, leased by one runner at
 a time, and marked done in the transaction that stores the result, so nothing is lost and nothing
-takes effect twice. Messages of a broker only say "look now"; `due` finds what no message told of.
+takes effect twice. Messages of a broker only say "look now"; `to_hint` finds what no message told of.
 """
 
 from dataclasses import dataclass
@@ -18,6 +18,10 @@ from registry.models import Job, JobState
 
 LEASE = timedelta(seconds=60)
 MAX_ATTEMPTS = 8
+# How long a message may wait in the queue before another is sent: a backlog must not breed messages.
+_HINT_AGAIN = timedelta(seconds=60)
+# A request tells of its own job; the sweep need not at once.
+_HINT_FIRST = timedelta(seconds=5)
 _FIRST_RETRY, _LONGEST_RETRY = timedelta(seconds=5), timedelta(hours=4)
 
 
@@ -51,9 +55,7 @@ class Lease:
         return self.attempts >= MAX_ATTEMPTS
 
 
-def enqueue(
-    session: Session, kind: JobKind, subject_id: str, *, at: datetime, run_at: datetime | None = None
-) -> Job:
+def enqueue(session: Session, kind: JobKind, subject_id: str, *, at: datetime, run_at: datetime | None = None) -> Job:
     """Accept work, to be done at `run_at` or at once."""
     job = Job(
         id=new_id(Prefix.JOB, at=at),
@@ -61,6 +63,7 @@ def enqueue(
         subject_id=subject_id,
         state=JobState.QUEUED.value,
         run_at=run_at or at,
+        hint_at=run_at or at + _HINT_FIRST,
         created_at=at,
     )
     session.add(job)
@@ -78,9 +81,7 @@ def claim(session: Session, job_id: str, *, owner: str, at: datetime) -> Lease |
     ).one_or_none()
     if row is None:
         return None
-    return Lease(
-        job_id=job_id, kind=JobKind(row.kind), subject_id=row.subject_id, owner=owner, attempts=row.attempts
-    )
+    return Lease(job_id=job_id, kind=JobKind(row.kind), subject_id=row.subject_id, owner=owner, attempts=row.attempts)
 
 
 def renew(session: Session, lease: Lease, *, at: datetime) -> None:
@@ -90,9 +91,7 @@ def renew(session: Session, lease: Lease, *, at: datetime) -> None:
 
 def finish(session: Session, lease: Lease, *, at: datetime) -> None:
     """Mark the job done, in the transaction that stores what it did. Raises: LeaseLost."""
-    _update(
-        session, lease, state=JobState.DONE, lease_until=None, lease_owner=None, error=None, finished_at=at
-    )
+    _update(session, lease, state=JobState.DONE, lease_until=None, lease_owner=None, error=None, finished_at=at)
 
 
 def retry(session: Session, lease: Lease, *, error: str, at: datetime) -> None:
@@ -117,17 +116,23 @@ def retry(session: Session, lease: Lease, *, error: str, at: datetime) -> None:
         lease_owner=None,
         error=error,
         run_at=at + wait,
+        hint_at=at + wait,
     )
 
 
-def due(session: Session, *, at: datetime, limit: int = 100) -> list[tuple[str, JobKind]]:
-    """Jobs that wait or whose runner died, oldest first."""
-    rows = session.execute(sa.select(Job.id, Job.kind).where(_due(at)).order_by(Job.run_at).limit(limit))
-    return [(row.id, JobKind(row.kind)) for row in rows]
+def to_hint(session: Session, *, at: datetime, limit: int = 200) -> list[tuple[str, JobKind]]:
+    """Jobs that wait or whose runner died and that no message told of lately; the caller tells now."""
+    query = sa.select(Job.id, Job.kind).where(_due(at), Job.hint_at <= at).order_by(Job.hint_at).limit(limit)
+    found = [(row.id, JobKind(row.kind)) for row in session.execute(query)]
+    ids = [job_id for job_id, _ in found]
+    session.execute(sa.update(Job).where(Job.id.in_(ids)).values(hint_at=at + _HINT_AGAIN))
+    return found
 
 
 def release_leases(session: Session) -> int:
-    """Take every lease away: only for a process that knows it is the only one."""
+    """Take every lease away, and tell of every job anew: only for a process that knows it is the only one."""
+    unfinished = Job.state.in_((JobState.QUEUED, JobState.RUNNING))
+    session.execute(sa.update(Job).where(unfinished).values(hint_at=Job.run_at))
     result = session.execute(
         sa.update(Job)
         .where(Job.state == JobState.RUNNING)

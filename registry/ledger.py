@@ -7,7 +7,7 @@ the database, and that each record still is what its last entry committed to.
 
 import hashlib
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from functools import singledispatch
@@ -41,6 +41,8 @@ from registry.models import (
 )
 
 _SALT_BYTES = 16
+
+type Record = Work | Reservation | Check | Release | Notice
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,19 +136,14 @@ def _ms(*seconds: float) -> list[int]:
 # -- writing -----------------------------------------------------------------------------------
 
 
-def record(
-    session: Session, kind: str, subject: Work | Reservation | Check | Release | Notice, *, at: datetime
-) -> int:
+def record(session: Session, kind: str, subject: Record, *, at: datetime) -> int:
     """Append an entry that commits to what `subject` now says; returns its number.
 
     Locks the log until the transaction ends, so entries have no gaps and their order is that of commits.
     """
     session.flush()
     size = session.execute(
-        sa.update(Heads)
-        .where(Heads.id == 1)
-        .values(ledger_size=Heads.ledger_size + 1)
-        .returning(Heads.ledger_size)
+        sa.update(Heads).where(Heads.id == 1).values(ledger_size=Heads.ledger_size + 1).returning(Heads.ledger_size)
     ).scalar_one()
     number, salt = size - 1, secrets.token_bytes(_SALT_BYTES)
     entry = {
@@ -155,9 +152,7 @@ def record(
     }  # fmt: skip
     data = rfc8785.dumps(entry)
     leaf = leaf_hash(data)
-    session.add(
-        LedgerEntry(number=number, subject_id=subject.id, data=data.decode(), leaf_hash=leaf, salt=salt)
-    )
+    session.add(LedgerEntry(number=number, subject_id=subject.id, data=data.decode(), leaf_hash=leaf, salt=salt))
     for node, value in appended_nodes(number, leaf, _nodes(session)):
         session.add(LedgerNode(level=node.level, index=node.index, hash=value))
     session.flush()
@@ -168,7 +163,7 @@ def _commitment(salt: bytes, subject: object) -> str:
     return hashlib.sha256(salt + rfc8785.dumps(facts_of(subject))).hexdigest()
 
 
-def _nodes(session: Session):  # type: ignore[no-untyped-def]
+def _nodes(session: Session) -> Callable[[NodeId], bytes]:
     def read(node: NodeId) -> bytes:
         found = session.get(LedgerNode, (node.level, node.index))
         if found is None:
@@ -200,9 +195,7 @@ def checkpoint(session: Session, identity: LedgerIdentity, *, at: datetime) -> s
 
 def entries(session: Session, *, start: int, limit: int) -> list[LedgerEntry]:
     """Entries `start` and after, in order."""
-    query = (
-        sa.select(LedgerEntry).where(LedgerEntry.number >= start).order_by(LedgerEntry.number).limit(limit)
-    )
+    query = sa.select(LedgerEntry).where(LedgerEntry.number >= start).order_by(LedgerEntry.number).limit(limit)
     return list(session.scalars(query))
 
 
@@ -225,9 +218,7 @@ def prove_consistency(session: Session, old: int, new: int) -> tuple[bytes, ...]
 
 def last_entry_of(session: Session, subject_id: str) -> int | None:
     """The number of the newest entry about a record."""
-    return session.scalar(
-        sa.select(sa.func.max(LedgerEntry.number)).where(LedgerEntry.subject_id == subject_id)
-    )
+    return session.scalar(sa.select(sa.func.max(LedgerEntry.number)).where(LedgerEntry.subject_id == subject_id))
 
 
 # -- proving the whole log ---------------------------------------------------------------------
@@ -285,18 +276,22 @@ def _verify_checkpoints(session: Session, verifier_key: str) -> Iterator[str]:
 
 def _verify_records(session: Session) -> Iterator[str]:
     latest = sa.select(sa.func.max(LedgerEntry.number)).group_by(LedgerEntry.subject_id)
-    committed = {
-        e.subject_id: e for e in session.scalars(sa.select(LedgerEntry).where(LedgerEntry.number.in_(latest)))
-    }
-    for model in (Work, Reservation, Check, Release, Notice):
-        query = sa.select(model).execution_options(yield_per=500)
-        if model is Check:
-            query = query.where(Check.status == CheckStatus.DONE)
-        for row in session.scalars(query):
-            entry = committed.pop(row.id, None)
-            if entry is None:
-                yield f"{row.id} has no entry in the log"
-            elif _commitment(entry.salt, row) not in entry.data:
-                yield f"{row.id} was changed without an entry: it is not what entry {entry.number} committed to"
+    committed = {e.subject_id: e for e in session.scalars(sa.select(LedgerEntry).where(LedgerEntry.number.in_(latest)))}
+    for row in _records(session):
+        entry = committed.pop(row.id, None)
+        if entry is None:
+            yield f"{row.id} has no entry in the log"
+        elif _commitment(entry.salt, row) not in entry.data:
+            yield f"{row.id} was changed without an entry: it is not what entry {entry.number} committed to"
     for subject_id, entry in committed.items():
         yield f"{subject_id} is missing: entry {entry.number} speaks of it"
+
+
+def _records(session: Session) -> Iterator[Record]:
+    """Every row that the log answers for."""
+    batches = {"yield_per": 500}
+    yield from session.scalars(sa.select(Work), execution_options=batches)
+    yield from session.scalars(sa.select(Reservation), execution_options=batches)
+    yield from session.scalars(sa.select(Check).where(Check.status == CheckStatus.DONE), execution_options=batches)
+    yield from session.scalars(sa.select(Release), execution_options=batches)
+    yield from session.scalars(sa.select(Notice), execution_options=batches)

@@ -29,7 +29,7 @@ class UtcDateTime(sa.TypeDecorator[datetime]):
         value = value.astimezone(UTC)
         return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
 
-    def process_result_value(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
+    def process_result_value(self, value: datetime | None, _dialect: sa.Dialect) -> datetime | None:
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
@@ -318,9 +318,7 @@ class Notice(Base):
     content: Mapped[JsonObject]
     counter: Mapped[JsonObject | None]
     created_at: Mapped[datetime]
-    events: Mapped[list["NoticeEvent"]] = relationship(
-        cascade="all, delete-orphan", order_by="NoticeEvent.position"
-    )
+    events: Mapped[list["NoticeEvent"]] = relationship(cascade="all, delete-orphan", order_by="NoticeEvent.position")
 
 
 class NoticeEvent(Base):
@@ -382,12 +380,13 @@ class Job(Base):
     state: Mapped[str]
     attempts: Mapped[int] = mapped_column(default=0)
     run_at: Mapped[datetime]
+    hint_at: Mapped[datetime]
     lease_until: Mapped[datetime | None]
     lease_owner: Mapped[str | None]
     error: Mapped[str | None]
     created_at: Mapped[datetime]
     finished_at: Mapped[datetime | None]
-    __table_args__ = (sa.Index("ix_jobs_due", "state", "run_at"),)
+    __table_args__ = (sa.Index("ix_jobs_due", "state", "hint_at"),)
 
 
 class OutboxMessage(Base):

@@ -183,9 +183,7 @@ def _soft_bindings(fingerprint: Fingerprint | None) -> tuple[SoftBinding, ...]:
     bindings = []
     for descriptors in fingerprint.descriptors if fingerprint else ():
         if len(descriptors):
-            spread = descriptors.vectors[:: max(1, len(descriptors) // _SOFT_BINDING_ROWS)][
-                :_SOFT_BINDING_ROWS
-            ]
+            spread = descriptors.vectors[:: max(1, len(descriptors) // _SOFT_BINDING_ROWS)][:_SOFT_BINDING_ROWS]
             name = f"org.clearmark.{descriptors.algorithm}"
             bindings.append(SoftBinding(algorithm=name, value=spread.tobytes()))
     return tuple(bindings)

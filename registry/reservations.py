@@ -75,9 +75,7 @@ def declare(session: Session, actor: Actor, said: NewReservation, *, at: datetim
     return row
 
 
-def withdraw(
-    session: Session, actor: Actor, reservation_id: str, *, at: datetime, work_id: str | None = None
-) -> None:
+def withdraw(session: Session, actor: Actor, reservation_id: str, *, at: datetime, work_id: str | None = None) -> None:
     """Take a declaration back from now on; that it was made stays on record.
 
     Args:
@@ -96,9 +94,7 @@ def withdraw(
 def of_work(session: Session, actor: Actor, work_id: str) -> list[Reservation]:
     """All that was ever said about one of the actor's works, oldest first."""
     own_work(session, actor, work_id)
-    return list(
-        session.scalars(sa.select(Reservation).where(Reservation.work_id == work_id).order_by(Reservation.id))
-    )
+    return list(session.scalars(sa.select(Reservation).where(Reservation.work_id == work_id).order_by(Reservation.id)))
 
 
 def effective(session: Session, work: Work, uses: Sequence[Use], *, at: datetime) -> dict[Use, Effective]:
@@ -133,9 +129,7 @@ def _rival_works(session: Session, work: Work) -> Sequence[str]:
         sa.select(asset, rival).where(Conflict.closed_at.is_(None), sa.or_(asset.in_(mine), rival.in_(mine)))
     )
     theirs = {asset_id for pair in pairs for asset_id in pair}
-    return session.scalars(
-        sa.select(Asset.work_id).where(Asset.id.in_(theirs), Asset.work_id != work.id)
-    ).all()
+    return session.scalars(sa.select(Asset.work_id).where(Asset.id.in_(theirs), Asset.work_id != work.id)).all()
 
 
 def _check(session: Session, actor: Actor, said: NewReservation) -> None:
@@ -146,9 +140,7 @@ def _check(session: Session, actor: Actor, said: NewReservation) -> None:
             own_work(session, actor, said.work_id)
         case Reach.LOCATION:
             if not said.location:
-                raise Invalid(
-                    field="location", problem="Give the web location, as a URL or a path with * in it."
-                )
+                raise Invalid(field="location", problem="Give the web location, as a URL or a path with * in it.")
         case Reach.ASSET:
             raise Invalid(field="scope", problem="Reserve the work, the catalogue or a web location.")
         case Reach.CATALOGUE:
@@ -202,16 +194,12 @@ def query(
             raise Invalid(field="items", problem="Each item names a work_id or a sha256.")
         matching = session.scalars(query.distinct().order_by(Work.id)).all()
         found.append(
-            PreferenceFound(
-                work_ids=[w.id for w in matching], effective=_together(session, matching, uses, at=at)
-            )
+            PreferenceFound(work_ids=[w.id for w in matching], effective=_together(session, matching, uses, at=at))
         )
     return found
 
 
-def _together(
-    session: Session, matching: Sequence[Work], uses: Sequence[Use], *, at: datetime
-) -> dict[Use, Effective]:
+def _together(session: Session, matching: Sequence[Work], uses: Sequence[Use], *, at: datetime) -> dict[Use, Effective]:
     owners: frozenset[str] = frozenset()
     declarations: dict[str, Declaration] = {}
     for work in matching:

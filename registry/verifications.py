@@ -40,8 +40,7 @@ def recognise(session: Session, fingerprint: Fingerprint | None, engine: IndexEn
     works = engine.search(session, Corpus.WORKS, fingerprint, timeout_s=_TIMEOUT_S)
     return {
         "recovered": [
-            _recovered(session.get_one(Release, releases.subjects[s.item]), s)
-            for s in releases.segments[:_MOST]
+            _recovered(session.get_one(Release, releases.subjects[s.item]), s) for s in releases.segments[:_MOST]
         ],
         "registry_matches": [
             _matched(session.get_one(Asset, works.subjects[s.item]), s) for s in works.segments[:_MOST]

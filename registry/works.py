@@ -8,15 +8,16 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from fingerprinting.extract import reference_of, weaknesses
 from fingerprinting.match import covered_s
-from fingerprinting.model import Fingerprint
+from fingerprinting.model import Fingerprint, Segment
 from registry import ledger
 from registry.access import Actor, Scope
 from registry.domain.identifiers import Prefix, new_id, validate_identifiers
 from registry.domain.policy import Policy
 from registry.errors import Conflict as ConflictError
 from registry.errors import Invalid, NotFound
-from registry.index import IndexEngine, remove_item, store_item
+from registry.index import Answer, remove_item, store_item
 from registry.jobs import JobKind, enqueue
 from registry.models import Asset, AssetStatus, Conflict, Corpus, Job, Reservation, Work
 
@@ -128,15 +129,11 @@ def own_asset(session: Session, actor: Actor, asset_id: str) -> Asset:
     return asset
 
 
-def add_upload(
-    session: Session, actor: Actor, work_id: str, *, blob_key: str, sha256: str, at: datetime
-) -> Asset:
+def add_upload(session: Session, actor: Actor, work_id: str, *, blob_key: str, sha256: str, at: datetime) -> Asset:
     """Accept a file for a work; a job fingerprints it."""
     work = own_work(session, actor, work_id)
     same = session.scalar(
-        sa.select(Asset).where(
-            Asset.work_id == work.id, Asset.sha256 == sha256, Asset.status != AssetStatus.REJECTED
-        )
+        sa.select(Asset).where(Asset.work_id == work.id, Asset.sha256 == sha256, Asset.status != AssetStatus.REJECTED)
     )
     if same is not None:
         raise ConflictError(kind="asset", id=same.id, problem="This work already has this very file.")
@@ -160,52 +157,59 @@ def job_of(session: Session, asset: Asset) -> tuple[str, str]:
     return job.id, job.kind
 
 
-def add_fingerprint(
-    session: Session,
-    actor: Actor,
-    work_id: str,
-    fingerprint: Fingerprint,
-    engine: IndexEngine,
-    *,
-    at: datetime,
-) -> Asset:
-    """Accept a fingerprint that was made on the owner's machine; it is searchable at once."""
+def add_fingerprint(session: Session, actor: Actor, work_id: str, fingerprint: Fingerprint, *, at: datetime) -> Asset:
+    """Accept a fingerprint that was made on the owner's machine.
+
+    Raises:
+        MediaError: the quality gate refuses it.
+    """
     work = own_work(session, actor, work_id)
-    asset = Asset(
-        id=new_id(Prefix.ASSET, at=at), work_id=work.id, status=AssetStatus.QUEUED.value, created_at=at
-    )
+    asset = Asset(id=new_id(Prefix.ASSET, at=at), work_id=work.id, status=AssetStatus.QUEUED.value, created_at=at)
     session.add(asset)
     session.flush()
-    index_asset(session, asset, fingerprint, engine, at=at)
+    store_asset(session, asset, fingerprint, at=at)
+    enqueue(session, JobKind.FINGERPRINT, asset.id, at=at)
     return asset
 
 
-def index_asset(
-    session: Session, asset: Asset, fingerprint: Fingerprint, engine: IndexEngine, *, at: datetime
-) -> None:
-    """Make an asset searchable; what it shares with another holder's work opens a conflict."""
-    answer = engine.search(session, Corpus.WORKS, fingerprint, timeout_s=60)
-    by_rival: dict[str, list[Any]] = {}
-    for segment in answer.segments:
-        by_rival.setdefault(answer.subjects[segment.item], []).append(segment)
+def store_asset(session: Session, asset: Asset, fingerprint: Fingerprint, *, at: datetime) -> None:
+    """Make an asset searchable from this transaction on; `settle_asset` must follow.
+
+    Raises:
+        MediaError: the quality gate refuses it.
+    """
+    reference = reference_of(fingerprint)
+    asset.status, asset.progress = AssetStatus.PROCESSING.value, 0.9
+    asset.duration_s = fingerprint.duration_s
+    asset.warnings = [f"{modality}: {fault}" for modality, fault in weaknesses(fingerprint).items()]
+    store_item(session, Corpus.WORKS, asset.id, reference, at=at)
+
+
+def settle_asset(session: Session, asset: Asset, found: Answer, *, at: datetime) -> None:
+    """Open a conflict with each other holder's asset that `found` shows, and call the asset indexed.
+
+    The search ran after the asset was stored. Of two that come at once, the later search sees both, so
+    no conflict is missed; the pair is kept in one order, so none is opened twice.
+    """
+    by_rival: dict[str, list[Segment]] = {}
+    for segment in found.segments:
+        by_rival.setdefault(found.subjects[segment.item], []).append(segment)
     for rival_id, segments in by_rival.items():
         rival = session.get(Asset, rival_id)
-        seconds = covered_s(segments)
-        if rival is None or rival.work.holder_id == asset.work.holder_id or seconds < _CONFLICT_S:
+        if rival is None or rival.work.holder_id == asset.work.holder_id or covered_s(segments) < _CONFLICT_S:
             continue
-        conflict = Conflict(
-            id=new_id(Prefix.CONFLICT, at=at),
-            asset_id=asset.id,
-            rival_asset_id=rival.id,
-            seconds=round(seconds, 2),
-            opened_at=at,
-        )
-        session.add(conflict)
-    store_item(session, Corpus.WORKS, asset.id, fingerprint, at=at)
-    asset.status = AssetStatus.INDEXED.value
-    asset.progress = 1.0
-    asset.duration_s = fingerprint.duration_s
-    asset.indexed_at = at
+        earlier, later = sorted((asset.id, rival.id))
+        known = sa.select(Conflict.id).where(Conflict.asset_id == later, Conflict.rival_asset_id == earlier)
+        if session.scalar(known) is None:
+            conflict = Conflict(
+                id=new_id(Prefix.CONFLICT, at=at),
+                asset_id=later,
+                rival_asset_id=earlier,
+                seconds=round(covered_s(segments), 2),
+                opened_at=at,
+            )
+            session.add(conflict)
+    asset.status, asset.progress, asset.indexed_at = AssetStatus.INDEXED.value, 1.0, at
 
 
 def reject_asset(asset: Asset, *, reason: str, problem: str) -> str | None:
@@ -219,9 +223,7 @@ def reject_asset(asset: Asset, *, reason: str, problem: str) -> str | None:
 def conflicts_of(session: Session, asset_id: str) -> list[Conflict]:
     """Open conflicts, whichever side claimed first."""
     about = sa.or_(Conflict.asset_id == asset_id, Conflict.rival_asset_id == asset_id)
-    return list(
-        session.scalars(sa.select(Conflict).where(about, Conflict.closed_at.is_(None)).order_by(Conflict.id))
-    )
+    return list(session.scalars(sa.select(Conflict).where(about, Conflict.closed_at.is_(None)).order_by(Conflict.id)))
 
 
 def _title(title: str) -> str:

@@ -59,9 +59,7 @@ class Desk:
         """Receive a notice; its form is checked at once, its substance by a person."""
         actor.require(Scope.NOTICES_WRITE)
         if release_id is not None and session.get(Release, release_id) is None:
-            raise Invalid(
-                field="release_id", problem="There is no such release here. Name it in material instead."
-            )
+            raise Invalid(field="release_id", problem="There is no such release here. Name it in material instead.")
         notice = Notice(
             id=new_id(Prefix.NOTICE, at=at),
             holder_id=actor.holder_id,
@@ -205,11 +203,11 @@ class Desk:
         self._step(session, notice, event.value, after, role, reason=reason, at=at)
         payload = {"id": notice.id, "event": event.value, "state": notice.state}
         tell(session, notice.holder_id, "notice.changed", payload, at=at)
-        if release is not None and event is Event.DISABLE:
-            if tell(
-                session, release.holder_id, "notice.disabled", {**payload, "release_id": release.id}, at=at
-            ):
-                self._apply(session, notice, Event.NOTIFY_UPLOADER, Role.SYSTEM, at=at)
+        if release is None or event is not Event.DISABLE:
+            return
+        payload["release_id"] = release.id
+        if tell(session, release.holder_id, "notice.disabled", payload, at=at):
+            self._apply(session, notice, Event.NOTIFY_UPLOADER, Role.SYSTEM, at=at)
 
     def _held_by_another(self, session: Session, notice: Notice) -> bool:
         """Whether another notice keeps the same release disabled."""

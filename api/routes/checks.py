@@ -1,5 +1,6 @@
 """Checks: the pre-publish question, and a reviewer's decision."""
 
+import contextlib
 import time
 from concurrent.futures import TimeoutError as Waited
 from typing import Annotated, Any
@@ -21,12 +22,12 @@ from registry import checks, idempotency
 from registry.access import Actor, Scope
 from registry.errors import Invalid
 from registry.jobs import JobKind
-from registry.models import Check, CheckStatus
+from registry.models import Check
 
 router = APIRouter(prefix="/v1", tags=["checks"])
 
 _MAX_WAIT_S = 120.0
-_FIELDS = {
+_FIELDS: dict[str, dict[str, Any]] = {
     "wait": {"type": "number", "minimum": 0, "maximum": _MAX_WAIT_S},
     "context": {"type": "string", "description": "A JSON object: generator, model, prompt id, …"},
 }
@@ -58,7 +59,7 @@ def create_check(
         check_id = _check_document(service, actor, received, context, idempotency_key)
     with service.database.reading() as session:
         answer = _check(checks.visible(session, actor, check_id))
-    if answer.status != CheckStatus.DONE:
+    if answer.status != "done":
         response.status_code = 202
         response.headers["Retry-After"] = "1"
     response.headers["Location"] = f"/v1/checks/{check_id}"
@@ -101,10 +102,8 @@ def _check_file(
         job_id = checks.enqueue_answer(session, check, at=at)
         idempotency.remember(session, actor, "check", key, upload.sha256, check.id, at=at)
     if wait_s > 0 and media.duration_s is not None and media.duration_s <= service.settings.sync_check_s:
-        try:
+        with contextlib.suppress(Waited):  # it goes on, and the client asks again
             service.executor.submit(Runner(service).run, job_id).result(timeout=wait_s)
-        except Waited:
-            pass  # it goes on, and the client asks again
     else:
         service.hint(job_id, JobKind.CHECK)
     return check.id
@@ -142,9 +141,7 @@ def list_checks(
     service: TheService,
     cursor: Cursor = None,
     limit: Limit = 50,
-    awaiting_decision: Annotated[
-        bool, Query(description="For reviewers: everybody's undecided reviews.")
-    ] = False,
+    awaiting_decision: Annotated[bool, Query(description="For reviewers: everybody's undecided reviews.")] = False,
 ) -> Page[CheckOut]:
     query = sa.select(Check)
     if awaiting_decision:

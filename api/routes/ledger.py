@@ -31,10 +31,7 @@ def get_entries(
 ) -> Page[LedgerEntryOut]:
     with service.database.reading() as session:
         rows = ledger.entries(session, start=start, limit=limit + 1)
-    items = [
-        LedgerEntryOut(number=row.number, data=row.data, leaf_hash=row.leaf_hash.hex())
-        for row in rows[:limit]
-    ]
+    items = [LedgerEntryOut(number=row.number, data=row.data, leaf_hash=row.leaf_hash.hex()) for row in rows[:limit]]
     return Page(items=items, next=str(rows[limit].number) if len(rows) > limit else None)
 
 

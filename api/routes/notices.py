@@ -45,9 +45,7 @@ def file_notice(
 
 
 @router.get("/notices")
-def list_notices(
-    actor: TheActor, service: TheService, cursor: Cursor = None, limit: Limit = 50
-) -> Page[NoticeOut]:
+def list_notices(actor: TheActor, service: TheService, cursor: Cursor = None, limit: Limit = 50) -> Page[NoticeOut]:
     query = sa.select(Notice)
     if not actor.may(Scope.REVIEW):
         query = query.where(Notice.holder_id == actor.holder_id)
@@ -94,8 +92,7 @@ def _notice(notice: Notice, desk: Desk) -> NoticeOut:
             for m in assessment_of(notice).missing
         ],
         deadlines=[
-            DeadlineOut(name=d.name, at=d.at, basis=d.basis, statutory=d.statutory)
-            for d in desk.deadlines(notice)
+            DeadlineOut(name=d.name, at=d.at, basis=d.basis, statutory=d.statutory) for d in desk.deadlines(notice)
         ],
         possible_events=[event.value for event in possible_events(notice)],
         history=[NoticeEventOut.model_validate(event, from_attributes=True) for event in notice.events],

@@ -10,8 +10,7 @@ from api.access import TheService
 from api.service import Service
 from fingerprinting.decode import ffmpeg_has_chromaprint
 from registry.index import head_sequence
-from registry.jobs import JobState
-from registry.models import Job
+from registry.models import Job, JobState
 
 router = APIRouter(tags=["operations"])
 
@@ -47,10 +46,8 @@ def _degraded(service: Service, failed: int) -> list[str]:
     """What works less well than it should, and what that means."""
     problems = {
         "The signer is a development certificate: others will call our releases untrusted.": service.signer.development,
-        "The signer's certificate has expired: nothing can be released.": service.signer.not_after
-        <= service.now(),
-        "Frame hashes on this machine differ from imagehash: matches may be missed.": service.hash_disagreement
-        > 0,
+        "The signer's certificate has expired: nothing can be released.": service.signer.not_after <= service.now(),
+        "Frame hashes on this machine differ from imagehash: matches may be missed.": service.hash_disagreement > 0,
         "This ffmpeg lacks Chromaprint: sound is fingerprinted by libchromaprint.": not ffmpeg_has_chromaprint(),
         f"{failed} jobs failed for good: see the jobs table.": failed > 0,
         f"The index was {service.index_problem}.": service.index_problem is not None,

@@ -33,17 +33,13 @@ def create_release(
         known = idempotency.recall(session, actor, "release", idempotency_key, digest)
         if known is not None:
             return _release(releases.own_release(session, actor, known))
-    release = release_check(
-        service, actor, _said(body), idempotency_key=idempotency_key, request_sha256=digest
-    )
+    release = release_check(service, actor, _said(body), idempotency_key=idempotency_key, request_sha256=digest)
     response.headers["Location"] = f"/v1/releases/{release.id}"
     return _release(release)
 
 
 @router.get("/releases")
-def list_releases(
-    actor: TheActor, service: TheService, cursor: Cursor = None, limit: Limit = 50
-) -> Page[ReleaseOut]:
+def list_releases(actor: TheActor, service: TheService, cursor: Cursor = None, limit: Limit = 50) -> Page[ReleaseOut]:
     actor.require(Scope.RELEASES_WRITE)
     own = sa.select(Release).where(Release.holder_id == actor.holder_id)
     with service.database.reading() as session:

@@ -24,7 +24,8 @@ router = APIRouter(prefix="/v1", tags=["verifications"])
 @router.post("/verifications", openapi_extra=form_body(document=False))
 def verify(received: Received, service: TheService) -> VerificationOut:
     upload = received.require_upload()
-    answer = _facts(service, upload)
+    with service.media_slots:
+        answer = _facts(service, upload)
     with service.database.transaction() as session:
         kept = verifications.keep(session, upload.sha256, answer, at=service.now())
     return _verification(kept)

@@ -24,7 +24,8 @@ from api.uploads import Received, form_body
 from fingerprinting.decode import probe
 from registry import idempotency, reservations, works
 from registry.access import Actor, Scope
-from registry.models import Asset, Conflict, Item, Reservation, StoredDescriptors, Work
+from registry.domain.policy import Policy
+from registry.models import Asset, AssetStatus, Conflict, Item, Reservation, StoredDescriptors, Work
 from registry.reservations import NewReservation
 from registry.works import NewWork
 
@@ -50,9 +51,7 @@ def create_work(
 
 
 @router.get("/works")
-def list_works(
-    actor: TheActor, service: TheService, cursor: Cursor = None, limit: Limit = 50
-) -> Page[WorkOut]:
+def list_works(actor: TheActor, service: TheService, cursor: Cursor = None, limit: Limit = 50) -> Page[WorkOut]:
     actor.require(Scope.WORKS_WRITE)
     own = sa.select(Work).where(Work.holder_id == actor.holder_id, Work.withdrawn_at.is_(None))
     with service.database.reading() as session:
@@ -129,8 +128,10 @@ def _add_document(
     assert received.fingerprint is not None
     at = service.now()
     with service.database.transaction() as session:
-        asset = works.add_fingerprint(session, actor, work_id, received.fingerprint, service.index, at=at)
+        asset = works.add_fingerprint(session, actor, work_id, received.fingerprint, at=at)
         idempotency.remember(session, actor, operation, key, received.sha256, asset.id, at=at)
+        job_id, kind = works.job_of(session, asset)
+    service.hint(job_id, kind)
     return asset
 
 
@@ -203,7 +204,7 @@ def _work(session: Session, work: Work) -> WorkOut:
         identifiers=work.identifiers,
         creators=work.creators,
         year=work.year,
-        policy=works.Policy(work.policy),
+        policy=Policy(work.policy),
         created_at=work.created_at,
         updated_at=work.updated_at,
         reservations=[_reservation(row) for row in said],
@@ -212,13 +213,11 @@ def _work(session: Session, work: Work) -> WorkOut:
 
 
 def _asset(session: Session, asset: Asset) -> AssetOut:
-    algorithms = session.scalars(
-        sa.select(StoredDescriptors.algorithm).join(Item).where(Item.subject_id == asset.id)
-    )
+    algorithms = session.scalars(sa.select(StoredDescriptors.algorithm).join(Item).where(Item.subject_id == asset.id))
     return AssetOut(
         id=asset.id,
         work_id=asset.work_id,
-        status=works.AssetStatus(asset.status).value,
+        status=AssetStatus(asset.status).value,
         progress=asset.progress,
         reason=asset.reason,
         problem=asset.problem,
@@ -233,6 +232,4 @@ def _asset(session: Session, asset: Asset) -> AssetOut:
 
 def _conflict(conflict: Conflict, asset_id: str) -> ConflictOut:
     rival = conflict.rival_asset_id if conflict.asset_id == asset_id else conflict.asset_id
-    return ConflictOut(
-        id=conflict.id, rival_asset_id=rival, matched_s=conflict.seconds, opened_at=conflict.opened_at
-    )
+    return ConflictOut(id=conflict.id, rival_asset_id=rival, matched_s=conflict.seconds, opened_at=conflict.opened_at)

@@ -2,6 +2,7 @@
 
 import io
 import threading
+import zipfile
 
 import numpy as np
 
@@ -60,7 +61,9 @@ class ExactIndex:
         try:
             with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
                 ids, vectors = arrays["ids"], arrays["vectors"]
-        except (OSError, KeyError, ValueError, EOFError) as error:
+        except (OSError, KeyError, ValueError, EOFError, TypeError, zipfile.BadZipFile) as error:
             raise ValueError(f"not a dump of this index: {error}") from error
+        if ids.dtype != np.int64 or vectors.dtype != np.uint8 or vectors.shape != (*ids.shape, VECTOR_BYTES):
+            raise ValueError("not a dump of this index: other arrays")
         with self._lock:
             self._ids, self._vectors = ids, vectors

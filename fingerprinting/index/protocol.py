@@ -71,7 +71,7 @@ _MS_MASK = (1 << _MS_BITS) - 1
 
 def row_ids(item: ItemNumber, descriptors: Descriptors) -> npt.NDArray[np.int64]:
     """Identities of an item's rows."""
-    if not 0 <= item < 1 << 31:
+    if not 0 <= item < (1 << 31) - 1:  # the end of the last one's range must fit 63 bits
         raise ValueError(f"item number {item} does not fit 31 bits")
     return (np.int64(item) << _MS_BITS) | np.round(descriptors.times_s * 1000).astype(np.int64)
 
@@ -81,9 +81,7 @@ def id_range(item: ItemNumber) -> tuple[int, int]:
     return item << _MS_BITS, (item + 1) << _MS_BITS
 
 
-def hits_of(
-    query_rows: npt.NDArray[np.int64], ids: npt.NDArray[np.int64], distances: npt.NDArray[np.int32]
-) -> Hits:
+def hits_of(query_rows: npt.NDArray[np.int64], ids: npt.NDArray[np.int64], distances: npt.NDArray[np.int32]) -> Hits:
     """Unpack identities and put hits in their order."""
     order = np.lexsort((ids, distances, query_rows))
     ids = ids[order]

@@ -1,7 +1,8 @@
 """A snapshot: the indexes' bytes in one file, so that a start need not read every vector again.
 
-A snapshot is never trusted: a header says format, log sequence and checksum, and whatever does not
-fit raises `BadSnapshot`, after which the caller rebuilds from the database. Nothing is unpickled.
+A snapshot is never trusted: its first line is its format and the checksum of all that follows (a header
+with the log sequence, then the dumps), and whatever does not fit raises `BadSnapshot`, after which the
+caller rebuilds from the database. Nothing is unpickled.
 """
 
 import hashlib
@@ -15,7 +16,7 @@ from pathlib import Path
 from fingerprinting.errors import BadSnapshot
 
 _FORMAT = "clearmark-index-1"
-_MAX_HEADER_BYTES = 1 << 16
+_MAX_SEAL_BYTES = 256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,24 +29,20 @@ class Snapshot:
 
 def write_snapshot(path: Path, snapshot: Snapshot) -> None:
     """Write to a temporary file beside `path`, then rename: a reader sees the old one or the new one."""
-    digest = hashlib.sha256()
+    parts = {name: len(data) for name, data in snapshot.dumps.items()}
+    header = json.dumps({"sequence": snapshot.sequence, "parts": parts}).encode() + b"\n"
+    digest = hashlib.sha256(header)
     for data in snapshot.dumps.values():
         digest.update(data)
-    header = {
-        "format": _FORMAT,
-        "sequence": snapshot.sequence,
-        "sha256": digest.hexdigest(),
-        "parts": {name: len(data) for name, data in snapshot.dumps.items()},
-    }
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name)
     try:
         with os.fdopen(descriptor, "wb") as file:
-            file.write(json.dumps(header).encode() + b"\n")
+            file.write(f"{_FORMAT} {digest.hexdigest()}\n".encode() + header)
             for data in snapshot.dumps.values():
                 file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, path)
+        Path(temporary).replace(path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
@@ -59,17 +56,15 @@ def read_snapshot(path: Path) -> Snapshot:
     """
     try:
         with path.open("rb") as file:
-            header = json.loads(file.readline(_MAX_HEADER_BYTES))
-            if header["format"] != _FORMAT:
-                raise BadSnapshot(problem=f"format {header['format']!r} is not {_FORMAT!r}")
-            dumps = {str(name): file.read(int(size)) for name, size in header["parts"].items()}
-            rest = file.read(1)
-            sequence, expected = int(header["sequence"]), str(header["sha256"])
+            found, _, expected = file.readline(_MAX_SEAL_BYTES).decode().strip().partition(" ")
+            if found != _FORMAT:
+                raise BadSnapshot(problem=f"{path.name} is not of format {_FORMAT!r}")
+            after_seal = file.tell()
+            if hashlib.file_digest(file, "sha256").hexdigest() != expected:
+                raise BadSnapshot(problem=f"{path.name} does not have its checksum")
+            file.seek(after_seal)
+            header = json.loads(file.readline())
+            dumps = {name: file.read(size) for name, size in header["parts"].items()}
+            return Snapshot(sequence=header["sequence"], dumps=dumps)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise BadSnapshot(problem=f"{path.name} cannot be read: {error}") from error
-    digest = hashlib.sha256()
-    for data in dumps.values():
-        digest.update(data)
-    if rest or digest.hexdigest() != expected:
-        raise BadSnapshot(problem=f"{path.name} does not have its checksum")
-    return Snapshot(sequence=sequence, dumps=dumps)

@@ -63,6 +63,7 @@ def upgrade() -> None:
         sa.Column("state", sa.Text(), nullable=False),
         sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("run_at", models.UtcDateTime(timezone=True), nullable=False),
+        sa.Column("hint_at", models.UtcDateTime(timezone=True), nullable=False),
         sa.Column("lease_until", models.UtcDateTime(timezone=True), nullable=True),
         sa.Column("lease_owner", sa.Text(), nullable=True),
         sa.Column("error", sa.Text(), nullable=True),
@@ -71,7 +72,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_jobs")),
     )
     with op.batch_alter_table("jobs", schema=None) as batch_op:
-        batch_op.create_index("ix_jobs_due", ["state", "run_at"], unique=False)
+        batch_op.create_index("ix_jobs_due", ["state", "hint_at"], unique=False)
         batch_op.create_index(batch_op.f("ix_jobs_subject_id"), ["subject_id"], unique=False)
 
     op.create_table(

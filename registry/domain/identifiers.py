@@ -164,9 +164,7 @@ def _iswc(value: str) -> str | None:
     return f"T{digits}{check}" if (total + check) % 10 == 0 else None
 
 
-_EIDR: Final = re.compile(
-    r"(?:HTTPS://DOI\.ORG/|DOI:|URN:EIDR:)?10\.5240[/:]((?:[0-9A-F]{4}-?){5})([0-9A-Z])"
-)
+_EIDR: Final = re.compile(r"(?:HTTPS://DOI\.ORG/|DOI:|URN:EIDR:)?10\.5240[/:]((?:[0-9A-F]{4}-?){5})([0-9A-Z])")
 
 
 def _eidr(value: str) -> str | None:

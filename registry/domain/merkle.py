@@ -57,9 +57,7 @@ def appended_nodes(size: int, leaf: bytes, read: Read) -> list[tuple[NodeId, byt
     if size < 0:
         raise LedgerError(problem=f"A log cannot hold {size} entries.")
     if len(leaf) != HASH_BYTES:
-        raise LedgerError(
-            problem=f"A leaf hash has {HASH_BYTES} bytes, not {len(leaf)}: pass leaf_hash(data)."
-        )
+        raise LedgerError(problem=f"A leaf hash has {HASH_BYTES} bytes, not {len(leaf)}: pass leaf_hash(data).")
     node, value = NodeId(0, size), leaf
     nodes = [(node, value)]
     while node.index % 2:

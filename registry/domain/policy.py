@@ -102,9 +102,7 @@ class Thresholds:
 
     def __post_init__(self) -> None:
         if not 0 <= self.review_matched_s <= self.block_matched_s:
-            raise Invalid(
-                field="thresholds", problem="Choose 0 <= review_matched_s <= block_matched_s, in seconds."
-            )
+            raise Invalid(field="thresholds", problem="Choose 0 <= review_matched_s <= block_matched_s, in seconds.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
