@@ -18,7 +18,7 @@ import typer
 
 from api.client import ApiProblem, Client
 from api.console import VERDICT_EXITS, Exit, columns, err, fields, progress, show
-from api.settings import SettingsError, load_settings
+from api.settings import SettingsError, describe, in_force, load_settings
 from fingerprinting.errors import FingerprintingError
 from registry.errors import RegistryError
 
@@ -106,6 +106,15 @@ def demo(
     from api.demo import run_demo
 
     raise typer.Exit(run_demo(keep, as_json=as_json))
+
+
+@app.command()
+def settings(as_json: AsJson = False) -> None:
+    """List the settings, all of them environment variables: a Markdown table, or as JSON those in force."""
+    if as_json:
+        show(in_force(load_settings()), as_json=True, table=str)
+    else:
+        sys.stdout.write(describe())
 
 
 @app.command()

@@ -10,7 +10,7 @@ import os
 import secrets
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -20,7 +20,7 @@ from standardwebhooks import Webhook
 
 from api.service import Service
 from fingerprinting.errors import MediaError, MediaFault
-from fingerprinting.extract import Extracted, extract
+from fingerprinting.extract import Extracted, extract, extract_output
 from fingerprinting.model import Algorithm, Fingerprint
 from registry import checks, jobs, works
 from registry.index import Answer, IndexBehind, fingerprint_of
@@ -116,7 +116,7 @@ class Runner:
     def _store(self, lease: Lease, blob_key: str) -> bool:
         """Whether the file passed the quality gate and is in the index; if not, the job is done."""
         service = self.service
-        outcome = self._extracted(blob_key)
+        outcome = self._extracted(blob_key, extract)
         try:
             if isinstance(outcome, MediaError):
                 raise outcome
@@ -145,7 +145,7 @@ class Runner:
                 return
             check.status, check.progress = CheckStatus.PROCESSING.value, 0.1
             blob_key = check.blob_key
-        outcome = self._extracted(blob_key)
+        outcome = self._extracted(blob_key, extract_output)
         decoded = time.perf_counter()
         found: Answer | checks.Unanswerable
         if isinstance(outcome, MediaError):
@@ -160,10 +160,10 @@ class Runner:
             evidence = evidence_of(service, timings)
             checks.answer(session, check, found, evidence, fingerprint=fingerprint, at=service.now())
 
-    def _extracted(self, blob_key: str) -> Extracted | MediaError:
+    def _extracted(self, blob_key: str, how: Callable[..., Extracted]) -> Extracted | MediaError:
         try:
             with self.service.blobs.open(blob_key) as path:
-                return extract(path, limits=self.service.decode_limits)
+                return how(path, limits=self.service.decode_limits)
         except MediaError as error:
             return error
         except FileNotFoundError:

@@ -4,6 +4,7 @@ import contextlib
 import fcntl
 import logging
 import os
+import signal
 import sys
 import threading
 from collections.abc import AsyncIterator, Iterator
@@ -36,6 +37,9 @@ def serve(settings: Settings) -> None:
             timeout_graceful_shutdown=30,
             h11_max_incomplete_event_size=1 << 16,
         )
+        for stop in (signal.SIGTERM, signal.SIGINT):
+            # uvicorn stops on these and then raises them again for whoever was there before: nobody.
+            signal.signal(stop, lambda _signal, _frame: None)
         _Announcing(config).run()
         # A job in hand, a long film say, is not waited for: its row is there, and the next start does it again.
         sys.stdout.flush()

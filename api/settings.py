@@ -1,5 +1,6 @@
 """Settings: the only place that reads the environment. Every name begins with CLEARMARK_."""
 
+import re
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Self
@@ -103,6 +104,27 @@ class Settings(BaseSettings):
     @property
     def snapshot_path(self) -> Path:
         return self.data_dir / "index.snapshot"
+
+
+def describe() -> str:
+    """All settings as a Markdown table: name, default, what it does."""
+    lines = ["| setting | default | what it does |", "|---|---|---|"]
+    for name, field in Settings.model_fields.items():
+        default = field.default.value if isinstance(field.default, StrEnum) else field.default
+        shown = f"`{default}`" if default != "" else "empty"
+        lines.append(f"| `CLEARMARK_{name.upper()}` | {shown} | {field.description} |")
+    return "\n".join(lines) + "\n"
+
+
+def in_force(settings: Settings) -> dict[str, object]:
+    """The values in force, passwords in URLs hidden."""
+    values = settings.model_dump(mode="json")
+    return {
+        name: _PASSWORD.sub("://***@", value) if isinstance(value, str) else value for name, value in values.items()
+    }
+
+
+_PASSWORD = re.compile(r"://[^/@]*@")
 
 
 def load_settings(**overrides: object) -> Settings:

@@ -110,7 +110,7 @@ class EmbeddedWorker:
             without_gossip=True,
             loglevel="WARNING",
         )
-        self._beat: Any = EmbeddedService(celery, max_interval=1, scheduler_cls=InMemoryScheduler)
+        self._beat: Any = EmbeddedService(celery, thread=True, scheduler_cls=InMemoryScheduler)
         self._thread = threading.Thread(target=self._worker.start, name="celery-worker", daemon=True)
 
     def start(self) -> None:
@@ -131,7 +131,7 @@ def run_worker(celery: Celery, settings: Settings, *, beat: bool) -> None:
         "worker", "--pool=threads", f"--concurrency={settings.worker_threads}", "--loglevel=WARNING",
         "--queues=" + ",".join(sorted(set(QUEUES.values()))), "--without-gossip", "--without-mingle",
     ]  # fmt: skip
-    service: Any = EmbeddedService(celery, max_interval=1, scheduler_cls=InMemoryScheduler) if beat else None
+    service: Any = EmbeddedService(celery, thread=True, scheduler_cls=InMemoryScheduler) if beat else None
     if service is not None:
         service.daemon = True
         service.start()

@@ -61,11 +61,10 @@ def align(query: Side, reference: Side, traits: Traits, *, pairs_s: Floats) -> l
             propose lines where trying all would take too long.
     """
     search = _Search(_Grid.of(query, traits, traits.query_step_s), _Grid.of(reference, traits, traits.step_s), traits)
-    min_rows = max(2, round((traits.min_run_s - 2 * traits.reach_s) / traits.step_s))
     found: list[Alignment] = []
     while len(found) < _MAX_SEGMENTS:
         run = search.best_run(pairs_s)
-        if run is None or run.gain < min_rows / 2 or run.end - run.start < min_rows:
+        if run is None or run.gain < traits.min_gain:
             break
         alignment = search.alignment(run, query.duration_s, reference.duration_s)
         search.close(alignment)
@@ -86,14 +85,12 @@ class _Grid:
     def of(cls, side: Side, traits: Traits, step_s: float) -> "_Grid":
         times_s = side.descriptors.times_s
         rows = np.round((times_s - traits.first_s) / step_s).astype(np.int64)
-        on_grid = rows >= 0  # a document made elsewhere may name any time
-        rows = rows[on_grid]
         # The last row stands as far before the end as the first one after the start, at least a step.
         spanned_s = side.duration_s - traits.first_s - max(traits.first_s, step_s)
         size = max(round(spanned_s / step_s), int(rows.max(initial=-1)), 0) + 1
         words = np.zeros((size, VECTOR_BYTES // 8), np.uint64)
         present = np.zeros(size, bool)
-        words[rows] = np.ascontiguousarray(side.descriptors.vectors[on_grid]).view(np.uint64)
+        words[rows] = np.ascontiguousarray(side.descriptors.vectors).view(np.uint64)
         present[rows] = True
         return cls(traits.first_s, step_s, words, present)
 
@@ -153,10 +150,10 @@ class _Search:
         first_row_s = max(reference.first_s, run.slope * query.first_s + line)
         last_row_s = min(reference.times_s[-1], run.slope * float(query.times_s[-1]) + line)
         start, end = reference.times_s[first], reference.times_s[last - 1]
-        # A run that begins with the first row there is begins where the file does, and so at the end.
-        near_s = 1.5 * reference.step_s
-        start = earliest if start - first_row_s < near_s else max(start - self._traits.reach_s, earliest)
-        end = latest if last_row_s - end < near_s else min(end + self._traits.reach_s, latest)
+        # A run that begins with the first rows there are begins where the file does, and so at the end.
+        near_s = 0.5
+        start = earliest if start - first_row_s < near_s else max(start - self._traits.reach_before_s, earliest)
+        end = latest if last_row_s - end < near_s else min(end + self._traits.reach_after_s, latest)
         return Alignment(
             query_start_s=(start - run.offset_s) / run.slope,
             query_end_s=(end - run.offset_s) / run.slope,
@@ -196,8 +193,10 @@ class _Search:
 
     def _best_on_lines(self, slope: float, offsets: Floats) -> _Run | None:
         best: _Run | None = None
-        for chunk in _chunks(offsets, max(1, _PAIRS_AT_ONCE // len(self._reference))):
-            gains = self._gains(slope, chunk)
+        reachable = self._rows_reached(slope)
+        for chunk in _chunks(offsets, max(1, _PAIRS_AT_ONCE // reachable)):
+            rows = self._first_row(slope, chunk)[:, None] + np.arange(reachable)
+            gains = self._gains(slope, chunk, rows)
             sums, starts, ends = _best_runs(gains)
             line = int(sums.argmax())
             if best is None or sums[line] > best.gain:
@@ -205,32 +204,45 @@ class _Search:
                 worth = gains[line, start:end]
                 bits = self._traits.match_bits * (1 - float(worth[worth != 0].mean())) if worth.any() else VECTOR_BITS
                 agreement = min(1.0, max(0.0, 1 - bits / (VECTOR_BITS / 2)))
-                best = _Run(float(sums[line]), start, end, slope, float(chunk[line]), agreement)
+                first = int(rows[line, 0])
+                best = _Run(float(sums[line]), first + start, first + end, slope, float(chunk[line]), agreement)
         return best
 
-    def _partners(self, slope: float, offsets: Floats) -> npt.NDArray[np.int64]:
-        """The query row that falls on each reference row, on each line: int64 (lines, rows), also out of range."""
-        times_s = (self._reference.times_s - offsets[:, None]) / slope
+    def _rows_reached(self, slope: float) -> int:
+        """How many reference rows the whole query spans on a line of this slope."""
+        spanned = len(self._query) * self._query.step_s * slope / self._reference.step_s
+        return min(len(self._reference), int(spanned) + 2)
+
+    def _first_row(self, slope: float, offsets: Floats) -> npt.NDArray[np.int64]:
+        """The reference row on which the query begins on each line, kept within the reference."""
+        begins_s = slope * self._query.first_s + offsets - self._reference.first_s
+        rows = np.floor(begins_s / self._reference.step_s).astype(np.int64)
+        return rows.clip(0, len(self._reference) - self._rows_reached(slope))
+
+    def _partners(self, slope: float, offsets: Floats, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """The query row that falls on reference rows, int64 of the shape of `rows`; also out of range."""
+        times_s = (self._reference.first_s + rows * self._reference.step_s - offsets[:, None]) / slope
         return np.round((times_s - self._query.first_s) / self._query.step_s).astype(np.int64)
 
-    def _gains(self, slope: float, offsets: Floats) -> Gains:
-        """Worth of every reference row on every line: float32 (lines, rows)."""
+    def _gains(self, slope: float, offsets: Floats, rows: npt.NDArray[np.int64]) -> Gains:
+        """Worth of reference rows, int64 (lines, n), on their lines: float32 (lines, n)."""
         query, reference = self._query, self._reference
-        partner = self._partners(slope, offsets)
+        partner = self._partners(slope, offsets, rows)
         inside = (partner >= 0) & (partner < len(query))
         partner[~inside] = 0
         bits = np.zeros(partner.shape, np.uint16)
         for word in range(reference.words.shape[1]):
-            bits += np.bitwise_count(query.words[partner, word] ^ reference.words[None, :, word])
+            bits += np.bitwise_count(query.words[partner, word] ^ reference.words[rows, word])
         gains: Gains = np.clip(1 - bits.astype(np.float32) / np.float32(self._traits.match_bits), -1, 1)
-        gains[~(query.present[partner] & reference.present)] = 0
+        gains[~(query.present[partner] & reference.present[rows])] = 0
         # Past the query's end, or where another segment already stands, nothing can be bridged.
-        gains[~(inside & self._open[partner])] = -len(reference)
+        gains[~(inside & self._open[partner])] = -gains.shape[1]
         return gains
 
     def _over_blanks(self, run: _Run) -> tuple[int, int]:
         """Reach over rows next to the run that are blank in both files: a fade belongs to what fades."""
-        partner = self._partners(run.slope, np.array([run.offset_s]))[0]
+        rows = np.arange(len(self._reference))
+        partner = self._partners(run.slope, np.array([run.offset_s]), rows[None])[0]
         inside = (partner >= 0) & (partner < len(self._query))
         partner[~inside] = 0
         blank = inside & ~self._reference.present & ~self._query.present[partner] & self._open[partner]

@@ -42,7 +42,7 @@ _PAST_END_S = 1.0
 
 # The first picture and the first sound, told in ffmpeg's own words: what it prints on its log also holds
 # words of the file (a track's language, tags of any length), which could hide one of them.
-_LISTING = ["-map", "0:V:0?", "-map", "0:a:0?", "-c", "copy", "-t", "0", "-f", "framecrc", "pipe:{streams}"]
+_LISTING = ["-map", "0:V?", "-map", "0:a?", "-c", "copy", "-t", "0", "-f", "framecrc", "pipe:{streams}"]
 _LISTING_BYTES = 1 << 16
 _MEDIA_TYPE = re.compile(r"^#media_type \d+: (video|audio)$", re.MULTILINE)
 _DIMENSIONS = re.compile(r"^#dimensions \d+: (\d+)x(\d+)$", re.MULTILINE)
@@ -140,6 +140,10 @@ def probe(path: Path, *, limits: DecodeLimits | None = None) -> MediaInfo:
         raise _unreadable(result)
     if not (media.has_video or media.has_audio):
         raise MediaError(fault=MediaFault.NO_MEDIA, problem="The file holds neither picture nor sound.")
+    if media.video_tracks > 1:
+        # Only the first is looked at, and a player may show another.
+        problem = f"The file has {media.video_tracks} picture tracks. Send a file with one."
+        raise MediaError(fault=MediaFault.SEVERAL_TRACKS, problem=problem)
     if media.duration_s is not None and media.duration_s > limits.max_duration_s:
         raise MediaError(
             fault=MediaFault.TOO_LONG,
@@ -268,12 +272,12 @@ def _parse_headers(text: str, listing: str) -> MediaInfo | None:
         return None
     # A length that ffmpeg only estimated from the bit rate can be wrong by half: nothing was said.
     duration = None if "Estimating duration from bitrate" in text else _DURATION.search(text)
-    kinds, size = set(_MEDIA_TYPE.findall(listing)), _DIMENSIONS.search(listing)
+    kinds, size = _MEDIA_TYPE.findall(listing), _DIMENSIONS.search(listing)
     return MediaInfo(
         container=found[1],
         duration_s=int(duration[1]) * 3600 + int(duration[2]) * 60 + float(duration[3]) if duration else None,
         width=int(size[1]) if size else None,
         height=int(size[2]) if size else None,
-        has_video="video" in kinds,
-        has_audio="audio" in kinds,
+        video_tracks=kinds.count("video"),
+        audio_tracks=kinds.count("audio"),
     )

@@ -13,10 +13,13 @@ import numpy as np
 
 from fingerprinting.errors import BadDocument
 from fingerprinting.model import VECTOR_BYTES, Algorithm, Descriptors, Fingerprint
+from fingerprinting.traits import TRAITS
 
 FORMAT = "clearmark-fingerprint-1"
 MAX_DURATION_S = 24 * 3600.0
 _MAX_ROWS = 2_000_000
+# Whole milliseconds are half a millisecond off at most: 0.008 of a step of 62.5 ms.
+_OFF_GRID = 0.02
 
 
 def to_document(fingerprint: Fingerprint) -> dict[str, Any]:
@@ -84,6 +87,13 @@ def _descriptors(part: object, path: str, duration_s: float) -> Descriptors:
     found = descriptors_from_bytes(algorithm, times, vectors)
     if len(found) and (np.any(np.diff(found.times_s) <= 0) or found.times_s[-1] > duration_s + 1):
         raise BadDocument(path=f"{path}.times_ms", problem="must ascend and end within the duration")
+    traits = TRAITS[algorithm]
+    ticks = (found.times_s - traits.first_s) / traits.query_step_s
+    if len(found) and (ticks.min() < -_OFF_GRID or np.abs(ticks - ticks.round()).max() > _OFF_GRID):
+        problem = (
+            f"must lie on the algorithm's grid: {traits.first_s:.3f} s and every {traits.query_step_s:.4f} s after"
+        )
+        raise BadDocument(path=f"{path}.times_ms", problem=problem)
     return found
 
 

@@ -17,6 +17,7 @@ class MediaFault(StrEnum):
     TOO_LARGE = "too_large"
     TOO_SHORT = "too_short"
     CORRUPT = "corrupt"
+    SEVERAL_TRACKS = "several_tracks"
     LIMIT_EXCEEDED = "limit_exceeded"
     BLACK = "black"
     STATIC = "static"

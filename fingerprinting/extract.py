@@ -49,6 +49,20 @@ def extract(path: Path, *, limits: DecodeLimits | None = None) -> Extracted:
     return Extracted(media=decoded.media, fingerprint=fingerprint)
 
 
+def extract_output(path: Path, *, limits: DecodeLimits | None = None) -> Extracted:
+    """Fingerprint a file that somebody wants to publish: all of it must have been looked at.
+
+    Raises:
+        MediaError: as `extract`; or it has more sound tracks than the one that is listened to. (A work may
+            have one for each language, and its first is enough to recognise it.)
+    """
+    extracted = extract(path, limits=limits)
+    if extracted.media.audio_tracks > 1:
+        problem = f"The file has {extracted.media.audio_tracks} sound tracks. Send a file with one."
+        raise MediaError(fault=MediaFault.SEVERAL_TRACKS, problem=problem)
+    return extracted
+
+
 def weaknesses(fingerprint: Fingerprint) -> dict[Modality, MediaFault]:
     """Why a modality that the file has carries no weight, e.g. {VIDEO: BLACK}."""
     faults = {d.algorithm.modality: _fault(d, fingerprint.duration_s) for d in fingerprint.descriptors}
@@ -91,10 +105,11 @@ _PROBLEMS = {
 
 
 def _fault(descriptors: Descriptors, duration_s: float) -> MediaFault | None:
+    kept = thinned(descriptors)
     if descriptors.algorithm.modality is Modality.AUDIO:
         silent = MediaFault.SILENT if duration_s > _SHORTEST_SOUND_S else MediaFault.TOO_SHORT
-        return None if len(descriptors) else silent
-    if len(descriptors) < max(1.0, duration_s / 20) / TRAITS[descriptors.algorithm].query_step_s:
+        return None if len(kept) else silent
+    if len(kept) < max(1.0, duration_s / 20) / TRAITS[descriptors.algorithm].step_s:
         return MediaFault.BLACK
     if distances(descriptors.vectors[:1], descriptors.vectors).max() <= _STATIC_BITS:
         return MediaFault.STATIC

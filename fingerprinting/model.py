@@ -45,8 +45,16 @@ class MediaInfo:
     duration_s: float | None
     width: int | None
     height: int | None
-    has_video: bool
-    has_audio: bool
+    video_tracks: int
+    audio_tracks: int
+
+    @property
+    def has_video(self) -> bool:
+        return self.video_tracks > 0
+
+    @property
+    def has_audio(self) -> bool:
+        return self.audio_tracks > 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

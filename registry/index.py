@@ -50,21 +50,23 @@ class IndexBehind(RegistryError):
 
 def store_item(session: Session, corpus: Corpus, subject_id: str, fingerprint: Fingerprint, *, at: datetime) -> Item:
     """Store a fingerprint and, where its corpus is searched, put it on the log at a reference's density."""
+    searched = corpus in SEARCHED
+    kept = [thinned(d) if searched else d for d in fingerprint.descriptors]
     item = Item(
         corpus=corpus.value,
         subject_id=subject_id,
         duration_s=fingerprint.duration_s,
         descriptors=[
             StoredDescriptors(algorithm=d.algorithm.value, times_ms=times_to_bytes(d), vectors=d.vectors.tobytes())
-            for d in (map(thinned, fingerprint.descriptors) if corpus in SEARCHED else fingerprint.descriptors)
+            for d in kept
+            if len(d)
         ],
     )
     session.add(item)
     session.flush()
-    if corpus in SEARCHED:
-        for descriptors in fingerprint.descriptors:
-            if len(descriptors):
-                _log(session, Operation.ADD, item, descriptors.algorithm.value, at=at)
+    if searched:
+        for stored in item.descriptors:
+            _log(session, Operation.ADD, item, stored.algorithm, at=at)
     return item
 
 
@@ -151,18 +153,25 @@ class IndexEngine:
         Raises:
             IndexBehind: `timeout_s` was not enough. What was applied stays applied.
         """
+        return self._caught_up(session, timeout_s)[0]
+
+    def _caught_up(
+        self, session: Session, timeout_s: float
+    ) -> tuple[int, dict[tuple[Corpus, Algorithm], FingerprintIndex]]:
+        """The sequence reached and the indexes that reached it, taken together: others may rebuild meanwhile."""
         deadline = time.monotonic() + timeout_s
         target = head_sequence(session)
-        if not self._catching_up.acquire(timeout=timeout_s):
+        if not self._catching_up.acquire(timeout=max(0.0, timeout_s)):
             raise IndexBehind(sequence=self.sequence, target=target)
         try:
-            if self.sequence > target:  # the database is older than this index: a backup was restored
+            # Ahead of this session's view is no wonder; ahead of the log itself, a backup was restored.
+            if self.sequence > target and self.sequence > _committed_sequence(session):
                 self._reset()
             while self.sequence < target:
                 if time.monotonic() > deadline:
                     raise IndexBehind(sequence=self.sequence, target=target)
                 self._apply(session, _rows_after(session, self.sequence))
-            return self.sequence
+            return self.sequence, self._indexes
         finally:
             self._catching_up.release()
 
@@ -172,7 +181,7 @@ class IndexEngine:
         Raises:
             IndexBehind: see `catch_up`.
         """
-        sequence = self.catch_up(session, timeout_s=timeout_s)
+        sequence, held = self._caught_up(session, timeout_s)
         subjects: dict[ItemNumber, str] = {}
 
         def reference_of(number: ItemNumber) -> Reference | None:
@@ -182,7 +191,7 @@ class IndexEngine:
             subjects[number] = item.subject_id
             return Reference(item=number, fingerprint=_fingerprint(item))
 
-        indexes = {algorithm: self._indexes[corpus, algorithm] for algorithm in Algorithm}
+        indexes = {algorithm: held[corpus, algorithm] for algorithm in Algorithm}
         return Answer(
             segments=find_copies(query, indexes, reference_of=reference_of),
             subjects=subjects,
@@ -252,6 +261,12 @@ class IndexEngine:
 
 def head_sequence(session: Session) -> int:
     return int(session.scalars(sa.select(Heads.index_sequence)).one())
+
+
+def _committed_sequence(session: Session) -> int:
+    """The end of the log as it is now, whenever the session began to look."""
+    with Session(session.get_bind().engine.execution_options(write=False)) as fresh:
+        return head_sequence(fresh)
 
 
 def _rows_after(session: Session, sequence: int) -> Sequence[sa.Row[int, str, str, int, str]]:

@@ -196,7 +196,9 @@ def settle_asset(session: Session, asset: Asset, found: Answer, *, at: datetime)
         by_rival.setdefault(found.subjects[segment.item], []).append(segment)
     for rival_id, segments in by_rival.items():
         rival = session.get(Asset, rival_id)
-        if rival is None or rival.work.holder_id == asset.work.holder_id or covered_s(segments) < _CONFLICT_S:
+        if rival is None or rival.work.withdrawn_at is not None:  # while the search ran
+            continue
+        if rival.work.holder_id == asset.work.holder_id or covered_s(segments) < _CONFLICT_S:
             continue
         earlier, later = sorted((asset.id, rival.id))
         known = sa.select(Conflict.id).where(Conflict.asset_id == later, Conflict.rival_asset_id == earlier)

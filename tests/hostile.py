@@ -137,8 +137,9 @@ def concat_list(folder: Path) -> Path:
 @_hostile(MediaFault.UNREADABLE)
 def dash_manifest(folder: Path) -> Path:
     text = (
-        '<?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="static"><Period><AdaptationSet>'
-        f'<Representation id="1"><BaseURL>{_clip(folder)}</BaseURL></Representation></AdaptationSet></Period></MPD>'
+        '<?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="static"><Period>'
+        f'<AdaptationSet><Representation id="1"><BaseURL>{_clip(folder)}</BaseURL></Representation>'
+        "</AdaptationSet></Period></MPD>"
     )
     return _written(folder / "list.mpd", text.encode())
 
@@ -215,15 +216,15 @@ def huge_picture_inside_a_small_one(folder: Path) -> Path:
 
 @_hostile(MediaFault.LIMIT_EXCEEDED, MediaFault.BLACK, may_pass=True)
 def blank_giant(folder: Path) -> Path:
-    """Five minutes of blank 8192x4320 in a small file: 400 GB of pixels to anyone who unpacks it."""
+    """A minute of blank 4096x2304 in a small file: 21 GB of pixels to anyone who unpacks it."""
     path = folder / "giant.ivf"
-    giant = ["-f", "lavfi", "-i", "color=gray:s=8192x4320:r=25", "-frames:v", "2"]
+    giant = ["-f", "lavfi", "-i", "color=gray:s=4096x2304:r=25", "-frames:v", "2"]
     media.ffmpeg(*giant, "-c:v", "libvpx", "-deadline", "realtime", "-cpu-used", "8", path)
     two = path.read_bytes()
     # An IVF file: a header of 32 bytes, then for each frame its size, its number and itself.
     second = 32 + 12 + struct.unpack_from("<I", two, 32)[0]
     same = two[second + 12 :]
-    more = b"".join(struct.pack("<IQ", len(same), number) + same for number in range(2, 7500))
+    more = b"".join(struct.pack("<IQ", len(same), number) + same for number in range(2, 1500))
     many = _written(folder / "many.ivf", two + more)
     media.ffmpeg("-i", many, "-c", "copy", folder / "giant.webm")
     path.unlink()
@@ -280,7 +281,7 @@ def lying_language_with_line_breaks(folder: Path) -> Path:
 
 @_hostile()
 def flood_of_words(folder: Path) -> Path:
-    """The sound track's comment is longer than anyone keeps of what ffmpeg says; the picture comes after it."""
+    """The sound's comment is longer than what is kept of ffmpeg's words; the picture comes after it."""
     flood = ["-metadata:s:a:0", "comment=" + "word\n" * 9000]
     return _clip(folder, "-map", "0:a", "-map", "0:v", *flood, suffix=".mkv")
 

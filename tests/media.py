@@ -37,7 +37,7 @@ def frames(*, seconds: float, seed: int) -> npt.NDArray[np.uint8]:
     scene_frames = round(_SCENE_S * RATE_HZ)
     for _ in range(-(-round(seconds * RATE_HZ) // scene_frames)):
         slope = random.uniform(-0.8, 0.8, 2)
-        discs = random.uniform((0, 0, -60, -60, 8, -130), (WIDTH_PX, HEIGHT_PX, 60, 60, 34, 130), (9, 6))
+        discs = random.uniform((0, 0, -25, -25, 14, -130), (WIDTH_PX, HEIGHT_PX, 25, 25, 40, 130), (9, 6))
         background = 128 + slope[0] * (x - WIDTH_PX / 2) + slope[1] * (y - HEIGHT_PX / 2)
         for frame in range(scene_frames):
             picture = background.copy()
@@ -57,10 +57,10 @@ def tune(*, seconds: float, seed: int) -> npt.NDArray[np.int16]:
     notes = []
     for _ in range(-(-round(seconds * SAMPLE_RATE_HZ) // len(t))):
         pitches_hz = 110 * 2 ** (random.integers(0, 36, 3) / 12)
-        overtones = sum(np.sin(2 * np.pi * n * hz * t) / n for hz in pitches_hz for n in (1, 2, 3, 4))
-        notes.append(fade * overtones)
+        overtones = [np.sin(2 * np.pi * n * hz * t) / n for hz in pitches_hz for n in (1, 2, 3, 4)]
+        notes.append(fade * np.sum(overtones, axis=0))
     sound = np.concatenate(notes)[: round(seconds * SAMPLE_RATE_HZ)]
-    return (sound / np.abs(sound).max() * 20_000).astype(np.int16)
+    return np.asarray(sound / np.abs(sound).max() * 20_000, np.int16)
 
 
 def moving_clip(path: Path, *, seconds: float, seed: int) -> Path:
@@ -96,9 +96,15 @@ def filtered(path: Path, source: str, *, seconds: float, video: bool = True) -> 
     return path
 
 
-def copied(source: Path, path: Path, *, start_s: float = 0.0, seconds: float | None = None,
-           options: Sequence[str] = ("-crf", "30")) -> Path:  # fmt: skip
-    """A re-encoded copy: cut to [start_s, start_s + seconds), with further output options, e.g. `-vf scale=96:72`."""
+def copied(
+    source: Path,
+    path: Path,
+    *,
+    start_s: float = 0.0,
+    seconds: float | None = None,
+    options: Sequence[str] = ("-crf", "30"),
+) -> Path:
+    """A re-encoded copy, cut to [start_s, start_s + seconds); options such as `-vf scale=96:72` change it."""
     length = [] if seconds is None else ["-t", str(seconds)]
     ffmpeg("-ss", str(start_s), *length, "-i", source, "-preset", "ultrafast", *options, path)
     return path
@@ -122,15 +128,5 @@ def write_wav(path: Path, samples: npt.NDArray[np.int16]) -> None:
 
 
 def _raw_pictures() -> list[str]:
-    return [
-        "-f",
-        "rawvideo",
-        "-pix_fmt",
-        "gray",
-        "-s",
-        f"{WIDTH_PX}x{HEIGHT_PX}",
-        "-r",
-        str(RATE_HZ),
-        "-i",
-        "pipe:",
-    ]
+    size, rate = f"{WIDTH_PX}x{HEIGHT_PX}", str(RATE_HZ)
+    return ["-f", "rawvideo", "-pix_fmt", "gray", "-s", size, "-r", rate, "-i", "pipe:"]

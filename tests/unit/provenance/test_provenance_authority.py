@@ -27,9 +27,7 @@ AT = datetime(2026, 3, 1, tzinfo=UTC)
 
 def write_key(path: Path, key: ed25519.Ed25519PrivateKey) -> None:
     path.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     )
 
 

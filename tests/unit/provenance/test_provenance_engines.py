@@ -222,9 +222,7 @@ def test_another_trust_list_makes_its_signers_trusted(
 
 
 @pytest.mark.parametrize("suffix", ["mp4", "jpg", "wav", "mp3"])
-def test_a_file_without_credentials_is_absent(
-    engine: ProvenanceEngine, media: MediaMaker, suffix: str
-) -> None:
+def test_a_file_without_credentials_is_absent(engine: ProvenanceEngine, media: MediaMaker, suffix: str) -> None:
     facts = engine.read(media(suffix), "")
     assert facts.integrity.state is IntegrityState.ABSENT
     assert facts.signer.state is SignerState.NONE
@@ -236,9 +234,7 @@ def test_a_file_without_credentials_is_absent(
     [(b"", "video/mp4"), (b"x", "video/mp4"), (bytes(range(1, 256)) * 20, "audio/mpeg"), (b"PK\x03\x04", "")],
     ids=["empty", "one-byte", "noise", "zip"],
 )
-def test_unreadable_is_not_absent(
-    engine: ProvenanceEngine, tmp_path: Path, content: bytes, media_type: str
-) -> None:
+def test_unreadable_is_not_absent(engine: ProvenanceEngine, tmp_path: Path, content: bytes, media_type: str) -> None:
     path = tmp_path / "file"
     path.write_bytes(content)
     facts = engine.read(path, media_type)
@@ -265,9 +261,7 @@ def test_a_signed_file_that_was_cut_is_never_intact(
     assert state in (IntegrityState.INVALID, IntegrityState.UNREADABLE)
 
 
-def test_a_kind_that_carries_no_credentials_is_unreadable(
-    engine: ProvenanceEngine, media: MediaMaker
-) -> None:
+def test_a_kind_that_carries_no_credentials_is_unreadable(engine: ProvenanceEngine, media: MediaMaker) -> None:
     facts = engine.read(media("webm"), "video/webm")
     assert facts.integrity.state is IntegrityState.UNREADABLE
     assert facts.integrity.failures[0].code == "clearmark.container.unsupported"

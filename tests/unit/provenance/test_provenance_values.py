@@ -130,9 +130,7 @@ manifest_facts = st.builds(
         ),
         max_size=2,
     ).map(tuple),
-    soft_bindings=st.lists(
-        st.builds(SoftBinding, algorithm=texts, value=st.binary(max_size=9)), max_size=2
-    ).map(tuple),
+    soft_bindings=st.lists(st.builds(SoftBinding, algorithm=texts, value=st.binary(max_size=9)), max_size=2).map(tuple),
     check=st.none() | st.dictionaries(texts, st.integers() | texts, max_size=2),
     raw=st.none() | st.dictionaries(texts, st.lists(st.floats(allow_nan=False)), max_size=2),
 )

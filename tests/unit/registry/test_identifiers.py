@@ -173,9 +173,7 @@ def test_a_key_that_could_not_be_a_name_is_refused(key: str) -> None:
     assert refused.value.field == "identifiers"
 
 
-@pytest.mark.parametrize(
-    "value", ["", "   ", "x" * (MAX_VALUE_CHARS + 1), "two\nlines", "bell\x07", "\u202egnp"]
-)
+@pytest.mark.parametrize("value", ["", "   ", "x" * (MAX_VALUE_CHARS + 1), "two\nlines", "bell\x07", "\u202egnp"])
 def test_a_value_that_could_not_be_shown_is_refused(value: str) -> None:
     with pytest.raises(Invalid) as refused:
         normal("catalogue_no", value)

@@ -244,9 +244,7 @@ def test_an_inclusion_proof_with_any_bit_changed_fails(
 
 
 @given(inclusions(), st.integers(-2, 260))
-def test_an_inclusion_proof_holds_for_no_other_index(
-    case: tuple[int, int, list[bytes], bytes], other: int
-) -> None:
+def test_an_inclusion_proof_holds_for_no_other_index(case: tuple[int, int, list[bytes], bytes], other: int) -> None:
     index, size, proof, head = case
     assert verify_inclusion(LEAVES[index], other, size, proof, head) == (other == index)
 

@@ -70,9 +70,7 @@ def test_no_match_is_clear_and_says_so() -> None:
         (Policy.NOTIFY, Verdict.CLEAR, ReasonCode.POLICY_NOTIFY),
     ],
 )
-def test_where_nothing_was_said_the_work_s_policy_decides(
-    policy: Policy, verdict: Verdict, code: ReasonCode
-) -> None:
+def test_where_nothing_was_said_the_work_s_policy_decides(policy: Policy, verdict: Verdict, code: ReasonCode) -> None:
     assert outcome(work(policy=policy)) == (verdict, [code])
 
 

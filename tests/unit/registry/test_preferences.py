@@ -114,9 +114,7 @@ def test_an_answer_shows_declarations_in_force_by_owners_and_unset_shows_none(
 def test_the_order_of_declarations_does_not_matter(
     orders: tuple[list[Declaration], list[Declaration]], owners: frozenset[str], territory: str | None
 ) -> None:
-    one, other = (
-        effective_preference(order, Use.TRAIN, at=AT, owners=owners, territory=territory) for order in orders
-    )
+    one, other = (effective_preference(order, Use.TRAIN, at=AT, owners=owners, territory=territory) for order in orders)
     assert one == other
 
 
@@ -125,16 +123,12 @@ def test_a_more_restrictive_declaration_never_loosens(
     several: list[Declaration], added: Declaration, owners: frozenset[str], territory: str | None
 ) -> None:
     before = effective_preference(several, Use.TRAIN, at=AT, owners=owners, territory=territory).answer
-    after = effective_preference(
-        [*several, added], Use.TRAIN, at=AT, owners=owners, territory=territory
-    ).answer
+    after = effective_preference([*several, added], Use.TRAIN, at=AT, owners=owners, territory=territory).answer
     if RESTRICTION[Answer(added.value)] >= RESTRICTION[before]:
         assert RESTRICTION[after] >= RESTRICTION[before]
 
 
-@given(
-    SEVERAL, declarations(), OWNERS, ASKED, st.sampled_from(["valid_until", "withdrawn_at", "superseded_at"])
-)
+@given(SEVERAL, declarations(), OWNERS, ASKED, st.sampled_from(["valid_until", "withdrawn_at", "superseded_at"]))
 def test_an_ended_declaration_never_counts(
     several: list[Declaration],
     added: Declaration,
@@ -235,9 +229,7 @@ def test_a_rival_s_silence_does_not_join_a_permission(value: Value) -> None:
         ("US", "EU", False),
     ],
 )
-def test_a_reservation_counts_where_it_touches_the_territory(
-    declared: str, asked: str | None, counts: bool
-) -> None:
+def test_a_reservation_counts_where_it_touches_the_territory(declared: str, asked: str | None, counts: bool) -> None:
     expected = Answer.RESERVED if counts else Answer.UNSET
     assert answer(said(Value.RESERVED, territory=declared), territory=asked) is expected
 
@@ -254,9 +246,7 @@ def test_a_reservation_counts_where_it_touches_the_territory(
         ("EU", "worldwide", False),
     ],
 )
-def test_a_permission_counts_only_where_it_covers_the_territory(
-    declared: str, asked: str | None, counts: bool
-) -> None:
+def test_a_permission_counts_only_where_it_covers_the_territory(declared: str, asked: str | None, counts: bool) -> None:
     expected = Answer.ALLOWED if counts else Answer.UNSET
     assert answer(said(Value.ALLOWED, territory=declared), territory=asked) is expected
 

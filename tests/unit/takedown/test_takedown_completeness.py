@@ -101,9 +101,7 @@ def test_each_element_has_a_clause_of_its_own() -> None:
     assert [element.reference for element in Element] == [
         f"17 U.S.C. 512(c)(3)(A)({clause})" for clause in ("i", "ii", "iii", "iv", "v", "vi")
     ]
-    assert [element.reference for element in CounterElement] == [
-        f"17 U.S.C. 512(g)(3)({clause})" for clause in "ABCD"
-    ]
+    assert [element.reference for element in CounterElement] == [f"17 U.S.C. 512(g)(3)({clause})" for clause in "ABCD"]
 
 
 BLANK = st.text(alphabet=" \t\r\n\u00a0\u2003")
@@ -154,9 +152,7 @@ def test_a_whole_counter_notice_is_complete() -> None:
         ({"accept_service": False}, CounterElement.CONTACT_AND_CONSENT),
     ],
 )
-def test_an_incomplete_counter_notice_can_be_completed(
-    unsaid: dict[str, Any], element: CounterElement
-) -> None:
+def test_an_incomplete_counter_notice_can_be_completed(unsaid: dict[str, Any], element: CounterElement) -> None:
     assessment = assess_counter(replace(COUNTER, **unsaid))
     assert assessment.outcome is Outcome.CURABLE
     assert lacking(assessment) == [element]

@@ -94,9 +94,7 @@ def test_what_comes_later_never_falls_due_earlier(
     [
         pytest.param(local(2025, 3, 3), 10, date(2025, 3, 17), id="two plain weeks"),
         pytest.param(local(2025, 3, 1), 1, date(2025, 3, 3), id="a Saturday does not count"),
-        pytest.param(
-            local(2025, 3, 3, 0), 1, date(2025, 3, 4), id="nor does the day of receipt, however early"
-        ),
+        pytest.param(local(2025, 3, 3, 0), 1, date(2025, 3, 4), id="nor does the day of receipt, however early"),
         pytest.param(local(2025, 3, 3, 23, 59), 1, date(2025, 3, 4), id="or however late"),
         pytest.param(local(2024, 2, 28), 1, date(2024, 2, 29), id="a leap day counts"),
         pytest.param(local(2024, 2, 28), 10, date(2024, 3, 13), id="across a leap day"),
@@ -172,9 +170,7 @@ def test_a_term_is_at_least_one_day(days: int) -> None:
         ("US", None, "../UTC"),
     ],
 )
-def test_an_unknown_calendar_is_refused_at_once(
-    country: str, subdivision: str | None, time_zone: str
-) -> None:
+def test_an_unknown_calendar_is_refused_at_once(country: str, subdivision: str | None, time_zone: str) -> None:
     with pytest.raises(UnknownCalendar) as refused:
         BusinessCalendar(country=country, subdivision=subdivision, time_zone=time_zone)
     assert (refused.value.country, refused.value.time_zone) == (country, time_zone)

@@ -1,0 +1,327 @@
+"""The contract of an index, kept by every engine; the exact one is held against plain counting."""
+
+import io
+import threading
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fingerprinting.hamming import distances
+from fingerprinting.index.exact import ExactIndex
+from fingerprinting.index.faiss_index import FaissIndex
+from fingerprinting.index.protocol import FingerprintIndex, Hits
+from fingerprinting.model import Algorithm, Descriptors, ItemNumber, Vectors
+
+type MakeIndex = Callable[[], FingerprintIndex]
+
+LARGEST_ITEM = ItemNumber((1 << 31) - 2)
+
+
+@pytest.fixture(params=[ExactIndex, FaissIndex], ids=["exact", "faiss"])
+def make(request: pytest.FixtureRequest) -> MakeIndex:
+    engine: MakeIndex = request.param
+    return engine
+
+
+def rows(count: int, *, seed: int) -> Vectors:
+    return np.random.default_rng(seed).integers(0, 256, (count, 32)).astype(np.uint8)
+
+
+def described(vectors: Vectors, *, times_s: Sequence[float] | None = None) -> Descriptors:
+    times = np.array([i * 0.25 for i in range(len(vectors))] if times_s is None else times_s, np.float64)
+    return Descriptors(algorithm=Algorithm.VIDEO_PHASH_V1, times_s=times, vectors=vectors)
+
+
+def flipped(vectors: Vectors, bits: int) -> Vectors:
+    """The same rows with their first `bits` bits turned over."""
+    mask = np.packbits(np.arange(256) < bits)
+    return vectors ^ mask
+
+
+def listed(hits: Hits) -> list[tuple[int, int, float, int]]:
+    return [
+        (int(row), int(item), float(time_s), int(bits))
+        for row, item, time_s, bits in zip(hits.query_rows, hits.items, hits.times_s, hits.distances_bits, strict=True)
+    ]
+
+
+def test_an_empty_index_finds_nothing(make: MakeIndex) -> None:
+    index = make()
+    assert index.size == 0
+    assert index.items() == set()
+    assert listed(index.search(rows(3, seed=1), radius_bits=256, limit=5)) == []
+    assert index.remove(ItemNumber(1)) == 0
+
+
+def test_what_was_added_is_found_with_its_item_and_time(make: MakeIndex) -> None:
+    index, vectors = make(), rows(4, seed=1)
+    index.add(ItemNumber(7), described(vectors, times_s=[0.0, 0.062, 3599.999, 86_400.0]))
+    found = index.search(vectors, radius_bits=0, limit=5)
+    assert listed(found) == [(0, 7, 0.0, 0), (1, 7, 0.062, 0), (2, 7, 3599.999, 0), (3, 7, 86_400.0, 0)]
+    assert index.size == 4
+    assert index.items() == {7}
+
+
+def test_no_queries_get_no_hits(make: MakeIndex) -> None:
+    index = make()
+    index.add(ItemNumber(1), described(rows(2, seed=1)))
+    assert len(index.search(rows(0, seed=1), radius_bits=256, limit=5)) == 0
+
+
+def test_the_radius_is_the_last_distance_that_counts(make: MakeIndex) -> None:
+    index, vectors = make(), rows(1, seed=1)
+    index.add(ItemNumber(1), described(vectors))
+    assert listed(index.search(flipped(vectors, 40), radius_bits=40, limit=5)) == [(0, 1, 0.0, 40)]
+    assert listed(index.search(flipped(vectors, 41), radius_bits=40, limit=5)) == []
+
+
+def test_hits_come_by_query_row_then_distance_then_item_then_time(make: MakeIndex) -> None:
+    index, row = make(), rows(1, seed=1)
+    index.add(ItemNumber(9), described(np.concatenate([row, flipped(row, 3)]), times_s=[1.0, 2.0]))
+    index.add(ItemNumber(2), described(np.concatenate([row, row, flipped(row, 9)]), times_s=[5.0, 6.0, 7.0]))
+    nearest = [(2, 5.0, 0), (2, 6.0, 0), (9, 1.0, 0), (9, 2.0, 3), (2, 7.0, 9)]
+    found = index.search(np.concatenate([row, row]), radius_bits=20, limit=10)
+    assert listed(found) == [(query, *hit) for query in (0, 1) for hit in nearest]
+
+
+def test_the_limit_counts_for_each_query_row_and_keeps_the_nearest(make: MakeIndex) -> None:
+    index, row = make(), rows(1, seed=1)
+    near = [flipped(row, bits) for bits in (5, 1, 9, 3, 7)]
+    index.add(ItemNumber(1), described(np.concatenate(near)))
+    found = index.search(np.concatenate([row, flipped(row, 9)]), radius_bits=256, limit=2)
+    assert found.query_rows.tolist() == [0, 0, 1, 1]
+    assert found.distances_bits.tolist() == [1, 3, 0, 2]
+
+
+def test_hits_are_typed_as_they_say(make: MakeIndex) -> None:
+    index = make()
+    nothing = index.search(rows(1, seed=1), radius_bits=9, limit=1)
+    index.add(ItemNumber(1), described(rows(1, seed=1)))
+    for found in (nothing, index.search(rows(1, seed=1), radius_bits=9, limit=1)):
+        columns = (found.query_rows, found.items, found.times_s, found.distances_bits)
+        assert [str(column.dtype) for column in columns] == ["int64", "int64", "float64", "int32"]
+
+
+def test_a_removed_item_is_gone_from_the_next_search(make: MakeIndex) -> None:
+    index, vectors = make(), rows(50, seed=1)
+    for item in (1, 2, 3):
+        index.add(ItemNumber(item), described(vectors))
+    assert index.remove(ItemNumber(2)) == 50
+    assert set(index.search(vectors, radius_bits=0, limit=9).items.tolist()) == {1, 3}
+    assert index.items() == {1, 3}
+    assert index.size == 100
+    assert index.remove(ItemNumber(2)) == 0
+
+
+def test_a_removed_item_leaves_no_gap_for_those_behind_it(make: MakeIndex) -> None:
+    """A removed row must not take the place of a living one under the limit."""
+    index, row = make(), rows(1, seed=1)
+    index.add(ItemNumber(1), described(np.repeat(row, 30, axis=0)))
+    index.add(ItemNumber(2), described(flipped(row, 8)))
+    index.remove(ItemNumber(1))
+    assert listed(index.search(row, radius_bits=20, limit=3)) == [(0, 2, 0.0, 8)]
+
+
+def test_an_item_can_come_back(make: MakeIndex) -> None:
+    index = make()
+    index.add(ItemNumber(1), described(rows(3, seed=1)))
+    index.remove(ItemNumber(1))
+    index.add(ItemNumber(1), described(rows(2, seed=2)))
+    assert index.size == 2
+    assert len(index.search(rows(3, seed=1), radius_bits=0, limit=5)) == 0
+    assert len(index.search(rows(2, seed=2), radius_bits=0, limit=5)) == 2
+
+
+def test_neighbouring_and_extreme_item_numbers_are_kept_apart(make: MakeIndex) -> None:
+    index, vectors = make(), rows(1, seed=1)
+    longest_s = ((1 << 32) - 1) / 1000
+    for item in (ItemNumber(0), ItemNumber(1), LARGEST_ITEM):
+        index.add(item, described(np.repeat(vectors, 2, axis=0), times_s=[0.0, longest_s]))
+    assert index.items() == {0, 1, LARGEST_ITEM}
+    assert index.remove(ItemNumber(0)) == 2
+    assert index.remove(LARGEST_ITEM) == 2
+    assert listed(index.search(vectors, radius_bits=0, limit=9)) == [(0, 1, 0.0, 0), (0, 1, longest_s, 0)]
+
+
+@pytest.mark.parametrize("item", [-1, LARGEST_ITEM + 1, 1 << 31])
+def test_a_number_that_fits_no_row_is_refused(make: MakeIndex, item: int) -> None:
+    index = make()
+    with pytest.raises(ValueError, match="31 bits"):
+        index.add(ItemNumber(item), described(rows(1, seed=1)))
+    assert index.size == 0
+
+
+def test_an_item_without_rows_adds_none(make: MakeIndex) -> None:
+    index = make()
+    index.add(ItemNumber(1), described(rows(0, seed=1)))
+    assert (index.size, index.items()) == (0, set())
+
+
+def test_a_loaded_dump_answers_as_the_dumped_index_did(make: MakeIndex) -> None:
+    index, vectors = make(), rows(40, seed=1)
+    for item in range(4):
+        index.add(ItemNumber(item), described(vectors[item * 10 : item * 10 + 10]))
+    index.remove(ItemNumber(1))
+    other = make()
+    other.add(ItemNumber(99), described(vectors))
+    other.load(index.dump())
+    assert other.items() == {0, 2, 3}
+    assert listed(other.search(vectors, radius_bits=90, limit=7)) == listed(
+        index.search(vectors, radius_bits=90, limit=7)
+    )
+    assert other.remove(ItemNumber(2)) == 10
+    other.add(ItemNumber(5), described(vectors[:3]))
+    assert other.items() == {0, 3, 5}
+    assert index.items() == {0, 2, 3}
+
+
+def test_an_empty_index_survives_its_dump(make: MakeIndex) -> None:
+    other = make()
+    other.add(ItemNumber(1), described(rows(3, seed=1)))
+    other.load(make().dump())
+    assert other.size == 0
+    other.add(ItemNumber(2), described(rows(3, seed=1)))
+    assert other.items() == {2}
+
+
+def _arrays(**arrays: np.ndarray[tuple[int, ...], np.dtype[np.generic]]) -> bytes:
+    buffer = io.BytesIO()
+    np.savez(buffer, allow_pickle=False, **arrays)
+    return buffer.getvalue()
+
+
+BAD_DUMPS = {
+    "nothing": b"",
+    "text": b"not a dump",
+    "zeros": bytes(4096),
+    "a zip's beginning": b"PK\x03\x04" + bytes(100),
+    "one bare array": b"\x93NUMPY\x01\x00" + b"v\x00" + b"{'descr': '<i8', 'fortran_order': False, 'shape': (0,), }",
+    "other arrays": _arrays(a=np.zeros(3)),
+    "rows without items": _arrays(ids=np.zeros(1, np.int64), vectors=np.zeros((2, 32), np.uint8)),
+    "rows of another width": _arrays(ids=np.zeros(2, np.int64), vectors=np.zeros((2, 64), np.uint8)),
+    "a pickle": b"\x80\x04K\x01.",
+}
+
+
+@pytest.mark.parametrize("data", BAD_DUMPS.values(), ids=BAD_DUMPS.keys())
+def test_what_is_no_dump_is_refused_and_changes_nothing(make: MakeIndex, data: bytes) -> None:
+    index, vectors = make(), rows(5, seed=1)
+    index.add(ItemNumber(1), described(vectors))
+    with pytest.raises(ValueError, match="not a dump"):
+        index.load(data)
+    assert len(index.search(vectors, radius_bits=0, limit=1)) == 5
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9, 0.999])
+def test_a_dump_cut_short_is_refused_and_changes_nothing(make: MakeIndex, share: float) -> None:
+    index, vectors = make(), rows(50, seed=1)
+    index.add(ItemNumber(1), described(vectors))
+    dump = index.dump()
+    with pytest.raises(ValueError, match="not a dump"):
+        index.load(dump[: int(len(dump) * share)])
+    assert len(index.search(vectors, radius_bits=0, limit=1)) == 50
+
+
+def test_one_engine_refuses_the_dump_of_another() -> None:
+    exact, embedded = ExactIndex(), FaissIndex()
+    with pytest.raises(ValueError, match="not a dump"):
+        exact.load(FaissIndex().dump())
+    with pytest.raises(ValueError, match="not a dump"):
+        embedded.load(ExactIndex().dump())
+
+
+def test_threads_may_add_remove_and_search_at_once(make: MakeIndex) -> None:
+    index, vectors = make(), rows(120, seed=1)
+    kept = described(vectors[:20])
+    index.add(ItemNumber(1_000), kept)
+    failures: list[BaseException] = []
+    begin = threading.Barrier(6)
+
+    def guarded(work: Callable[[], None]) -> Callable[[], None]:
+        def run() -> None:
+            try:
+                begin.wait()
+                work()
+            except BaseException as error:  # a thread's failure must reach the test
+                failures.append(error)
+
+        return run
+
+    def write(first: int) -> Callable[[], None]:
+        def work() -> None:
+            for item in range(first, first + 20):
+                index.add(ItemNumber(item), described(vectors[20:]))
+                if item % 2:
+                    assert index.remove(ItemNumber(item)) == 100
+
+        return work
+
+    def read() -> None:
+        for _ in range(30):
+            found = index.search(kept.vectors, radius_bits=0, limit=3)
+            assert [found.items[found.query_rows == row].tolist() for row in range(20)] == [[1_000]] * 20
+            assert 1_000 in index.items()
+            index.dump()
+
+    work = [write(0), write(100), write(200), read, read, read]
+    threads = [threading.Thread(target=guarded(each)) for each in work]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=60)
+    assert failures == []
+    assert index.items() == {1_000, *(n for first in (0, 100, 200) for n in range(first, first + 20, 2))}
+    assert index.size == 20 + 30 * 100
+
+
+# --- The engine against the oracle ----------------------------------------------------------------------
+
+# Few distinct rows, close together, so that ties and equal distances are the rule.
+POOL = np.concatenate([flipped(rows(1, seed=3), bits) for bits in range(0, 60, 6)] + [rows(3, seed=4)])
+additions = st.tuples(st.integers(0, 6), st.lists(st.integers(0, len(POOL) - 1), max_size=6))
+steps = st.lists(st.one_of(additions, st.integers(0, 6)), max_size=25)
+
+
+@settings(max_examples=80)
+@given(steps, st.lists(st.integers(0, len(POOL) - 1), max_size=4), st.integers(0, 256), st.integers(1, 12))
+def test_the_embedded_engine_equals_the_oracle_after_any_history(
+    history: list[tuple[int, list[int]] | int], asked: list[int], radius_bits: int, limit: int
+) -> None:
+    engine, oracle = FaissIndex(), ExactIndex()
+    for step in history:
+        if isinstance(step, int):
+            assert engine.remove(ItemNumber(step)) == oracle.remove(ItemNumber(step))
+        elif ItemNumber(step[0]) not in oracle.items():
+            for index in (engine, oracle):
+                index.add(ItemNumber(step[0]), described(POOL[np.array(step[1], np.int64)]))
+    assert (engine.size, engine.items()) == (oracle.size, oracle.items())
+    queries = POOL[np.array(asked, np.int64)]
+    everything = listed(oracle.search(queries, radius_bits=radius_bits, limit=max(1, oracle.size)))
+    assert listed(engine.search(queries, radius_bits=radius_bits, limit=max(1, engine.size))) == everything
+    # Under a limit, which of several rows at the last distance are kept is the engine's choice.
+    found = engine.search(queries, radius_bits=radius_bits, limit=limit)
+    wanted = oracle.search(queries, radius_bits=radius_bits, limit=limit)
+    assert found.query_rows.tolist() == wanted.query_rows.tolist()
+    assert found.distances_bits.tolist() == wanted.distances_bits.tolist()
+    assert set(listed(found)) <= set(everything)
+    assert len(set(listed(found))) == len(found)
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(0, 30), st.integers(0, 256), st.integers(1, 40))
+def test_the_oracle_says_what_counting_says(seed: int, count: int, radius_bits: int, limit: int) -> None:
+    held, asked = rows(count, seed=seed), rows(3, seed=seed + 1)
+    held[:, 8:], asked[:, 8:] = 0, 0  # close enough for ties
+    index = ExactIndex()
+    for item, row in enumerate(held):
+        index.add(ItemNumber(item), described(row[None]))
+    near = distances(asked, held)
+    counted = [
+        (query, item, 0.0, bits)
+        for query in range(len(asked))
+        for bits, item in sorted((int(near[query, item]), item) for item in range(count))[:limit]
+        if bits <= radius_bits
+    ]
+    assert listed(index.search(asked, radius_bits=radius_bits, limit=limit)) == counted
