@@ -40,7 +40,10 @@ def serve(settings: Settings) -> None:
         for stop in (signal.SIGTERM, signal.SIGINT):
             # uvicorn stops on these and then raises them again for whoever was there before: nobody.
             signal.signal(stop, lambda _signal, _frame: None)
-        _Announcing(config).run()
+        server = _Announcing(config)
+        server.run()
+        if not server.started:
+            raise SettingsError("the service did not start; the reason is above")
         # A job in hand, a long film say, is not waited for: its row is there, and the next start does it again.
         sys.stdout.flush()
         os._exit(0)

@@ -1,5 +1,6 @@
 """Request bodies that carry media: streamed to disk while they are hashed, never held in memory.
 
+A route that needs a key names its actor before `Received`: nobody unknown may send a body first.
 The only async code of the service: a body arrives as it arrives. What is written here is a file in
 the blob store's staging folder; it is removed after the request unless a blob store adopted it.
 """

@@ -27,6 +27,8 @@ from registry.errors import RegistryError
 from registry.models import Corpus, Heads, IndexLogRow, Item, StoredDescriptors
 
 _BATCH = 200
+type _Indexes = dict[tuple[Corpus, Algorithm], FingerprintIndex]
+
 # Corpora that are searched; checks are kept to look back at, not searched.
 SEARCHED = (Corpus.WORKS, Corpus.RELEASES)
 
@@ -136,7 +138,7 @@ class IndexEngine:
 
     make_index: Callable[[], FingerprintIndex]
     sequence: int = 0
-    _indexes: dict[tuple[Corpus, Algorithm], FingerprintIndex] = field(default_factory=dict)
+    _indexes: _Indexes = field(default_factory=dict)
     _catching_up: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
@@ -155,9 +157,7 @@ class IndexEngine:
         """
         return self._caught_up(session, timeout_s)[0]
 
-    def _caught_up(
-        self, session: Session, timeout_s: float
-    ) -> tuple[int, dict[tuple[Corpus, Algorithm], FingerprintIndex]]:
+    def _caught_up(self, session: Session, timeout_s: float) -> tuple[int, _Indexes]:
         """The sequence reached and the indexes that reached it, taken together: others may rebuild meanwhile."""
         deadline = time.monotonic() + timeout_s
         target = head_sequence(session)

@@ -16,10 +16,10 @@ from registry.domain.identifiers import Prefix, new_id
 from registry.errors import RegistryError
 from registry.models import Job, JobState
 
-LEASE = timedelta(seconds=60)
+LEASE = timedelta(seconds=30)
 MAX_ATTEMPTS = 8
 # How long a message may wait in the queue before another is sent: a backlog must not breed messages.
-_HINT_AGAIN = timedelta(seconds=60)
+_HINT_AGAIN = timedelta(seconds=30)
 # A request tells of its own job; the sweep need not at once.
 _HINT_FIRST = timedelta(seconds=5)
 _FIRST_RETRY, _LONGEST_RETRY = timedelta(seconds=5), timedelta(hours=4)

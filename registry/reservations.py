@@ -40,7 +40,7 @@ class NewReservation:
 def declare(session: Session, actor: Actor, said: NewReservation, *, at: datetime) -> Reservation:
     """Put a declaration on record; an earlier one on the same use, scope and territory is superseded."""
     actor.require(Scope.WORKS_WRITE)
-    _check(session, actor, said)
+    _check(session, actor, said, at=at)
     row = Reservation(
         id=new_id(Prefix.RESERVATION, at=at),
         holder_id=actor.holder_id,
@@ -132,7 +132,7 @@ def _rival_works(session: Session, work: Work) -> Sequence[str]:
     return session.scalars(sa.select(Asset.work_id).where(Asset.id.in_(theirs), Asset.work_id != work.id)).all()
 
 
-def _check(session: Session, actor: Actor, said: NewReservation) -> None:
+def _check(session: Session, actor: Actor, said: NewReservation, *, at: datetime) -> None:
     match said.scope:
         case Reach.WORK:
             if said.work_id is None:
@@ -147,8 +147,8 @@ def _check(session: Session, actor: Actor, said: NewReservation) -> None:
             pass
     if said.terms_url is not None and not said.terms_url.startswith(("https://", "http://")):
         raise Invalid(field="terms_url", problem="Give a link that begins with https://.")
-    if said.valid_until and said.valid_from and said.valid_until <= said.valid_from:
-        raise Invalid(field="valid_until", problem="Must lie after valid_from.")
+    if said.valid_until and said.valid_until <= max(said.valid_from or at, at):
+        raise Invalid(field="valid_until", problem="Must lie in the future, and after valid_from.")
 
 
 def _declaration(row: Reservation) -> Declaration:
@@ -189,10 +189,11 @@ def query(
         if work_id is not None:
             query = query.where(Work.id == work_id)
         elif sha256 is not None:
-            query = query.join(Asset).where(Asset.sha256 == sha256, Asset.status == AssetStatus.INDEXED)
+            having = sa.select(Asset.work_id).where(Asset.sha256 == sha256, Asset.status == AssetStatus.INDEXED)
+            query = query.where(Work.id.in_(having))
         else:
             raise Invalid(field="items", problem="Each item names a work_id or a sha256.")
-        matching = session.scalars(query.distinct().order_by(Work.id)).all()
+        matching = session.scalars(query.order_by(Work.id)).all()
         found.append(
             PreferenceFound(work_ids=[w.id for w in matching], effective=_together(session, matching, uses, at=at))
         )

@@ -40,8 +40,8 @@ Wait = Annotated[float | None, Query(ge=0, le=_MAX_WAIT_S, description="Seconds 
     responses={202: {"model": CheckOut, "description": "Accepted; ask again at Location."}},
 )
 def create_check(
-    received: Received,
     actor: TheActor,
+    received: Received,
     service: TheService,
     response: Response,
     wait: Wait = None,

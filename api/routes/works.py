@@ -85,8 +85,8 @@ def withdraw_work(work_id: str, actor: TheActor, service: TheService) -> Respons
 @router.post("/works/{work_id}/assets", status_code=202, openapi_extra=form_body(document=True))
 def add_asset(
     work_id: str,
-    received: Received,
     actor: TheActor,
+    received: Received,
     service: TheService,
     response: Response,
     idempotency_key: IdempotencyHeader = None,

