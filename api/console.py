@@ -11,7 +11,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-out = Console(highlight=False, markup=False)
+# In a pipe there is no width to fit: tables are as wide as a page of text.
+out = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 118)
 err = Console(stderr=True, highlight=False, markup=False)
 
 

@@ -46,6 +46,7 @@ class Story:
 
     studio: Client
     pipeline: Client
+    operator: Client
     cli: Callable[..., dict[str, Any]]
     folder: Path
     steps: list[Step] = field(default_factory=list)
@@ -106,6 +107,8 @@ class Story:
             lambda: self._strip(signed, stripped),
         )
         self.step("file a takedown notice against it", "valid, 1 deadline", self._notice)
+        self.step("disable it, fetch its file", "refused (451)", self._disable)
+        self.step("answer with a counter-notice", "forwarded, 3 deadlines", self._counter)
         self.step("prove the ledger", "valid", self._ledger)
 
     def _register(self, media: dict[str, Path]) -> str:
@@ -179,6 +182,26 @@ class Story:
         self.kept["notice"] = notice
         return f"{notice['state']}, {len(notice['deadlines'])} deadline"
 
+    def _disable(self) -> str:
+        path = f"/v1/notices/{self.kept['notice']['id']}/transitions"
+        for event in ("disable", "notify_uploader"):
+            self.operator.post(path, {"event": event, "reason": "the demo's operator"})
+        try:
+            self.pipeline.download(self.kept["release"], self.folder / "disabled.mp4")
+        except ApiProblem as problem:
+            return f"refused ({problem.status})"
+        return "served"
+
+    def _counter(self) -> str:
+        said = {
+            "signature": "Bo Example", "material": [self.kept["release"]], "former_locations": ["our gallery"],
+            "name": "Bo Example", "address": "1 Example Street", "telephone": "+1 555 0100",
+            "mistake_under_penalty_of_perjury": True, "consent_to_jurisdiction": True, "accept_service": True,
+        }  # fmt: skip
+        notice = self.pipeline.post(f"/v1/notices/{self.kept['notice']['id']}/counter-notice", said)
+        self.kept["notice"] = notice
+        return f"{notice['state']}, {len(notice['deadlines'])} deadlines"
+
     def _ledger(self) -> str:
         found = self.cli("ledger", "verify")
         self.kept["entries"] = found["entries"]
@@ -206,9 +229,17 @@ def run_demo(keep: Path | None, *, as_json: bool) -> int:
             result: dict[str, Any] = json.loads(found.stdout)
             return result
 
-        keys = [cli("keys", "create", "--holder", name, "--scopes", _SCOPES)["key"] for name in ("Studio", "Pipeline")]
-        clients = [stack.enter_context(Client(url, key)) for key in keys]
-        story = Story(studio=clients[0], pipeline=clients[1], cli=cli, folder=folder)
+        def client(holder: str, scopes: str = _SCOPES) -> Client:
+            key = cli("keys", "create", "--holder", holder, "--scopes", scopes)["key"]
+            return stack.enter_context(Client(url, key))
+
+        story = Story(
+            studio=client("Studio"),
+            pipeline=client("Pipeline"),
+            operator=client("Operator", "review"),
+            cli=cli,
+            folder=folder,
+        )
         story.tell()
     return _report(story, time.perf_counter() - began, as_json=as_json)
 
@@ -267,7 +298,7 @@ def _report(story: Story, seconds: float, *, as_json: bool) -> int:
         ]
         out.print(columns("Clearmark on real media", ["", "step", "expected", "actual", "time"], rows))
         for deadline in story.kept.get("notice", {}).get("deadlines", []):
-            out.print(f"Notice deadline: {deadline['name']} by {deadline['at']} ({deadline['basis']})")
+            out.print(f"Notice: {deadline['name']} {deadline['at'][:16]}Z ({deadline['basis']})")
         out.print(f"Ledger: {story.kept.get('entries', 0)} entries proved.")
         said = "All as expected." if not failed else f"{len(failed)} of {len(story.steps)} steps differ."
         out.print(f"{said} {seconds:.0f} s in all.")
