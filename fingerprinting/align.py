@@ -80,6 +80,7 @@ class _Grid:
     step_s: float
     words: npt.NDArray[np.uint64]
     present: npt.NDArray[np.bool_]
+    weight: Gains
 
     @classmethod
     def of(cls, side: Side, traits: Traits, step_s: float) -> "_Grid":
@@ -92,7 +93,9 @@ class _Grid:
         present = np.zeros(size, bool)
         words[rows] = np.ascontiguousarray(side.descriptors.vectors).view(np.uint64)
         present[rows] = True
-        return cls(traits.first_s, step_s, words, present)
+        weight = np.zeros(size, np.float32)
+        weight[rows] = traits.weigh(side.descriptors.vectors)
+        return cls(traits.first_s, step_s, words, present, weight)
 
     def __len__(self) -> int:
         return len(self.words)
@@ -200,12 +203,9 @@ class _Search:
             sums, starts, ends = _best_runs(gains)
             line = int(sums.argmax())
             if best is None or sums[line] > best.gain:
-                start, end = int(starts[line]), int(ends[line])
-                worth = gains[line, start:end]
-                bits = self._traits.match_bits * (1 - float(worth[worth != 0].mean())) if worth.any() else VECTOR_BITS
-                agreement = min(1.0, max(0.0, 1 - bits / (VECTOR_BITS / 2)))
-                first = int(rows[line, 0])
-                best = _Run(float(sums[line]), first + start, first + end, slope, float(chunk[line]), agreement)
+                start, end = int(rows[line, 0] + starts[line]), int(rows[line, 0] + ends[line])
+                agreement = self._agreement(slope, float(chunk[line]), np.arange(start, end))
+                best = _Run(float(sums[line]), start, end, slope, float(chunk[line]), agreement)
         return best
 
     def _rows_reached(self, slope: float) -> int:
@@ -224,8 +224,10 @@ class _Search:
         times_s = (self._reference.first_s + rows * self._reference.step_s - offsets[:, None]) / slope
         return np.round((times_s - self._query.first_s) / self._query.step_s).astype(np.int64)
 
-    def _gains(self, slope: float, offsets: Floats, rows: npt.NDArray[np.int64]) -> Gains:
-        """Worth of reference rows, int64 (lines, n), on their lines: float32 (lines, n)."""
+    def _compare(
+        self, slope: float, offsets: Floats, rows: npt.NDArray[np.int64]
+    ) -> tuple[Gains, npt.NDArray[np.bool_], npt.NDArray[np.int64]]:
+        """Distance in bits of reference rows, int64 (lines, n), from their partners, where there is one; partners."""
         query, reference = self._query, self._reference
         partner = self._partners(slope, offsets, rows)
         inside = (partner >= 0) & (partner < len(query))
@@ -233,11 +235,25 @@ class _Search:
         bits = np.zeros(partner.shape, np.uint16)
         for word in range(reference.words.shape[1]):
             bits += np.bitwise_count(query.words[partner, word] ^ reference.words[rows, word])
-        gains: Gains = np.clip(1 - bits.astype(np.float32) / np.float32(self._traits.match_bits), -1, 1)
+        return bits.astype(np.float32), inside, partner
+
+    def _gains(self, slope: float, offsets: Floats, rows: npt.NDArray[np.int64]) -> Gains:
+        """Worth of reference rows, int64 (lines, n), on their lines: float32 (lines, n)."""
+        query, reference = self._query, self._reference
+        bits, inside, partner = self._compare(slope, offsets, rows)
+        gains: Gains = np.clip(1 - bits / np.float32(self._traits.match_bits), -1, 1)
+        # What says little speaks for a copy only so much; a difference counts in full.
+        gains *= np.where(gains > 0, np.minimum(query.weight[partner], reference.weight[rows]), 1)
         gains[~(query.present[partner] & reference.present[rows])] = 0
         # Past the query's end, or where another segment already stands, nothing can be bridged.
         gains[~(inside & self._open[partner])] = -gains.shape[1]
         return gains
+
+    def _agreement(self, slope: float, offset_s: float, rows: npt.NDArray[np.int64]) -> float:
+        """1 for identical rows, 0 for rows as far apart as chance puts them."""
+        bits, inside, partner = self._compare(slope, np.array([offset_s]), rows[None])
+        counts = inside & self._query.present[partner] & self._reference.present[rows]
+        return float(np.clip(1 - bits[counts].mean() / (VECTOR_BITS / 2), 0, 1)) if counts.any() else 0.0
 
     def _over_blanks(self, run: _Run) -> tuple[int, int]:
         """Reach over rows next to the run that are blank in both files: a fade belongs to what fades."""

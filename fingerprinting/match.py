@@ -88,7 +88,8 @@ def covered_s(segments: list[Segment]) -> float:
 
 def _thin(descriptors: Descriptors, traits: Traits) -> Descriptors:
     """The rows that the index is asked for: the alignment uses all of them."""
-    rows = slice(None, None, traits.search_every)
+    telling = traits.weigh(descriptors.vectors) >= traits.min_weight
+    rows = np.flatnonzero(telling)[:: traits.search_every]
     return Descriptors(
         algorithm=descriptors.algorithm, times_s=descriptors.times_s[rows], vectors=descriptors.vectors[rows]
     )

@@ -4,12 +4,15 @@ Adding an algorithm is adding a row here and a describer to `extract`: it then h
 its hits go through the same alignment.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
 
 from fingerprinting import chromaprint
 from fingerprinting.decode import FRAME_RATE_HZ
-from fingerprinting.model import Algorithm
+from fingerprinting.model import Algorithm, Vectors
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +28,8 @@ class Traits:
         match_bits: a pair closer than this speaks for a copy, a pair farther speaks against it.
         reach_before_s: where a run starts in the midst of both files, what it copies starts so much before
             the middle of its first row; and ends `reach_after_s` after the middle of its last one.
+        weigh: how much each row says, 0 to 1: uint8 (n, 32) -> float32 (n,).
+        min_weight: the index is not asked for rows that say less.
         min_gain: a run whose rows are worth less in all is chance; an identical row is worth 1.
         min_run_s: a shorter run is chance.
     """
@@ -37,8 +42,14 @@ class Traits:
     match_bits: int
     reach_before_s: float
     reach_after_s: float
+    weigh: Callable[[Vectors], npt.NDArray[np.float32]]
+    min_weight: float
     min_gain: float
     min_run_s: float
+
+
+def _alike(vectors: Vectors) -> npt.NDArray[np.float32]:
+    return np.ones(len(vectors), np.float32)
 
 
 # Measured by `python -m benchmarks calibrate`, see docs/benchmarks/calibration.md.
@@ -52,6 +63,8 @@ TRAITS: Mapping[Algorithm, Traits] = {
         match_bits=72,
         reach_before_s=0.125,
         reach_after_s=0.125,
+        weigh=_alike,
+        min_weight=0.0,
         min_gain=2.5,
         min_run_s=1.5,
     ),
@@ -60,13 +73,14 @@ TRAITS: Mapping[Algorithm, Traits] = {
         step_s=chromaprint.STEP_S,
         query_step_s=chromaprint.STEP_S,
         search_every=1,
-        search_radius_bits=72,
-        match_bits=80,
-        # Most of a word's filters look at the first part of what it spans: a row hears early. Excerpts of
-        # 4 to 8 s inside other music: both ends within 0.8 s; 1.2 s on both sides was up to 1.9 s off.
+        search_radius_bits=48,
+        match_bits=64,
+        # Most of a word's filters look at the first part of what it spans: a row hears early.
         reach_before_s=0.7,
-        reach_after_s=0.0,
+        reach_after_s=0.1,
+        weigh=chromaprint.weights,
+        min_weight=0.3,
         min_gain=3.0,
-        min_run_s=2.0,
+        min_run_s=2.5,
     ),
 }
