@@ -9,6 +9,7 @@ from api import problems
 from api.problems import ProblemDocument
 from api.routes import checks, ledger, notices, operations, preferences, releases, verifications, works
 from api.service import Service
+from api.uploads import BodyTooLarge, BoundedBodies, on_body_too_large
 
 DESCRIPTION = """\
 Register works and reserve their uses, ask before publishing whether a clip copies one, sign what may
@@ -45,6 +46,8 @@ def _bare_app() -> FastAPI:
         responses={"4XX": _PROBLEM, "5XX": _PROBLEM},
     )
     problems.install(app)
+    app.add_exception_handler(BodyTooLarge, on_body_too_large)
+    app.add_middleware(BoundedBodies)
     for module in _ROUTERS:
         app.include_router(module.router)
 

@@ -26,6 +26,16 @@ class FolderBlobs:
         path.replace(target)
 
     @contextmanager
+    def adopted(self, path: Path, key: str) -> Iterator[None]:
+        """Adopt a file for the block that puts its key on record; when the block fails, nobody needs the file."""
+        self.adopt(path, key)
+        try:
+            yield
+        except BaseException:
+            self.delete(key)
+            raise
+
+    @contextmanager
     def open(self, key: str) -> Iterator[Path]:
         path = self._path(key)
         if not path.is_file():

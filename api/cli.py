@@ -17,7 +17,7 @@ import httpx
 import typer
 
 from api.client import ApiProblem, Client
-from api.console import VERDICT_EXITS, Exit, columns, err, fields, progress, show
+from api.console import VERDICT_EXITS, Exit, columns, complain, fields, progress, show
 from api.settings import SettingsError, describe, in_force, load_settings
 from fingerprinting.errors import FingerprintingError
 from registry.errors import RegistryError
@@ -53,14 +53,14 @@ def main() -> None:
     try:
         app()
     except (SettingsError, RegistryError, FingerprintingError, TimeoutError) as error:
-        err.print(f"clearmark: {error}")
+        complain(str(error))
         sys.exit(Exit.ERROR)
     except ApiProblem as problem:
-        err.print(f"clearmark: {problem}")
+        complain(str(problem))
         fault = "fault" in problem.document
         sys.exit(Exit.REJECTED if fault else Exit.ERROR)
     except httpx.TransportError as error:
-        err.print(f"clearmark: the service cannot be reached ({error}). Start it with: clearmark serve")
+        complain(f"the service cannot be reached ({error}). Start it with: clearmark serve")
         sys.exit(Exit.ERROR)
 
 
@@ -380,7 +380,7 @@ def _write_snapshot(*, from_snapshot: bool, as_json: bool) -> None:
             try:
                 service.index.restore(path)
             except FingerprintingError as error:
-                err.print(f"clearmark: the old snapshot is not used: {error}")
+                complain(f"the old snapshot is not used: {error}")
         with service.database.reading() as session:
             service.index.catch_up(session, timeout_s=24 * 3600)
         found: dict[str, Any] = {"sequence": service.index.save(path), "rows": service.index.sizes}

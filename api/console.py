@@ -32,6 +32,11 @@ class Exit(IntEnum):
 VERDICT_EXITS = {"clear": Exit.OK, "block": Exit.BLOCK, "review": Exit.REVIEW, "unknown": Exit.UNKNOWN}
 
 
+def complain(text: str) -> None:
+    """One line on standard error, however long: a log keeps it whole."""
+    err.print(f"clearmark: {text}", soft_wrap=True)
+
+
 def show(value: Any, *, as_json: bool, table: Callable[[], object]) -> None:
     """Print a result: the value itself as JSON, or what `table` makes of it."""
     if as_json:

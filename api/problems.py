@@ -9,6 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from fingerprinting.errors import BadDocument, MediaError, MediaFault
 from provenance.errors import ProvenanceError, UnsupportedContainer
@@ -90,6 +91,8 @@ def problem_of(error: Exception) -> Problem:
         case IndexBehind():
             detail = "The index is still catching up. Ask again in a moment."
             return Problem(HTTPStatus.SERVICE_UNAVAILABLE, "index-behind", detail, headers={"Retry-After": "5"})
+        case ClientDisconnect():
+            return Problem(HTTPStatus.BAD_REQUEST, "bad-request", "The connection ended before the request did.")
         case ProvenanceError() | RegistryError() | TakedownError():
             return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "refused", str(error))
         case _:
@@ -127,6 +130,6 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Problem, on_problem)
     app.add_exception_handler(RequestValidationError, on_validation)
     app.add_exception_handler(HTTPException, on_http)
-    for kind in (RegistryError, TakedownError, ProvenanceError, MediaError, BadDocument):
+    for kind in (RegistryError, TakedownError, ProvenanceError, MediaError, BadDocument, ClientDisconnect):
         app.add_exception_handler(kind, on_ours)
     app.add_exception_handler(Exception, on_bug)

@@ -46,6 +46,9 @@ class Runner:
             lease = jobs.claim(session, job_id, owner=owner, at=service.now())
         if lease is None:
             return
+        if lease.attempts > jobs.MAX_ATTEMPTS:
+            self._put_back(lease, "every attempt ended with its process")
+            return
         try:
             with self._kept(lease):
                 _WORK[lease.kind](self, lease)
@@ -129,7 +132,7 @@ class Runner:
             with service.database.transaction() as session:
                 jobs.finish(session, lease, at=service.now())
                 asset = session.get_one(Asset, lease.subject_id)
-                freed = works.reject_asset(asset, reason=error.fault, problem=error.problem)
+                freed = works.reject_asset(session, asset, reason=error.fault, problem=error.problem, at=service.now())
             if freed:
                 service.blobs.delete(freed)
             return False
@@ -232,7 +235,8 @@ def _give_up(session: Session, lease: Lease, error: str, service: Service) -> No
     """After the last attempt nobody may be left waiting: the subject says that it failed."""
     if lease.kind is JobKind.FINGERPRINT:
         asset = session.get_one(Asset, lease.subject_id)
-        works.reject_asset(asset, reason="internal_error", problem="It could not be processed. Send it again.")
+        problem = "It could not be processed. Send it again."
+        works.reject_asset(session, asset, reason="internal_error", problem=problem, at=service.now())
     elif lease.kind is JobKind.CHECK:
         check = session.get_one(Check, lease.subject_id)
         found = checks.Unanswerable(code="engine_error", message="The check failed on our side. Ask again.")

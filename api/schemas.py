@@ -1,9 +1,20 @@
 """What goes in and out over HTTP. Names are those of the contract and are never renamed."""
 
-from datetime import datetime
+import re
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictInt,
+    StringConstraints,
+)
 
 from registry.access import Scope
 from registry.checks import DecisionValue
@@ -17,23 +28,58 @@ Long = Annotated[str, StringConstraints(min_length=1, max_length=5000)]
 Link = Annotated[str, StringConstraints(pattern=r"^https?://", max_length=2000)]
 
 
+_RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d.*")
+
+
+def _written(value: object) -> object:
+    """Pydantic alone would also take 0 for the first of January 1970."""
+    if not isinstance(value, str) or not _RFC_3339.fullmatch(value):
+        raise ValueError("write a time as RFC 3339 does, for example 2026-01-31T12:00:00Z")
+    return value
+
+
+def _in_utc(value: datetime) -> datetime:
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("there is no such time in UTC") from None
+
+
+Time = Annotated[AwareDatetime, BeforeValidator(_written), AfterValidator(_in_utc)]
+
+
 class In(BaseModel):
     """A request body: unknown members are refused, so that a typing error is not silently ignored."""
 
     model_config = ConfigDict(extra="forbid")
 
 
+_KIND_NAMES = {"video": "clip", "movie": "film", "audio": "sound_recording", "music": "sound_recording"}
+
+
+def _kind(value: object) -> object:
+    """The names that people use for a kind besides its own."""
+    if not isinstance(value, str):
+        return value
+    name = value.strip().lower().replace(" ", "_").replace("-", "_")
+    return _KIND_NAMES.get(name, name)
+
+
+Kind = Annotated[WorkKind, BeforeValidator(_kind)]
+
+
 class ReservationIn(In):
+    scope: Literal[Reach.WORK] = Reach.WORK
     use: Use
     value: Value
     territory: Annotated[str, StringConstraints(min_length=2, max_length=9)] = WORLDWIDE
     terms_url: Link | None = None
-    valid_from: datetime | None = None
-    valid_until: datetime | None = None
+    valid_from: Time | None = None
+    valid_until: Time | None = None
 
 
 class ScopedReservationIn(ReservationIn):
-    scope: Literal[Reach.CATALOGUE, Reach.LOCATION]
+    scope: Literal[Reach.CATALOGUE, Reach.LOCATION]  # type: ignore[assignment]
     location: Annotated[str, StringConstraints(min_length=1, max_length=2000)] | None = None
 
 
@@ -55,20 +101,20 @@ class ReservationOut(BaseModel):
 
 class WorkIn(In):
     title: Short
-    kind: WorkKind
+    kind: Kind
     identifiers: dict[str, str] = Field(default_factory=dict, max_length=20)
     creators: list[Short] = Field(default_factory=list, max_length=100)
-    year: int | None = None
+    year: StrictInt | None = None
     policy: Policy = Policy.REVIEW
     reservations: list[ReservationIn] = Field(default_factory=list, max_length=50)
 
 
 class WorkChanges(In):
     title: Short | None = None
-    kind: WorkKind | None = None
+    kind: Kind | None = None
     identifiers: dict[str, str] | None = Field(default=None, max_length=20)
     creators: list[Short] | None = Field(default=None, max_length=100)
-    year: int | None = None
+    year: StrictInt | None = None
     policy: Policy | None = None
 
 
@@ -177,7 +223,7 @@ class ReleaseIn(In):
     check_id: str
     title: Short | None = None
     generator: Generator | None = None
-    ai_generated: bool = True
+    ai_generated: StrictBool = True
     training_mining: dict[
         Literal["cawg.data_mining", "cawg.ai_inference", "cawg.ai_training", "cawg.ai_generative_training"],
         TrainingMiningRule,
@@ -225,7 +271,7 @@ class PreferenceItem(In):
 class PreferenceQuery(In):
     items: list[PreferenceItem] = Field(min_length=1, max_length=10_000)
     uses: list[Use] = Field(default_factory=lambda: list(Use))
-    at: datetime | None = None
+    at: Time | None = None
 
 
 class PreferenceOut(BaseModel):
@@ -255,21 +301,21 @@ class NoticeIn(In):
     contact_address: Short | None = None
     contact_telephone: Short | None = None
     contact_email: Short | None = None
-    good_faith: bool = False
-    accuracy_under_penalty_of_perjury: bool = False
-    authority: bool = False
+    good_faith: StrictBool = False
+    accuracy_under_penalty_of_perjury: StrictBool = False
+    authority: StrictBool = False
 
 
 class CounterNoticeIn(In):
     signature: Short | None = None
     material: list[Long] = Field(default_factory=list, max_length=100)
     former_locations: list[Long] = Field(default_factory=list, max_length=100)
-    mistake_under_penalty_of_perjury: bool = False
+    mistake_under_penalty_of_perjury: StrictBool = False
     name: Short | None = None
     address: Short | None = None
     telephone: Short | None = None
-    consent_to_jurisdiction: bool = False
-    accept_service: bool = False
+    consent_to_jurisdiction: StrictBool = False
+    accept_service: StrictBool = False
 
 
 class NoticeTransition(In):

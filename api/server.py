@@ -58,7 +58,7 @@ class _Announcing(uvicorn.Server):
             for server in self.servers:
                 for listening in server.sockets:
                     host, port = listening.getsockname()[:2]
-                    out.print(f"Clearmark listens on http://{host}:{port} (documentation at /docs)")
+                    out.print(f"Clearmark listens on http://{host}:{port} (documentation at /docs)", soft_wrap=True)
 
 
 @contextlib.asynccontextmanager

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 import migrations
 from api.blobs import FolderBlobs
-from api.settings import Settings
+from api.settings import Settings, SettingsError
 from fingerprinting.child import ProcessLimits, limited
 from fingerprinting.decode import DecodeLimits
 from fingerprinting.errors import BadSnapshot
@@ -29,6 +29,7 @@ from registry.domain.checkpoint import generate_key, key_from_pem, key_to_pem
 from registry.index import IndexEngine
 from registry.ledger import LedgerIdentity
 from takedown.domain.deadlines import BusinessCalendar
+from takedown.errors import UnknownCalendar
 from takedown.service import Desk
 
 # Checks answered while their request waits. Each has a decoder of its own beside it.
@@ -115,13 +116,7 @@ def build_service(settings: Settings) -> Service:
         ),
         signer=signer,
         ledger=LedgerIdentity(origin=settings.log_origin, key=_ledger_key(settings.keys_folder / "ledger.pem")),
-        desk=Desk(
-            calendar=BusinessCalendar(
-                country=settings.country,
-                subdivision=settings.subdivision or None,
-                time_zone=settings.time_zone,
-            )
-        ),
+        desk=Desk(calendar=_calendar(settings)),
     )
 
 
@@ -136,6 +131,15 @@ def alembic_config(url: str) -> Config:
 def upgrade_database(url: str) -> None:
     """Bring the tables to this version's shape."""
     command.upgrade(alembic_config(url), "head")
+
+
+def _calendar(settings: Settings) -> BusinessCalendar:
+    country, subdivision, time_zone = settings.country, settings.subdivision or None, settings.time_zone
+    try:
+        return BusinessCalendar(country=country, subdivision=subdivision, time_zone=time_zone)
+    except UnknownCalendar as error:
+        names = "CLEARMARK_COUNTRY, CLEARMARK_SUBDIVISION, CLEARMARK_TIME_ZONE"
+        raise SettingsError(f"{names}: {error}") from error
 
 
 def _signer(settings: Settings, at: datetime) -> SigningIdentity:

@@ -1,4 +1,4 @@
-"""Request bodies that carry media: streamed to disk while they are hashed, never held in memory.
+"""Request bodies: media is streamed to disk while it is hashed; what is held in memory is bounded.
 
 A route that needs a key names its actor before `Received`: nobody unknown may send a body first.
 The only async code of the service: a body arrives as it arrives. What is written here is a file in
@@ -10,6 +10,7 @@ import json
 import secrets
 import shutil
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
@@ -17,10 +18,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from anyio import to_thread
 from fastapi import Depends, Request
+from fastapi.responses import JSONResponse
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.problems import Problem
+from api.problems import response as problem_response
 from api.service import Service
 from fingerprinting.document import from_document
 from fingerprinting.model import Fingerprint
@@ -33,6 +38,9 @@ _MAX_FIELD_BYTES = 1 << 16
 _MAX_FIELDS = 16
 _MAX_HEADER_BYTES = 1 << 13
 _MAX_DOCUMENT_BYTES = 64 << 20
+# Of a body that FastAPI reads whole; 10,000 questions about preferences take 2 MB.
+_MAX_BODY_BYTES = 4 << 20
+_STREAMED = "clearmark.streamed"
 _SPARE_DISK_BYTES = 512 << 20
 
 
@@ -73,6 +81,7 @@ class Submission:
             return {}
         try:
             value = json.loads(text)
+            json.dumps(value, allow_nan=False, ensure_ascii=False).encode()  # what is no JSON could not be given back
         except (ValueError, RecursionError):
             value = None
         if not isinstance(value, dict):
@@ -88,6 +97,7 @@ class _Receiver:
         self.fields: dict[str, str] = {}
         self.size_bytes = 0
         self.ended = False
+        self.parts = 0
         self.pending = bytearray()
         self._max_bytes = max_bytes
         self._digest = hashlib.sha256()
@@ -121,6 +131,9 @@ class _Receiver:
             self.pending.clear()
 
     def _on_part_begin(self) -> None:
+        self.parts += 1
+        if self.parts > _MAX_FIELDS + 1:
+            raise _bad_form("Too many fields.")
         self._name, self._is_file = "", False
         self._value.clear()
 
@@ -163,8 +176,6 @@ class _Receiver:
     def _on_part_end(self) -> None:
         if not self._is_file:
             self.fields[self._name] = self._value.decode(errors="replace")
-            if len(self.fields) > _MAX_FIELDS:
-                raise _bad_form("Too many fields.")
 
     def _on_end(self) -> None:
         self.ended = True
@@ -179,20 +190,64 @@ def _bad_form(detail: str) -> Problem:
     return Problem(HTTPStatus.BAD_REQUEST, "bad-form", detail)
 
 
+class BodyTooLarge(HTTPException):
+    """A body that would be held in memory is too large. FastAPI lets no other exception out while it reads one."""
+
+    def __init__(self) -> None:
+        super().__init__(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+
+
+def on_body_too_large(_request: Request, _error: Exception) -> JSONResponse:
+    return problem_response(too_large(_MAX_BODY_BYTES))
+
+
+class BoundedBodies:
+    """Middleware: a body is bounded unless it is received here, piece by piece, under limits of its own."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        flags = scope[_STREAMED] = {"streamed": False}
+        taken = 0
+
+        async def bounded() -> Message:
+            nonlocal taken
+            message = await receive()
+            taken += len(message.get("body", b""))
+            if taken > _MAX_BODY_BYTES and not flags["streamed"]:
+                raise BodyTooLarge
+            return message
+
+        await self._app(scope, bounded, send)
+
+
 async def receive(request: Request) -> AsyncIterator[Submission]:
     """Receive the body of a request: a form with a file, or a fingerprint document."""
-    service: Service = request.app.state.service
-    kind, options = parse_options_header(request.headers.get("content-type", ""))
-    if kind == b"application/json":
+    if parse_options_header(request.headers.get("content-type", ""))[0] == b"application/json":
         yield await _document(request)
         return
+    async with _form(request) as submission:
+        yield submission
+
+
+async def receive_file(request: Request) -> AsyncIterator[Submission]:
+    """Receive a form with a file and nothing else, from anyone."""
+    async with _form(request) as submission:
+        yield submission
+
+
+@asynccontextmanager
+async def _form(request: Request) -> AsyncIterator[Submission]:
+    service: Service = request.app.state.service
+    kind, options = parse_options_header(request.headers.get("content-type", ""))
     boundary = options.get(b"boundary")
     if kind != b"multipart/form-data" or not boundary:
         detail = "Send multipart/form-data with a part named file, or a fingerprint document as application/json."
         raise Problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", detail)
     receiver = _Receiver(service.blobs.staging, service.settings.max_upload_bytes)
     try:
-        await _stream(request, receiver, MultipartParser(boundary, receiver.callbacks()))
+        await _stream(request, receiver, boundary)
         if receiver.upload is None:
             raise _bad_form("The form has no part named file.")
         yield Submission(upload=receiver.upload, fields=receiver.fields)
@@ -200,7 +255,7 @@ async def receive(request: Request) -> AsyncIterator[Submission]:
         receiver.path.unlink(missing_ok=True)
 
 
-async def _stream(request: Request, receiver: _Receiver, parser: MultipartParser) -> None:
+async def _stream(request: Request, receiver: _Receiver, boundary: bytes) -> None:
     declared = request.headers.get("content-length", "")
     if declared.isdigit():
         service: Service = request.app.state.service
@@ -208,7 +263,9 @@ async def _stream(request: Request, receiver: _Receiver, parser: MultipartParser
             raise too_large(service.settings.max_upload_bytes)
         if shutil.disk_usage(service.blobs.staging).free < int(declared) + _SPARE_DISK_BYTES:
             raise Problem(HTTPStatus.INSUFFICIENT_STORAGE, "no-space", "The server has no room for this file now.")
+    request.scope[_STREAMED]["streamed"] = True
     try:
+        parser = MultipartParser(boundary, receiver.callbacks())
         async for chunk in request.stream():
             parser.write(chunk)
             if len(receiver.pending) >= _WRITE_BYTES:
@@ -222,6 +279,7 @@ async def _stream(request: Request, receiver: _Receiver, parser: MultipartParser
 
 
 async def _document(request: Request) -> Submission:
+    request.scope[_STREAMED]["streamed"] = True
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
@@ -239,6 +297,7 @@ def _read_document(body: bytes) -> Submission:
 
 
 Received = Annotated[Submission, Depends(receive)]
+ReceivedFile = Annotated[Submission, Depends(receive_file)]
 
 
 def form_body(*, document: bool, **fields: dict[str, Any]) -> dict[str, Any]:

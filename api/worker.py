@@ -28,6 +28,10 @@ _log = logging.getLogger(__name__)
 SWEEP_EVERY_S = 2.0
 _STOP_S = 5.0
 _HOUSEKEEPING_EVERY_S = 300.0
+# The in-memory transport looks for messages once a second by itself: two short clips a second at most.
+_MEMORY_OPTIONS = {"polling_interval": 0.05}
+# Redis gives a message of a dead worker to another only after this time; the sweep is faster.
+_BROKER_OPTIONS = {"visibility_timeout": 600, "unacked_restore_interval": 10}
 # Slow work has a queue of its own, so that a film does not hold up a webhook.
 QUEUES = {
     JobKind.FINGERPRINT: "fingerprint",
@@ -53,8 +57,7 @@ def make_celery(settings: Settings) -> Celery:
         worker_prefetch_multiplier=1,
         worker_hijack_root_logger=False,
         broker_connection_retry_on_startup=True,
-        # Redis gives a message of a dead worker to another only after this time; the sweep is faster.
-        broker_transport_options={"visibility_timeout": 600, "unacked_restore_interval": 10},
+        broker_transport_options=_MEMORY_OPTIONS if settings.is_embedded else _BROKER_OPTIONS,
         beat_schedule={
             "sweep": {"task": _SWEEP, "schedule": timedelta(seconds=SWEEP_EVERY_S)},
             "housekeeping": {"task": _HOUSEKEEPING, "schedule": timedelta(seconds=_HOUSEKEEPING_EVERY_S)},

@@ -52,7 +52,7 @@ def _alike(vectors: Vectors) -> npt.NDArray[np.float32]:
     return np.ones(len(vectors), np.float32)
 
 
-# Measured by `python -m benchmarks calibrate`, see docs/benchmarks/calibration.md.
+# Measured by `python -m benchmarks calibrate`, see docs/benchmarks/calibrate.md.
 TRAITS: Mapping[Algorithm, Traits] = {
     Algorithm.VIDEO_PHASH_V1: Traits(
         first_s=0.0,

@@ -97,13 +97,14 @@ def _(said: Reservation) -> dict[str, Any]:
 @facts_of.register
 def _(check: Check) -> dict[str, Any]:
     matches = [
-        [m.work_id, m.asset_id, m.algorithm, *_ms(m.query_start_s, m.query_end_s),
-         *_ms(m.reference_start_s, m.reference_end_s), m.policy, m.own]
+        [m.work_id, m.asset_id, m.algorithm, *_thousandths(m.query_start_s, m.query_end_s),
+         *_thousandths(m.reference_start_s, m.reference_end_s, m.score), m.policy, m.own]
         for m in check.matches
     ]  # fmt: skip
     return {
         "holder": check.holder_id, "sha256": check.sha256, "verdict": check.verdict,
         "reasons": [reason["code"] for reason in check.reasons], "matches": matches, "index": check.index_sequence,
+        "finished": _time(check.finished_at), "expires": _time(check.expires_at),
         "decision": check.decision, "decided_by": check.decided_by, "decided": _time(check.decided_at),
     }  # fmt: skip
 
@@ -129,8 +130,8 @@ def _time(at: datetime | None) -> str | None:
     return at.isoformat(timespec="microseconds") if at else None
 
 
-def _ms(*seconds: float) -> list[int]:
-    return [round(s * 1000) for s in seconds]  # whole numbers: a float's last digit must not break a proof
+def _thousandths(*values: float) -> list[int]:
+    return [round(value * 1000) for value in values]  # whole numbers: a float's last digit must not break a proof
 
 
 # -- writing -----------------------------------------------------------------------------------
@@ -232,22 +233,24 @@ def verify(session: Session, *, verifier_key: str) -> Iterator[str]:
 
 
 def _verify_entries(session: Session) -> Iterator[str]:
-    expected = 0
+    expected, whole = 0, True
     rebuilt: dict[NodeId, bytes] = {}
     query = sa.select(LedgerEntry).order_by(LedgerEntry.number).execution_options(yield_per=1000)
     for entry in session.scalars(query):
         while expected < entry.number:
             yield f"entry {expected} is missing"
-            expected += 1
+            expected, whole = expected + 1, False
         if leaf_hash(entry.data.encode()) != entry.leaf_hash:
             yield f"entry {entry.number} was changed: its text does not have its hash"
-        if expected == entry.number and len(rebuilt) >= expected:
+        if f'"subject":"{entry.subject_id}"' not in entry.data:  # else a record could be set back to what it was
+            yield f"entry {entry.number} is filed under {entry.subject_id}, which its text does not name"
+        if whole:
             rebuilt.update(appended_nodes(entry.number, leaf_hash(entry.data.encode()), rebuilt.__getitem__))
         expected = entry.number + 1
     size = size_of(session)
     if expected != size:
         yield f"the log should have {size} entries and ends at {expected}"
-    if len(rebuilt) < size:
+    if not whole or expected < size:
         return  # with an entry missing, every subtree after it would be named
     stored = {NodeId(n.level, n.index): n.hash for n in session.scalars(sa.select(LedgerNode))}
     changed = [node for node in rebuilt.keys() | stored.keys() if rebuilt.get(node) != stored.get(node)]

@@ -214,8 +214,11 @@ def settle_asset(session: Session, asset: Asset, found: Answer, *, at: datetime)
     asset.status, asset.progress, asset.indexed_at = AssetStatus.INDEXED.value, 1.0, at
 
 
-def reject_asset(asset: Asset, *, reason: str, problem: str) -> str | None:
+def reject_asset(session: Session, asset: Asset, *, reason: str, problem: str, at: datetime) -> str | None:
     """Say that an asset cannot be used, and why. Returns the blob that nobody needs any more."""
+    if asset.status == AssetStatus.WITHDRAWN:
+        return None
+    remove_item(session, asset.id, at=at)  # it may have been stored, and then not searched for
     freed = asset.blob_key
     asset.status = AssetStatus.REJECTED.value
     asset.reason, asset.problem, asset.blob_key, asset.progress = reason, problem, None, 1.0

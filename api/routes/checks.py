@@ -93,9 +93,8 @@ def _check_file(
     media = probe(upload.path, limits=service.decode_limits)
     media_type = media_type_of(upload.path)
     blob = f"check_{upload.path.name}"
-    service.blobs.adopt(upload.path, blob)
     at = service.now()
-    with service.database.transaction() as session:
+    with service.blobs.adopted(upload.path, blob), service.database.transaction() as session:
         check = checks.ask(
             session, actor, context=context, at=at, blob_key=blob, sha256=upload.sha256, media_type=media_type
         )

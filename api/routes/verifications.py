@@ -9,7 +9,7 @@ from api.access import TheService
 from api.problems import Problem
 from api.schemas import VerificationOut
 from api.service import Service
-from api.uploads import Received, Upload, form_body
+from api.uploads import ReceivedFile, Upload, form_body
 from fingerprinting.errors import MediaError
 from fingerprinting.extract import extract
 from fingerprinting.model import Fingerprint
@@ -22,7 +22,7 @@ router = APIRouter(prefix="/v1", tags=["verifications"])
 
 
 @router.post("/verifications", openapi_extra=form_body(document=False))
-def verify(received: Received, service: TheService) -> VerificationOut:
+def verify(received: ReceivedFile, service: TheService) -> VerificationOut:
     upload = received.require_upload()
     with service.media_slots:
         answer = _facts(service, upload)

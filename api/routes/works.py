@@ -112,9 +112,8 @@ def _add_file(
     upload = received.require_upload()
     probe(upload.path, limits=service.decode_limits)  # what is no media at all is refused at once
     blob = f"asset_{upload.path.name}"
-    service.blobs.adopt(upload.path, blob)
     at = service.now()
-    with service.database.transaction() as session:
+    with service.blobs.adopted(upload.path, blob), service.database.transaction() as session:
         asset = works.add_upload(session, actor, work_id, blob_key=blob, sha256=upload.sha256, at=at)
         idempotency.remember(session, actor, operation, key, upload.sha256, asset.id, at=at)
         job_id, kind = works.job_of(session, asset)

@@ -4,7 +4,11 @@ A flat index scans everything: exact, removes at once, and costs one nanosecond 
 One lock is enough: FAISS releases the interpreter and spreads one search over its own threads.
 """
 
+import os
 import threading
+
+# Waiting OpenMP threads spin by default and starve the decoders beside them; it is read when faiss loads.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import faiss
 import numpy as np

@@ -52,9 +52,7 @@ def test_postgres_ends_with_tests_that_are_killed() -> None:
         "    print(url, flush=True)\n"
         "    time.sleep(60)\n"
     )
-    with subprocess.Popen(
-        [sys.executable, "-c", program], cwd=REPOSITORY, stdout=subprocess.PIPE, text=True
-    ) as tests:
+    with subprocess.Popen([sys.executable, "-c", program], cwd=REPOSITORY, stdout=subprocess.PIPE, text=True) as tests:
         assert tests.stdout is not None
         url = tests.stdout.readline().strip()
         assert _answer(url, "SELECT 1") == 1

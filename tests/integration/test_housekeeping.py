@@ -1,0 +1,111 @@
+"""Now and then: files nobody needs are deleted, those that somebody needs never are."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import sqlalchemy as sa
+
+from api import housekeeping
+from api.service import Service
+from fingerprinting.index.snapshot import read_snapshot
+from registry import checks, verifications, works
+from registry.database import Database
+from registry.models import LedgerCheckpoint, Verification
+from tests import factories
+from tests.factories import SHA256
+from tests.fakes import Clock
+
+FOREVER = datetime(2999, 1, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """Files bear the machine's time."""
+    return Clock(datetime.now(UTC))
+
+
+def keep(service: Service, blob_key: str) -> str:
+    path = service.blobs.staging / "upload"
+    path.write_bytes(b"media")
+    service.blobs.adopt(path, blob_key)
+    return blob_key
+
+
+def kept(service: Service) -> set[str]:
+    return set(service.blobs.keys(older_than=FOREVER))
+
+
+def test_files_that_a_crash_left_without_a_row_are_deleted_after_a_while(service: Service, clock: Clock) -> None:
+    with service.database.transaction() as session:
+        owner = factories.actor(session)
+        work = factories.work(session, owner)
+        works.add_upload(session, owner, work.id, blob_key=keep(service, "asset_1"), sha256=SHA256, at=clock())
+        checks.ask(session, owner, context={}, at=clock(), blob_key=keep(service, "check_1"))
+        asked = factories.check(session, owner, service.index, factories.fingerprint(1), blob_key="check_2", at=clock())
+        release = factories.release(session, owner, asked, at=clock())
+    keep(service, release.blob_key)
+    keep(service, "asset_orphan")
+    (service.blobs.staging / "half").write_bytes(b"an upload that was cut off")
+    housekeeping.remove_orphans(service)
+    assert "asset_orphan" in kept(service)  # its row may come yet
+    assert (service.blobs.staging / "half").exists()
+    clock.pass_by(timedelta(hours=7))
+    housekeeping.remove_orphans(service)
+    assert kept(service) == {"asset_1", "check_1", release.blob_key}
+    assert not (service.blobs.staging / "half").exists()
+
+
+def test_media_of_checks_that_lead_nowhere_is_deleted(service: Service, clock: Clock) -> None:
+    with service.database.transaction() as session:
+        asker = factories.actor(session)
+        fault = checks.Unanswerable(code="corrupt", message="Damaged.")
+        factories.check(session, asker, service.index, fault, blob_key=keep(service, "unknown"), at=clock())
+        clear = factories.fingerprint(1)
+        factories.check(session, asker, service.index, clear, blob_key=keep(service, "clear"), at=clock())
+    housekeeping.forget_media(service)
+    assert kept(service) == {"clear"}
+    clock.pass_by(checks.VALIDITY)
+    housekeeping.forget_media(service)
+    assert kept(service) == set()
+
+
+def test_answers_about_strangers_files_are_forgotten(service: Service, clock: Clock) -> None:
+    with service.database.transaction() as session:
+        verifications.keep(session, SHA256, {}, at=clock())
+        clock.pass_by(timedelta(days=31))
+        recent = verifications.keep(session, SHA256, {}, at=clock()).id
+    housekeeping.forget_verifications(service)
+    with service.database.reading() as session:
+        assert session.scalars(sa.select(Verification.id)).all() == [recent]
+
+
+def test_a_round_signs_the_log_and_saves_the_index(service: Service) -> None:
+    with service.database.transaction() as session:
+        owner = factories.actor(session)
+        work = factories.work(session, owner)
+        works.add_fingerprint(session, owner, work.id, factories.fingerprint(1), at=factories.AT)
+    housekeeping.run(service)
+    assert not service.settings.snapshot_path.exists()  # an index that is not up yet would be saved empty
+    service.load_index()
+    housekeeping.run(service)
+    assert read_snapshot(service.settings.snapshot_path).sequence == 1
+    assert _checkpoints(service.database) == [1]
+    housekeeping.run(service)
+    assert _checkpoints(service.database) == [1]
+
+
+def test_one_part_that_fails_holds_up_no_other(
+    service: Service, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(_service: Service) -> None:
+        raise OSError("disk full")
+
+    monkeypatch.setattr(housekeeping, "forget_media", fail)
+    housekeeping.run(service)
+    assert "disk full" in caplog.text
+    assert _checkpoints(service.database) == [0]
+
+
+def _checkpoints(database: Database) -> list[int]:
+    with database.reading() as session:
+        return list(session.scalars(sa.select(LedgerCheckpoint.size)))

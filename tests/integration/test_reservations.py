@@ -1,0 +1,301 @@
+"""What holders said, and what holds for a work at any time one asks."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from registry import reservations, works
+from registry.access import Actor, Scope
+from registry.database import Database
+from registry.domain.policy import Assurance
+from registry.domain.preferences import Answer, Use, Value
+from registry.domain.preferences import Scope as Reach
+from registry.errors import Forbidden, Invalid, NotFound
+from registry.index import IndexEngine
+from registry.models import Reservation, Work
+from registry.reservations import NewReservation
+from tests import factories
+from tests.factories import AT, SHA256
+from tests.integration.at_once import overlapping
+
+DAY = timedelta(days=1)
+NOTHING_SAID = NewReservation(use=Use.TRAIN, value=Value.RESERVED)
+
+
+def declare(session: Session, owner: Actor, about: Work | None, *, at: datetime = AT, **said: Any) -> Reservation:
+    """A word on training; about no work, it is about the whole catalogue."""
+    where: dict[str, Any] = {"work_id": about.id} if about else {"scope": Reach.CATALOGUE}
+    return reservations.declare(session, owner, replace(NOTHING_SAID, **where | said), at=at)
+
+
+def answer(session: Session, work: Work, *, at: datetime = AT, use: Use = Use.TRAIN) -> str:
+    return reservations.effective(session, session.get_one(Work, work.id), [use], at=at)[use].answer.value
+
+
+def owned(session: Session, **fields: Any) -> tuple[Actor, Work]:
+    owner = factories.actor(session, **fields)
+    return owner, factories.work(session, owner)
+
+
+def test_silence_is_not_consent(database: Database) -> None:
+    with database.transaction() as session:
+        owner, work = owned(session)
+        declare(session, owner, work, use=Use.SEARCH, value=Value.ALLOWED)
+        holding = reservations.effective(session, work, list(Use), at=AT)
+    assert {use for use, effective in holding.items() if effective.answer is not Answer.UNSET} == {Use.SEARCH}
+    assert holding[Use.TRAIN].declarations == ()
+
+
+def test_a_new_word_supersedes_and_the_past_stays_as_it_was(database: Database) -> None:
+    with database.transaction() as session:
+        owner, work = owned(session)
+        declare(session, owner, work, value=Value.RESERVED)
+        declare(session, owner, work, value=Value.ALLOWED, at=AT + 2 * DAY)
+        declare(session, owner, work, value=Value.CONSTRAINED, terms_url="https://t.example", at=AT + 4 * DAY)
+    with database.reading() as session:
+        asked = [answer(session, work, at=AT + days * DAY) for days in (-1, 0, 1, 2, 3, 4, 5)]
+        assert [row.value for row in reservations.of_work(session, owner, work.id)] == [
+            "reserved",
+            "allowed",
+            "constrained",
+        ]
+    assert asked == ["unset", "reserved", "reserved", "allowed", "allowed", "constrained", "constrained"]
+
+
+def test_a_word_on_another_use_or_territory_supersedes_nothing(database: Database) -> None:
+    with database.transaction() as session:
+        owner, work = owned(session)
+        other = factories.work(session, owner)
+        declare(session, owner, work, value=Value.RESERVED)
+        declare(session, owner, work, value=Value.ALLOWED, use=Use.SEARCH)
+        declare(session, owner, work, value=Value.ALLOWED, territory="FR")
+        declare(session, owner, other, value=Value.ALLOWED)
+        declare(session, owner, None, value=Value.ALLOWED)
+        assert answer(session, work) == "reserved"
+        assert session.scalars(sa.select(Reservation).where(Reservation.superseded_at.is_not(None))).all() == []
+
+
+def test_a_withdrawn_word_ends_and_stays_on_record(database: Database) -> None:
+    with database.transaction() as session:
+        owner, work = owned(session)
+        said = declare(session, owner, work)
+        reservations.withdraw(session, owner, said.id, at=AT + DAY)
+    with database.reading() as session:
+        assert answer(session, work, at=AT + DAY - timedelta(microseconds=1)) == "reserved"
+        assert answer(session, work, at=AT + DAY) == "unset"
+        assert [row.id for row in reservations.of_work(session, owner, work.id)] == [said.id]
+
+
+def test_a_word_is_withdrawn_once_by_who_said_it_and_where_it_was_said(database: Database) -> None:
+    with database.transaction() as session:
+        owner, work = owned(session)
+        stranger, other = owned(session)
+        said = declare(session, owner, work)
+        with pytest.raises(NotFound):
+            reservations.withdraw(session, stranger, said.id, at=AT)
+        with pytest.raises(NotFound):
+            reservations.withdraw(session, owner, said.id, work_id=other.id, at=AT)
+        reservations.withdraw(session, owner, said.id, work_id=work.id, at=AT)
+        with pytest.raises(NotFound):
+            reservations.withdraw(session, owner, said.id, at=AT)
+
+
+def test_withdrawing_a_work_withdraws_what_was_said_of_it(database: Database) -> None:
+    with database.transaction() as session:
+        owner, work = owned(session)
+        said = declare(session, owner, work)
+        of_all = declare(session, owner, None)
+        works.withdraw(session, owner, work.id, at=AT + DAY)
+    with database.reading() as session:
+        assert session.get_one(Reservation, said.id).withdrawn_at == AT + DAY
+        assert session.get_one(Reservation, of_all.id).withdrawn_at is None
+
+
+def test_what_is_said_for_later_leaves_today_as_it_is(database: Database) -> None:
+    with database.transaction() as session:
+        owner, work = owned(session)
+        declare(session, owner, work, value=Value.RESERVED)
+        declare(session, owner, work, value=Value.ALLOWED, valid_from=AT + 10 * DAY)
+        asked = [answer(session, work, at=AT + days * DAY) for days in (0, 9, 10, 11)]
+    assert asked == ["reserved", "reserved", "allowed", "allowed"]
+
+
+def test_what_is_said_today_is_not_true_of_yesterday(database: Database) -> None:
+    with database.transaction() as session:
+        owner, work = owned(session)
+        declare(session, owner, work, valid_from=AT - 10 * DAY)
+        assert [answer(session, work, at=AT + days * DAY) for days in (-5, 0)] == ["unset", "reserved"]
+
+
+def test_a_word_ends_when_it_says_so(database: Database) -> None:
+    with database.transaction() as session:
+        owner, work = owned(session)
+        declare(session, owner, work, valid_until=AT + DAY)
+        assert [answer(session, work, at=AT + days * DAY) for days in (0, 1)] == ["reserved", "unset"]
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [
+        {"valid_until": AT},
+        {"valid_until": AT - DAY},
+        {"valid_from": AT - 3 * DAY, "valid_until": AT - 2 * DAY},
+        {"valid_from": AT + 2 * DAY, "valid_until": AT + DAY},
+    ],
+)
+def test_a_word_that_is_never_in_force_is_refused_and_supersedes_nothing(
+    database: Database, limits: dict[str, datetime]
+) -> None:
+    with database.transaction() as session:
+        owner, work = owned(session)
+        declare(session, owner, work, value=Value.RESERVED)
+        with pytest.raises(Invalid) as refused:
+            declare(session, owner, work, value=Value.ALLOWED, **limits)
+        assert refused.value.field == "valid_until"
+        assert answer(session, work) == "reserved"
+
+
+@pytest.mark.parametrize(
+    ("field", "said"),
+    [
+        ("territory", {"territory": "Europe"}),
+        ("territory", {"territory": "fr"}),
+        ("terms_url", {"terms_url": "javascript:alert(1)"}),
+        ("work_id", {"work_id": None}),
+        ("scope", {"scope": Reach.ASSET}),
+        ("location", {"scope": Reach.LOCATION, "work_id": None}),
+    ],
+)
+def test_a_word_that_makes_no_sense_is_refused(database: Database, field: str, said: dict[str, Any]) -> None:
+    with database.transaction() as session:
+        owner, work = owned(session)
+        with pytest.raises(Invalid) as refused:
+            declare(session, owner, work, **said)
+        assert refused.value.field == field
+    with database.reading() as session:
+        assert session.scalars(sa.select(Reservation)).all() == []
+
+
+def test_only_the_owner_speaks_of_a_work(database: Database) -> None:
+    with database.transaction() as session:
+        _, work = owned(session)
+        stranger = factories.actor(session)
+        with pytest.raises(NotFound):
+            declare(session, stranger, work)
+        with pytest.raises(NotFound):
+            reservations.of_work(session, stranger, work.id)
+        with pytest.raises(Forbidden):
+            declare(session, factories.actor(session, Scope.CHECKS_WRITE), None)
+
+
+def test_a_word_on_the_catalogue_holds_for_each_of_the_holders_works_and_no_others(database: Database) -> None:
+    with database.transaction() as session:
+        owner, first = owned(session)
+        _, anothers = owned(session)
+        declare(session, owner, None, value=Value.RESERVED)
+        second = factories.work(session, owner)  # also for what comes later
+        assert [answer(session, work) for work in (first, second, anothers)] == ["reserved", "reserved", "unset"]
+        declare(session, owner, first, value=Value.ALLOWED)
+        assert answer(session, first) == "reserved"  # the most restrictive of one owner's words wins
+
+
+def test_a_permission_for_one_place_is_none_for_the_world(database: Database) -> None:
+    with database.transaction() as session:
+        owner, work = owned(session)
+        declare(session, owner, work, value=Value.ALLOWED, territory="FR")
+        assert answer(session, work) == "unset"
+        declare(session, owner, work, value=Value.RESERVED, territory="DE")
+        assert answer(session, work) == "reserved"
+
+
+def test_rivals_who_disagree_make_it_disputed(database: Database, index: IndexEngine) -> None:
+    with database.transaction() as session:
+        (first, ours), (second, theirs) = owned(session), owned(session)
+        factories.asset(session, first, ours, index, factories.fingerprint(1))
+        factories.asset(session, second, theirs, index, factories.fingerprint(1))
+        declare(session, first, ours, value=Value.ALLOWED)
+        assert answer(session, ours) == "disputed"  # the other has not agreed
+        declare(session, second, theirs, value=Value.RESERVED)
+        assert (answer(session, ours), answer(session, theirs)) == ("disputed", "disputed")
+        declare(session, first, ours, value=Value.RESERVED, at=AT + DAY)
+        assert answer(session, ours, at=AT + DAY) == "reserved"
+        works.withdraw(session, second, theirs.id, at=AT + 2 * DAY)
+        declare(session, first, ours, value=Value.ALLOWED, at=AT + 2 * DAY)
+        assert answer(session, ours, at=AT + 2 * DAY) == "allowed"
+
+
+def test_a_rival_that_is_less_well_known_cannot_weaken_a_work(database: Database, index: IndexEngine) -> None:
+    with database.transaction() as session:
+        studio, ours = owned(session, assurance=Assurance.DOMAIN)
+        nobody, theirs = owned(session, assurance=Assurance.EMAIL)
+        factories.asset(session, studio, ours, index, factories.fingerprint(1))
+        factories.asset(session, nobody, theirs, index, factories.fingerprint(1))
+        declare(session, studio, ours, value=Value.RESERVED)
+        declare(session, nobody, theirs, value=Value.ALLOWED)
+        declare(session, nobody, None, value=Value.ALLOWED)
+        assert (answer(session, ours), answer(session, theirs)) == ("reserved", "disputed")
+        assert reservations.rivals_of(session, ours) == frozenset()
+        assert reservations.rivals_of(session, theirs) == {studio.holder_id}
+
+
+def uploaded(session: Session, owner: Actor, work: Work, *, sha256: str = SHA256) -> None:
+    asset = works.add_upload(session, owner, work.id, blob_key="asset_1", sha256=sha256, at=AT)
+    asset.status = "indexed"
+
+
+def test_a_file_is_asked_about_by_its_hash(database: Database) -> None:
+    with database.transaction() as session:
+        owner, work = owned(session)
+        uploaded(session, owner, work)
+        declare(session, owner, work)
+        asked = [(None, SHA256), (None, "00" * 32), (work.id, None), ("wrk_0", None)]
+        found = reservations.query(session, asked, [Use.TRAIN, Use.SEARCH], at=AT)
+    assert [(item.work_ids, item.effective[Use.TRAIN].answer.value) for item in found] == [
+        ([work.id], "reserved"), ([], "unset"), ([work.id], "reserved"), ([], "unset"),
+    ]  # fmt: skip
+    assert found[0].effective[Use.SEARCH].answer is Answer.UNSET
+
+
+def test_of_a_file_in_several_works_all_owners_are_heard(database: Database) -> None:
+    with database.transaction() as session:
+        (first, ours), (second, theirs) = owned(session), owned(session)
+        uploaded(session, first, ours)
+        uploaded(session, second, theirs)
+        declare(session, first, ours, value=Value.ALLOWED)
+        declare(session, second, theirs, value=Value.RESERVED)
+        [found] = reservations.query(session, [(None, SHA256)], [Use.TRAIN], at=AT)
+    assert (found.work_ids, found.effective[Use.TRAIN].answer) == (sorted([ours.id, theirs.id]), Answer.DISPUTED)
+    assert {said.declared_by for said in found.effective[Use.TRAIN].declarations} == {first.holder_id, second.holder_id}
+
+
+def test_of_a_withdrawn_work_nothing_is_known(database: Database) -> None:
+    with database.transaction() as session:
+        owner, work = owned(session)
+        uploaded(session, owner, work)
+        declare(session, owner, work)
+        works.withdraw(session, owner, work.id, at=AT + DAY)
+        found = reservations.query(session, [(None, SHA256), (work.id, None)], [Use.TRAIN], at=AT + DAY)
+    assert [(item.work_ids, item.effective[Use.TRAIN].answer) for item in found] == [([], Answer.UNSET)] * 2
+
+
+def test_a_question_about_nothing_is_refused(database: Database) -> None:
+    with database.reading() as session, pytest.raises(Invalid):
+        reservations.query(session, [(None, None)], [Use.TRAIN], at=AT)
+
+
+def test_of_two_words_said_at_once_the_later_supersedes_the_earlier(database: Database) -> None:
+    with database.transaction() as session:
+        owner, work = owned(session)
+    later = AT + timedelta(seconds=1)
+    raised = overlapping(
+        database,
+        lambda session: declare(session, owner, work, value=Value.RESERVED),
+        lambda session: declare(session, owner, work, value=Value.ALLOWED, at=later),
+    )
+    assert raised is None
+    with database.reading() as session:
+        assert (answer(session, work), answer(session, work, at=later)) == ("reserved", "allowed")
