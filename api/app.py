@@ -1,6 +1,7 @@
 """The web application: routes on a service that somebody else built and will close."""
 
 from collections.abc import Awaitable, Callable
+from http import HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
@@ -52,8 +53,13 @@ def _bare_app() -> FastAPI:
         app.include_router(module.router)
 
     @app.middleware("http")
-    async def add_headers(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
-        answer = await call_next(request)
+    async def guard(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
+        # No id and no cursor holds U+0000, and PostgreSQL cannot even be asked for it.
+        if "\x00" in request.url.path or b"%00" in request.scope["query_string"]:
+            detail = "The address holds the character U+0000, which nothing here has."
+            answer: Response = problems.response(problems.Problem(HTTPStatus.BAD_REQUEST, "bad-request", detail))
+        else:
+            answer = await call_next(request)
         if not request.url.path.startswith(_DOCUMENTATION):
             for name, value in _HEADERS.items():
                 answer.headers.setdefault(name, value)

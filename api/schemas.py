@@ -14,6 +14,7 @@ from pydantic import (
     StrictBool,
     StrictInt,
     StringConstraints,
+    model_validator,
 )
 
 from registry.access import Scope
@@ -48,10 +49,26 @@ def _in_utc(value: datetime) -> datetime:
 Time = Annotated[AwareDatetime, BeforeValidator(_written), AfterValidator(_in_utc)]
 
 
+def _holds_nul(value: object) -> bool:
+    if isinstance(value, str):
+        return "\x00" in value
+    if isinstance(value, dict):
+        return any(_holds_nul(part) for pair in value.items() for part in pair)
+    return isinstance(value, list) and any(_holds_nul(part) for part in value)
+
+
 class In(BaseModel):
     """A request body: unknown members are refused, so that a typing error is not silently ignored."""
 
     model_config = ConfigDict(extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_nul(cls, value: object) -> object:
+        """PostgreSQL cannot store U+0000, and no text needs it."""
+        if _holds_nul(value):
+            raise ValueError("holds the character U+0000, which no text needs")
+        return value
 
 
 _KIND_NAMES = {"video": "clip", "movie": "film", "audio": "sound_recording", "music": "sound_recording"}

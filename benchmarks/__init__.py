@@ -1,1 +1,1 @@
-"""Accuracy and speed, one command each: `python -m benchmarks accuracy|calibrate|speed`."""
+"""Accuracy and speed on real media: `python -m benchmarks`. Nothing imports this package."""

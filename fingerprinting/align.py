@@ -147,16 +147,15 @@ class _Search:
 
     def alignment(self, run: _Run, query_duration_s: float, reference_duration_s: float) -> Alignment:
         """The run as intervals, reaching over blank rows at its ends and cut where either file ends."""
-        query, reference, line = self._query, self._reference, run.offset_s
+        reference, line = self._reference, run.offset_s
         first, last = self._over_blanks(run)
         earliest, latest = max(0.0, line), min(reference_duration_s, run.slope * query_duration_s + line)
-        first_row_s = max(reference.first_s, run.slope * query.first_s + line)
-        last_row_s = min(reference.times_s[-1], run.slope * float(query.times_s[-1]) + line)
-        start, end = reference.times_s[first], reference.times_s[last - 1]
-        # A run that begins with the first rows there are begins where the file does, and so at the end.
-        near_s = 0.5
-        start = earliest if start - first_row_s < near_s else max(start - self._traits.reach_before_s, earliest)
-        end = latest if last_row_s - end < near_s else min(end + self._traits.reach_after_s, latest)
+        before_s, after_s = self._reaches(run)
+        start, end = reference.times_s[first] - before_s, reference.times_s[last - 1] + after_s
+        # What begins this near to where a file does begins with it, and so at the end.
+        near_s = 2 * self._traits.step_s
+        start = earliest if start - earliest < near_s else start
+        end = latest if latest - end < near_s else end
         return Alignment(
             query_start_s=(start - run.offset_s) / run.slope,
             query_end_s=(end - run.offset_s) / run.slope,
@@ -165,6 +164,21 @@ class _Search:
             slope=run.slope,
             agreement_0_1=run.agreement,
         )
+
+    def _reaches(self, run: _Run) -> tuple[float, float]:
+        """How far a run reaches past the middle of its first row and of its last one.
+
+        In the midst of both files a run ends with a row that is half copied and hardly alike. Where a file
+        ends, it ends with a row as alike as its others, and then all that the row describes is copied.
+        """
+        rows = np.arange(run.start, run.end)
+        bits, inside, partner = self._compare(run.slope, np.array([run.offset_s]), rows[None])
+        counts = inside & self._query.present[partner] & self._reference.present[rows]
+        likeness = 1 - bits[counts] / self._traits.match_bits
+        shares = np.clip(2 * likeness[[0, -1]] / max(float(np.median(likeness)), 1e-6) - 1, 0, 1)
+        least_s = np.array([self._traits.reach_before_s, self._traits.reach_after_s])
+        before_s, after_s = least_s + shares * np.maximum(0, self._traits.first_s - least_s)
+        return float(before_s), float(after_s)
 
     def close(self, used: Alignment) -> None:
         times_s = self._query.times_s

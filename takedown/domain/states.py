@@ -109,7 +109,8 @@ TRANSITIONS: dict[tuple[State, Event], State] = {
 # The system may settle what follows from the form of the papers, but a complete
 # form is not yet a true claim: a person takes material down, or calls abuse.
 ACTOR: dict[Event, frozenset[Actor]] = {
-    Event.CONFIRM_EMAIL: frozenset({Actor.CLAIMANT, Actor.SYSTEM}),  # system: the account's address is known
+    # Not the claimant: saying so proves nothing. The system does when the account's address is known.
+    Event.CONFIRM_EMAIL: frozenset({Actor.REVIEWER, Actor.SYSTEM}),
     Event.BEGIN_TRIAGE: frozenset({Actor.REVIEWER, Actor.SYSTEM}),
     Event.FIND_VALID: frozenset({Actor.REVIEWER, Actor.SYSTEM}),
     Event.REQUEST_CURE: frozenset({Actor.REVIEWER, Actor.SYSTEM}),

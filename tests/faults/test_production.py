@@ -29,7 +29,7 @@ def start_worker(service: RunningService) -> subprocess.Popen[bytes]:
         return subprocess.Popen(command, cwd=REPOSITORY, env=service.environment, stdout=log, stderr=log)
 
 
-def test_what_was_accepted_while_no_worker_ran_is_done_when_one_does(production: RunningService, tmp_path: Path) -> None:
+def test_what_was_accepted_is_done_when_a_worker_comes(production: RunningService, tmp_path: Path) -> None:
     clip = media.clip_with_sound(tmp_path / "clip.mp4", seconds=8, seed=41)
     with production.client(production.key("Studio", "works:write", "checks:write")) as client:
         work = ok(client.post("/v1/works", json={"title": "A", "kind": "clip", "policy": "block"}), 201)

@@ -172,14 +172,16 @@ def test_a_notice_needs_its_scope_and_a_release_that_exists(parties: Parties) ->
             parties.desk.file(session, parties.claimant, COMPLETE_NOTICE, release_id="rel_0", at=AT)
 
 
-def test_a_claimant_whose_address_is_not_known_confirms_it_first(parties: Parties) -> None:
+def test_a_claimant_cannot_confirm_an_address_by_saying_so(parties: Parties) -> None:
     with parties.database.transaction() as session:
         nobody = factories.actor(session, assurance=Assurance.UNVERIFIED)
     notice_id = parties.file(by=nobody)
     assert parties.state(notice_id) == "submitted"
     with pytest.raises(IllegalTransition):
         parties.act(parties.reviewer, notice_id, Event.DISABLE)
-    parties.act(nobody, notice_id, Event.CONFIRM_EMAIL)
+    with pytest.raises(Forbidden):
+        parties.act(nobody, notice_id, Event.CONFIRM_EMAIL)
+    parties.act(parties.reviewer, notice_id, Event.CONFIRM_EMAIL)
     assert parties.state(notice_id) == "valid"
 
 

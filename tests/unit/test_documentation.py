@@ -58,5 +58,6 @@ def test_every_call_in_the_readme_is_in_the_specification() -> None:
 
 
 def test_the_exit_codes_are_those_of_the_help_text() -> None:
-    documented = {int(code) for code in re.findall(r"\b(\d+) (?=[a-z])", str(get_command(app).help).split("Exit codes:")[1])}
+    said = str(get_command(app).help).split("Exit codes:")[1]
+    documented = {int(code) for code in re.findall(r"\b(\d+) (?=[a-z])", said)}
     assert documented == {int(code) for code in Exit}

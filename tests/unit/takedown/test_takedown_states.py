@@ -151,7 +151,7 @@ def test_a_person_takes_material_down_and_calls_abuse() -> None:
 def test_neither_party_does_what_is_the_others() -> None:
     claimants = {event for event, actors in ACTOR.items() if Actor.CLAIMANT in actors}
     uploaders = {event for event, actors in ACTOR.items() if Actor.UPLOADER in actors}
-    assert claimants == {Event.CONFIRM_EMAIL, Event.CURE, Event.COURT_ACTION, Event.RETRACT}
+    assert claimants == {Event.CURE, Event.COURT_ACTION, Event.RETRACT}
     assert uploaders == {Event.RECEIVE_COUNTER}
 
 
