@@ -223,24 +223,28 @@ class IndexEngine:
         """Start from a snapshot instead of from nothing; returns its sequence.
 
         Raises:
-            BadSnapshot: it cannot be used; the engine is empty and catching up rebuilds it.
+            BadSnapshot: it cannot be used; the engine is as it was, and catching up builds what is missing.
         """
         snapshot = read_snapshot(path)
+        loaded = self._empty()
+        try:
+            if set(snapshot.dumps) != set(self.sizes):
+                raise BadSnapshot(problem=f"{path.name} was made for other algorithms")
+            for (corpus, algorithm), index in loaded.items():
+                index.load(snapshot.dumps[f"{corpus}/{algorithm}"])
+        except ValueError as error:
+            raise BadSnapshot(problem=str(error)) from error
         with self._catching_up:
-            try:
-                if set(snapshot.dumps) != set(self.sizes):
-                    raise BadSnapshot(problem=f"{path.name} was made for other algorithms")
-                for (corpus, algorithm), index in self._indexes.items():
-                    index.load(snapshot.dumps[f"{corpus}/{algorithm}"])
-            except (BadSnapshot, ValueError) as error:
-                self._reset()
-                raise BadSnapshot(problem=str(error)) from error
-            self.sequence = snapshot.sequence
+            # A check may have been quicker; what it has seen must not be taken away before it has searched.
+            if snapshot.sequence > self.sequence:
+                self._indexes, self.sequence = loaded, snapshot.sequence
         return snapshot.sequence
 
     def _reset(self) -> None:
-        self._indexes = {(corpus, algorithm): self.make_index() for corpus in SEARCHED for algorithm in Algorithm}
-        self.sequence = 0
+        self._indexes, self.sequence = self._empty(), 0
+
+    def _empty(self) -> dict[tuple[Corpus, Algorithm], FingerprintIndex]:
+        return {(corpus, algorithm): self.make_index() for corpus in SEARCHED for algorithm in Algorithm}
 
     def _apply(self, session: Session, rows: Sequence[sa.Row[int, str, str, int, str]]) -> None:
         # Columns, not entities: the session may be in the middle of a change of its own.

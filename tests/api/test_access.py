@@ -1,0 +1,216 @@
+"""Who may do what: held for every route of the specification, so that a new one cannot be forgotten."""
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from api.app import specification
+from fingerprinting.document import to_document
+from fingerprinting.extract import extract
+from registry.access import Scope, find_or_add_holder, issue_key
+from registry.database import Database
+from registry.domain.policy import Assurance
+from tests import media
+from tests.api.conftest import HOLDER_SCOPES, Clips, Registered
+from tests.api.service import RunningService, ok, problem, send
+
+OPERATIONS = sorted(
+    f"{method.upper()} {path}" for path, methods in specification()["paths"].items() for method in methods
+)
+
+# What needs no key: anyone may verify a file, check the ledger, and ask whether the service lives.
+PUBLIC = {
+    "POST /v1/verifications", "GET /v1/verifications/{verification_id}", "GET /v1/ledger/checkpoint",
+    "GET /v1/ledger/key", "GET /v1/ledger/entries", "GET /v1/ledger/proof", "GET /v1/ledger/consistency",
+    "GET /healthz", "GET /readyz", "GET /metrics",
+}  # fmt: skip
+PRIVATE = [operation for operation in OPERATIONS if operation not in PUBLIC]
+
+# The scope without which an operation is forbidden; None: any key will do, for what is the holder's own.
+NEEDS: dict[str, Scope | None] = {
+    "POST /v1/works": Scope.WORKS_WRITE,
+    "GET /v1/works": Scope.WORKS_WRITE,
+    "GET /v1/works/{work_id}": Scope.WORKS_WRITE,
+    "PATCH /v1/works/{work_id}": Scope.WORKS_WRITE,
+    "DELETE /v1/works/{work_id}": Scope.WORKS_WRITE,
+    "POST /v1/works/{work_id}/assets": Scope.WORKS_WRITE,
+    "GET /v1/assets/{asset_id}": None,
+    "POST /v1/works/{work_id}/reservations": Scope.WORKS_WRITE,
+    "GET /v1/works/{work_id}/reservations": Scope.WORKS_WRITE,
+    "DELETE /v1/works/{work_id}/reservations/{reservation_id}": Scope.WORKS_WRITE,
+    "POST /v1/reservations": Scope.WORKS_WRITE,
+    "GET /v1/reservations": Scope.WORKS_WRITE,
+    "DELETE /v1/reservations/{reservation_id}": Scope.WORKS_WRITE,
+    "POST /v1/checks": Scope.CHECKS_WRITE,
+    "GET /v1/checks": Scope.CHECKS_WRITE,
+    "GET /v1/checks/{check_id}": None,
+    "POST /v1/checks/{check_id}/decision": Scope.REVIEW,
+    "POST /v1/releases": Scope.RELEASES_WRITE,
+    "GET /v1/releases": Scope.RELEASES_WRITE,
+    "GET /v1/releases/{release_id}": None,
+    "GET /v1/releases/{release_id}/file": None,
+    "POST /v1/preferences/query": None,
+    "POST /v1/notices": Scope.NOTICES_WRITE,
+    "GET /v1/notices": None,
+    "GET /v1/notices/{notice_id}": None,
+    "POST /v1/notices/{notice_id}/transitions": None,
+    "POST /v1/notices/{notice_id}/counter-notice": None,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Owned:
+    """One of everything, all a single holder's: ids by the specification's names, and bodies that fit."""
+
+    ids: dict[str, str]
+    bodies: dict[str, dict[str, Any]]
+    all_but: dict[Scope, str]
+
+    def request(self, client: httpx.Client, operation: str) -> httpx.Response:
+        method, path = operation.split(" ")
+        return client.request(method, path.format(**self.ids), json=self.bodies.get(operation))
+
+
+def _key(service: RunningService, holder: str, scopes: list[Scope]) -> str:
+    """A key made in the database of the running service: quicker than a process for each of many."""
+    database, at = Database(f"sqlite:///{service.data_dir / 'clearmark.db'}"), datetime.now(UTC)
+    try:
+        with database.transaction() as session:
+            row = find_or_add_holder(session, name=holder, assurance=Assurance.VETTED, at=at)
+            return issue_key(session, row, scopes, at=at).key
+    finally:
+        database.dispose()
+
+
+@pytest.fixture(scope="module")
+def owned(service: RunningService, clips: Clips, film: Registered, tmp_path_factory: pytest.TempPathFactory) -> Owned:
+    document = to_document(
+        extract(media.moving_clip(tmp_path_factory.mktemp("o") / "o.mp4", seconds=3, seed=31)).fingerprint
+    )
+    with service.client(service.key("Owner", *HOLDER_SCOPES)) as owner:
+        work = ok(owner.post("/v1/works", json={"title": "Mine", "kind": "clip"}), 201)["id"]
+        asset = ok(owner.post(f"/v1/works/{work}/assets", json=document), 202)["id"]
+        reservation = {"use": "train", "value": "reserved"}
+        said = ok(owner.post(f"/v1/works/{work}/reservations", json=reservation), 201)["id"]
+        check = ok(send(owner, "/v1/checks", clips.unrelated))["id"]
+        release = ok(owner.post("/v1/releases", json={"check_id": check}), 201)["id"]
+        notice = ok(owner.post("/v1/notices", json={"work_description": "Mine"}), 201)["id"]
+    assert film.work_id != work
+    bodies: dict[str, dict[str, Any]] = {
+        "POST /v1/works": {"title": "More", "kind": "clip"},
+        "PATCH /v1/works/{work_id}": {"title": "Other"},
+        "POST /v1/works/{work_id}/assets": document,
+        "POST /v1/works/{work_id}/reservations": reservation,
+        "POST /v1/reservations": {**reservation, "scope": "catalogue"},
+        "POST /v1/checks": document,
+        "POST /v1/checks/{check_id}/decision": {"decision": "approve", "reason": "fine"},
+        "POST /v1/releases": {"check_id": check},
+        "POST /v1/preferences/query": {"items": [{"work_id": work}]},
+        "POST /v1/notices": {"work_description": "Mine"},
+        "POST /v1/notices/{notice_id}/transitions": {"event": "find_valid"},
+        "POST /v1/notices/{notice_id}/counter-notice": {"name": "Ada Example"},
+    }
+    ids = {
+        "work_id": work, "asset_id": asset, "reservation_id": said, "check_id": check, "release_id": release,
+        "notice_id": notice,
+    }  # fmt: skip
+    scopes = [Scope(name) for name in (*HOLDER_SCOPES, "review")]
+    all_but = {without: _key(service, "Owner", [scope for scope in scopes if scope != without]) for without in scopes}
+    return Owned(ids, bodies, all_but)
+
+
+def test_the_table_above_knows_every_route() -> None:
+    assert set(NEEDS) | PUBLIC == set(OPERATIONS)
+    secured = {
+        f"{method.upper()} {path}"
+        for path, methods in specification()["paths"].items()
+        for method, operation in methods.items()
+        if operation.get("security")
+    }
+    assert secured == set(NEEDS)
+
+
+@pytest.mark.parametrize("operation", PRIVATE)
+@pytest.mark.parametrize("credentials", [None, "Bearer cm_0_0", "Basic Y206MQ==", "Bearer cm_ü_ü"])
+def test_without_a_valid_key_nothing_is_told(
+    service: RunningService, owned: Owned, operation: str, credentials: str | None
+) -> None:
+    headers = httpx.Headers({"Authorization": credentials} if credentials else {}, encoding="utf-8")
+    with httpx.Client(base_url=service.url, headers=headers, timeout=30) as nobody:
+        answer = owned.request(nobody, operation)
+    problem(answer, 401, "unauthorized")
+    assert answer.headers["WWW-Authenticate"] == "Bearer"
+
+
+@pytest.mark.parametrize("operation", ["POST /v1/checks", "POST /v1/works/{work_id}/assets"])
+def test_without_a_valid_key_no_body_is_looked_at(anyone: httpx.Client, owned: Owned, operation: str) -> None:
+    path = operation.split(" ")[1].format(**owned.ids)
+    for body, kind in ((b"no form", "multipart/form-data; boundary=x"), (b"{", "application/json"), (b"?", "x/y")):
+        problem(anyone.post(path, content=body, headers={"Content-Type": kind}), 401, "unauthorized")
+
+
+@pytest.mark.parametrize("operation", PRIVATE)
+def test_a_key_without_the_scope_is_forbidden(service: RunningService, owned: Owned, operation: str) -> None:
+    needed = NEEDS[operation]
+    if needed is None:
+        with service.client(owned.all_but[Scope.WORKS_WRITE]) as weak:
+            assert owned.request(weak, operation).status_code not in (401, 403)
+        return
+    with service.client(owned.all_but[needed]) as weak:
+        problem(owned.request(weak, operation), 403, "forbidden")
+
+
+@pytest.mark.parametrize("operation", [operation for operation in PRIVATE if "{" in operation])
+def test_what_belongs_to_another_does_not_exist(stranger: httpx.Client, owned: Owned, operation: str) -> None:
+    answer = owned.request(stranger, operation)
+    if NEEDS[operation] is Scope.REVIEW:
+        problem(answer, 403, "forbidden")  # whatever the id
+        return
+    problem(answer, 404, "not-found")
+    unknown = Owned({name: value[:4] + "0" * 32 for name, value in owned.ids.items()}, owned.bodies, {})
+    same = unknown.request(stranger, operation)
+    problem(same, 404, "not-found")
+
+
+def test_a_release_of_anothers_check_is_refused(stranger: httpx.Client, owned: Owned) -> None:
+    problem(stranger.post("/v1/releases", json={"check_id": owned.ids["check_id"]}), 404, "not-found")
+
+
+def test_lists_hold_only_what_is_ones_own(stranger: httpx.Client, owned: Owned) -> None:
+    for path in ("works", "checks", "releases", "notices", "reservations"):
+        listed = {item["id"] for item in ok(stranger.get(f"/v1/{path}", params={"limit": 200}))["items"]}
+        assert not listed & set(owned.ids.values()), path
+
+
+def test_a_revoked_key_is_no_key(service: RunningService) -> None:
+    ran = service.cli("keys", "create", "--holder", "Leaver", "--scopes", "works:write", "--json")
+    made = json.loads(ran.stdout)
+    with service.client(made["key"]) as leaver:
+        ok(leaver.get("/v1/works"))
+        assert service.cli("keys", "revoke", made["id"]).returncode == 0
+        problem(leaver.get("/v1/works"), 401, "unauthorized")
+
+
+def test_answers_forbid_what_a_page_could_do_with_them(anyone: httpx.Client) -> None:
+    for path in ("/healthz", "/v1/works", "/nowhere"):
+        headers = anyone.get(path).headers
+        assert headers["X-Content-Type-Options"] == "nosniff"
+        assert "default-src 'none'" in headers["Content-Security-Policy"]
+
+
+def test_an_unknown_path_or_method_is_a_problem(anyone: httpx.Client) -> None:
+    problem(anyone.get("/v1/nothing"), 404, "not-found")
+    refused = anyone.put("/v1/works")
+    problem(refused, 405, "method-not-allowed")
+    assert "POST" in refused.headers["Allow"]
+
+
+def test_media_lies_under_no_name_of_a_users(service: RunningService) -> None:
+    names = [path.name for path in Path(service.data_dir, "blobs").rglob("*") if path.is_file()]
+    assert names
+    assert not [name for name in names if "." in name]

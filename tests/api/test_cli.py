@@ -1,0 +1,287 @@
+"""The command line beside a running service: what each command prints for programs, and its exit code."""
+
+import contextlib
+import io
+import json
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import typer.main
+from typer.testing import CliRunner
+
+from api.app import specification
+from api.cli import app, main
+from api.console import Exit
+from fingerprinting.document import from_document
+from registry.domain.checkpoint import open_checkpoint
+from tests import media
+from tests.api.conftest import HOLDER_SCOPES, Clips, Registered
+from tests.api.service import RunningService, environment_of, ok, run_cli
+
+type Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def _commands(group: Any, *before: str) -> Iterator[tuple[str, ...]]:
+    for name, command in sorted(group.commands.items()):
+        if hasattr(command, "commands"):
+            yield from _commands(command, *before, name)
+        else:
+            yield (*before, name)
+
+
+COMMANDS = list(_commands(typer.main.get_command(app)))
+
+
+@pytest.fixture(scope="module")
+def clearmark(service: RunningService) -> Run:
+    """Run a command as the pipeline, against the running service: in this process, as its own would run it."""
+    key = service.key("Pipeline", *HOLDER_SCOPES)
+    environment = {**service.environment, "CLEARMARK_URL": service.url, "CLEARMARK_KEY": key}
+
+    def run(*arguments: object, **changes: str) -> subprocess.CompletedProcess[str]:
+        command = ["clearmark", *map(str, arguments)]
+        out, err, code = io.StringIO(), io.StringIO(), 0
+        with (
+            pytest.MonkeyPatch.context() as patch,
+            contextlib.redirect_stdout(out),
+            contextlib.redirect_stderr(err),
+        ):
+            patch.setattr(sys, "argv", command)
+            for name, value in {**environment, **changes}.items():
+                patch.setenv(name, value)
+            try:
+                main()
+            except SystemExit as ended:
+                code = int(ended.code or 0)
+        return subprocess.CompletedProcess(command, code, out.getvalue(), err.getvalue())
+
+    return run
+
+
+def _json(ran: subprocess.CompletedProcess[str], code: Exit = Exit.OK) -> Any:
+    assert ran.returncode == code, ran.stderr
+    assert ran.stderr == "", "a program that reads JSON is told nothing beside it"
+    return json.loads(ran.stdout)
+
+
+def _one_line(ran: subprocess.CompletedProcess[str], code: Exit = Exit.ERROR) -> str:
+    assert ran.returncode == code, ran.stderr
+    assert ran.stdout == ""
+    assert len(ran.stderr.splitlines()) == 1, ran.stderr
+    assert ran.stderr.startswith("clearmark: ")
+    return ran.stderr
+
+
+# -- help ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_every_command_explains_itself(command: tuple[str, ...]) -> None:
+    shown = CliRunner().invoke(app, [*command, "--help"])
+    assert shown.exit_code == 0
+    said = [line.strip() for line in shown.stdout.splitlines() if line.strip()]
+    assert said[0].startswith("Usage:")
+    assert len(said[1].split()) >= 3, "one sentence says what it is for"
+    options = [line for line in said if line.startswith("--") and not line.startswith("--help")]
+    assert all(len(line.split()) >= 2 for line in options), options
+
+
+def test_every_command_that_has_an_answer_has_it_for_programs_too() -> None:
+    without = {("serve",), ("worker",), ("openapi",)}
+    for command in COMMANDS:
+        assert ("--json" in CliRunner().invoke(app, [*command, "--help"]).stdout) == (command not in without), command
+
+
+@pytest.mark.parametrize("arguments", [[], ["keys"], ["index"], ["ledger"], ["webhooks"]], ids=" ".join)
+def test_without_a_command_the_commands_are_listed(arguments: list[str]) -> None:
+    shown = CliRunner().invoke(app, arguments)
+    assert "Commands:" in shown.output
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "chekc",
+        "check",
+        "check /nowhere.mp4 --key k",
+        "check / --key k",
+        "ledger prove -1",
+        "serve --port many",
+        "keys create --holder A --scopes fly",
+        "keys create --holder A --scopes review,",
+        "keys create --holder A --scopes review --assurance sure",
+        "keys create --holder A --scopes review --days 0",
+    ],
+)
+def test_wrong_use_is_exit_code_2(line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CLEARMARK_DATA_DIR", str(tmp_path))
+    assert CliRunner().invoke(app, line.split()).exit_code == Exit.USAGE
+
+
+def test_the_exit_codes_in_the_help_are_those_used() -> None:
+    said = " ".join(CliRunner().invoke(app, ["--help"]).stdout.split())
+    assert "0 fine; 1 error; 2 wrong use; 10 block; 11 review; 12 unknown; 13 rejected" in said
+    assert [code.value for code in Exit] == [0, 1, 2, 10, 11, 12, 13, 14]
+
+
+# -- over HTTP -----------------------------------------------------------------------------------
+
+
+def test_a_verdict_is_an_exit_code(
+    clearmark: Run, film: Registered, trailer: Registered, clips: Clips, tmp_path: Path
+) -> None:
+    blocked = _json(clearmark("check", clips.cut, "--json"), Exit.BLOCK)
+    assert {match["work_id"] for match in blocked["matches"]} == {film.work_id}
+    asked = _json(clearmark("check", clips.trailer, "--json"), Exit.REVIEW)
+    assert {match["work_id"] for match in asked["matches"]} == {trailer.work_id}
+    for_people = clearmark("check", clips.cut)
+    assert for_people.returncode == Exit.BLOCK
+    assert "BLOCK" in for_people.stdout
+    assert "The Film" in for_people.stdout
+    black = media.filtered(tmp_path / "black.mp4", "color=black:s=64x48:r=2", seconds=62)
+    assert _json(clearmark("check", black, "--json"), Exit.UNKNOWN)["verdict"] == "unknown"
+    nothing = tmp_path / "nothing.mp4"
+    nothing.write_text("no film")
+    _one_line(clearmark("check", nothing, "--json"), Exit.REJECTED)
+
+
+def test_a_release_is_written_and_verified(clearmark: Run, clips: Clips, tmp_path: Path) -> None:
+    check = _json(clearmark("check", clips.unrelated, "--json"))
+    signed = tmp_path / "signed.mp4"
+    said = ("--title", "A street", "--generator", "model")
+    release = _json(clearmark("release", check["id"], "-o", signed, *said, "--json"))
+    assert release["title"] == "A street"
+    found = _json(clearmark("verify", signed, "--json"))
+    assert found["sha256"] == release["sha256"]
+    assert (found["integrity"]["state"], found["signer"]["state"]) == ("intact", "trusted")
+    assert _json(clearmark("verify", clips.unrelated, "--json"), Exit.NOT_VERIFIED)["integrity"]["state"] == "absent"
+    assert "trusted" in clearmark("verify", signed).stdout
+    again = tmp_path / "again.mp4"
+    assert release["id"] in _one_line(clearmark("release", check["id"], "-o", again, "--json"))
+    assert not again.exists()
+
+
+def test_registering_says_whether_it_can_be_found(clearmark: Run, tmp_path: Path) -> None:
+    clip = media.moving_clip(tmp_path / "clip.mp4", seconds=3, seed=61)
+    reserve = ("--reserve", "train", "--reserve", "depict_in_output", "--policy", "block")
+    made = _json(clearmark("register", clip, "--title", "Mine", "--fingerprint-only", *reserve, "--json"))
+    assert made["asset"]["status"] == "indexed"
+    assert made["asset"]["sha256"] is None
+    assert {said["use"] for said in made["work"]["reservations"]} == {"train", "depict_in_output"}
+    black = media.filtered(tmp_path / "black.mp4", "color=black:s=64x48", seconds=3)
+    refused = _json(clearmark("register", black, "--title", "Dark", "--json"), Exit.REJECTED)
+    assert refused["asset"]["reason"] == "black"
+    _one_line(clearmark("register", clip, "--title", "Mine", "--kind", "opera", "--json"))
+
+
+def test_what_cannot_be_reached_or_known_is_one_line(clearmark: Run, clips: Clips) -> None:
+    away = _one_line(clearmark("check", clips.cut, CLEARMARK_URL="http://127.0.0.1:9"))
+    assert "clearmark serve" in away
+    assert "key" in _one_line(clearmark("check", clips.cut, CLEARMARK_KEY="cm_0_0"))
+    assert "chk_0" in _one_line(clearmark("release", "chk_0", "-o", os.devnull))
+
+
+# -- on the machine of the service -----------------------------------------------------------------
+
+
+def test_a_fingerprint_is_a_document(clearmark: Run, clips: Clips, tmp_path: Path) -> None:
+    fingerprint = from_document(_json(clearmark("fingerprint", clips.film)))
+    assert {d.algorithm.value for d in fingerprint.descriptors} == {"audio-chromaprint-v1", "video-phash-v1"}
+    assert fingerprint.duration_s == pytest.approx(12, abs=0.2)
+    nothing = tmp_path / "nothing.mp4"
+    nothing.write_text("no film")
+    _one_line(clearmark("fingerprint", nothing))
+
+
+def test_a_key_is_shown_once_and_kept_by_its_hash_alone(clearmark: Run, service: RunningService) -> None:
+    made = _json(clearmark("keys", "create", "--holder", "Keys", "--scopes", "review,works:write", "--json"))
+    assert set(made) == {"id", "key", "scopes"}
+    assert made["scopes"] == ["review", "works:write"]
+    stored = b"".join(path.read_bytes() for path in service.data_dir.glob("clearmark.db*"))
+    assert made["key"].encode() not in stored
+    assert made["key"].rpartition("_")[2].encode() not in stored
+    assert made["key"] not in service.log.read_text()
+    assert _json(clearmark("keys", "revoke", made["id"], "--json")) == {"id": made["id"], "revoked": True}
+    _one_line(clearmark("keys", "revoke", "key_0"))
+    _one_line(clearmark("webhooks", "set", "--holder", "Unheard of", "--target", "https://example.org/", "--json"))
+    _one_line(clearmark("webhooks", "set", "--holder", "Keys", "--target", "ftp://example.org/", "--json"))
+
+
+@pytest.mark.usefixtures("film")
+def test_the_index_is_told_and_rebuilt_beside_the_service(clearmark: Run, anyone: httpx.Client) -> None:
+    status = _json(clearmark("index", "status", "--json"))
+    assert status["head"] > 0
+    assert status["rows"]["works/video-phash-v1"] > 0
+    rebuilt = _json(clearmark("index", "rebuild", "--json"))
+    assert rebuilt == {"sequence": status["head"], "rows": status["rows"]}
+    assert _json(clearmark("index", "snapshot", "--json")) == rebuilt
+    assert _json(clearmark("index", "status", "--json"))["snapshot"] == status["head"]
+    assert ok(anyone.get("/readyz"))["index"]["rows"] == status["rows"], "the running one was not disturbed"
+
+
+@pytest.mark.usefixtures("film")
+def test_the_ledger_is_proved_on_the_command_line(clearmark: Run) -> None:
+    found = _json(clearmark("ledger", "checkpoint", "--json"))
+    head = open_checkpoint(found["checkpoint"], verifier_key=found["key"])
+    assert _json(clearmark("ledger", "prove", head.size - 1, "--json"))["valid"]
+    proved = _json(clearmark("ledger", "verify", "--json"))
+    assert (proved["valid"], proved["problems"], proved["entries"] >= head.size) == (True, [], True)
+    _one_line(clearmark("ledger", "prove", 10**9))
+
+
+def test_a_changed_record_is_found_by_the_ledger(service: RunningService, film: Registered, tmp_path: Path) -> None:
+    copy = tmp_path / "var"
+    copy.mkdir()
+    shutil.copytree(service.data_dir / "keys", copy / "keys")
+    with (
+        sqlite3.connect(service.data_dir / "clearmark.db") as source,
+        sqlite3.connect(copy / "clearmark.db") as target,
+    ):
+        source.backup(target)
+        target.execute("UPDATE works SET policy = 'notify' WHERE id = ?", [film.work_id])
+    source.close()
+    target.close()
+    ran = run_cli("ledger", "verify", "--json", environment=environment_of(copy))
+    assert ran.returncode == Exit.ERROR
+    problems = json.loads(ran.stdout)["problems"]
+    assert len(problems) == 1
+    assert film.work_id in problems[0]
+
+
+def test_the_command_runs_as_a_program_of_its_own(service: RunningService, clips: Clips) -> None:
+    ran = run_cli("verify", clips.unrelated, "--url", service.url, "--json", environment=service.environment)
+    assert _json(ran, Exit.NOT_VERIFIED)["integrity"]["state"] == "absent"
+    assert run_cli("chekc", environment=service.environment).returncode == Exit.USAGE
+
+
+def test_the_specification_printed_is_the_one_served(clearmark: Run, anyone: httpx.Client) -> None:
+    printed = _json(clearmark("openapi"))
+    assert printed == specification() == ok(anyone.get("/openapi.json"))
+
+
+def test_the_settings_in_force_are_told_without_passwords(clearmark: Run) -> None:
+    told = _json(clearmark("settings", "--json", CLEARMARK_BROKER_URL="redis://:hunter2@127.0.0.1:1/0"))
+    assert told["broker_url"] == "redis://***@127.0.0.1:1/0"
+    assert "hunter2" not in clearmark("settings").stdout
+
+
+def test_a_worker_of_its_own_needs_a_broker(clearmark: Run) -> None:
+    assert "CLEARMARK_BROKER_URL" in _one_line(clearmark("worker"))
+
+
+@pytest.mark.timeout(300)
+def test_the_demo_passes(tmp_path: Path) -> None:
+    """The whole story on real clips; it starts a service of its own."""
+    ran = run_cli("demo", "--json", environment=environment_of(tmp_path), timeout_s=280)
+    assert ran.returncode == Exit.OK, ran.stderr
+    told = json.loads(ran.stdout)
+    assert told["passed"], [step for step in told["steps"] if step["expected"] != step["actual"]]
+    assert len(told["steps"]) >= 10

@@ -1,0 +1,237 @@
+"""The service is killed, stopped, started twice and given a damaged index: what it acknowledged, it keeps."""
+
+import functools
+import json
+import random
+import signal
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests import media
+from tests.api.service import (
+    RunningService,
+    end,
+    environment_of,
+    errors_of,
+    finished,
+    ok,
+    run_cli,
+    send,
+    start_service,
+    until,
+)
+
+ROUNDS, THREADS, UPLOADS = 3, 4, 3
+SCOPES = ("works:write", "checks:write")
+
+
+@dataclass(slots=True)
+class House:
+    """A data folder whose service comes and goes."""
+
+    folder: Path
+    running: list[RunningService] = field(default_factory=list)
+
+    def start(self) -> RunningService:
+        self.running.append(start_service(self.folder / "var", self.folder / "stderr"))
+        return self.running[-1]
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[House]:
+    made = House(tmp_path)
+    yield made
+    for service in made.running:
+        end(service.process)
+    assert made.running
+    assert (errors := errors_of(made.running[-1])) == [], "\n".join(errors)
+
+
+@dataclass(slots=True)
+class Upload:
+    """One file that a holder wants in, sent under one key until it is acknowledged."""
+
+    work: str
+    path: Path
+    key: str = field(default_factory=lambda: str(uuid.uuid4()))
+    acknowledged: str | None = None
+
+    def attempt(self, client: httpx.Client) -> None:
+        with self.path.open("rb") as file:
+            headers = {"Idempotency-Key": self.key}
+            answer = client.post(f"/v1/works/{self.work}/assets", files={"file": file}, headers=headers)
+        asset = ok(answer, 202)["id"]
+        assert self.acknowledged in (None, asset), "the same request made two assets"
+        self.acknowledged = asset
+
+
+def _together(*doing: Callable[[], None]) -> list[threading.Thread]:
+    """Start them all. What they do ends when the service is gone; any other error fails the test."""
+
+    def run(act: Callable[[], None]) -> None:
+        try:
+            act()
+        except httpx.TransportError:
+            return
+
+    threads = [threading.Thread(target=run, args=(act,)) for act in doing]
+    for thread in threads:
+        thread.start()
+    return threads
+
+
+# An error in a thread of ours is an error of the test.
+@pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning")
+@pytest.mark.parametrize("seed", [20])
+def test_nothing_acknowledged_is_lost_or_doubled_by_kill_9(house: House, tmp_path: Path, seed: int) -> None:
+    chance = random.Random(seed)
+    service = house.start()
+    key = service.key("Studio", *SCOPES)
+    asker = service.key("Pipeline", *SCOPES)
+    clips = [media.moving_clip(tmp_path / f"{n}.mp4", seconds=2.4, seed=100 + n).read_bytes() for n in range(4)]
+    clips.append(media.filtered(tmp_path / "black.mp4", "color=black:s=64x48", seconds=3).read_bytes())
+    query = media.moving_clip(tmp_path / "query.mp4", seconds=3, seed=100)
+    with service.client(key) as client:
+        works = [
+            ok(client.post("/v1/works", json={"title": f"Work {n}", "kind": "clip"}), 201)["id"] for n in range(THREADS)
+        ]
+    uploads: list[Upload] = []
+    answered: dict[str, dict[str, Any]] = {}
+    kept: dict[str, dict[str, Any]] = {}
+    for number in range(ROUNDS):
+        fresh = []
+        for thread in range(THREADS):
+            for each in range(UPLOADS):
+                path = tmp_path / f"upload-{number}-{thread}-{each}.mp4"
+                # Bytes after the last box: another file of the same picture.
+                path.write_bytes(chance.choice(clips) + b"\0\0\0\x18free" + uuid.uuid4().bytes)
+                fresh.append(Upload(works[thread], path))
+        uploads += fresh
+
+        def send_all(mine: list[Upload], at: str = service.url) -> None:
+            with httpx.Client(base_url=at, headers={"Authorization": f"Bearer {key}"}, timeout=30) as client:
+                for upload in mine:
+                    upload.attempt(client)
+
+        def ask(at: str = service.url) -> None:
+            with httpx.Client(base_url=at, headers={"Authorization": f"Bearer {asker}"}, timeout=30) as client:
+                while True:
+                    answer = send(client, "/v1/checks", query)
+                    if answer.status_code == 200:
+                        answered[answer.json()["id"]] = answer.json()
+
+        with service.client(asker) as client:
+            found = ok(send(client, "/v1/checks", query))
+            answered[found["id"]] = found
+        waiting = [
+            [upload for upload in uploads if upload.acknowledged is None][start::THREADS] for start in range(THREADS)
+        ]
+        threads = _together(ask, *(functools.partial(send_all, mine) for mine in waiting))
+        enough = chance.randrange(1, len(fresh) // 2)
+        until(functools.partial(_acknowledged, fresh, enough))
+        time.sleep(chance.uniform(0, 0.02))
+        service.kill()
+        for joined in threads:
+            joined.join(timeout=40)
+            assert not joined.is_alive()
+        service = house.start()
+        with service.client(asker) as client:
+            kept = {check: ok(client.get(f"/v1/checks/{check}")) for check in answered}
+        assert kept == answered, "a verdict was given and is another one now"
+
+    acknowledged = [upload for upload in uploads if upload.acknowledged]
+    assert 0 < len(acknowledged) < len(uploads), "no kill came between two uploads: nothing was tried"
+    with service.client(key) as client:
+        for upload in uploads:
+            upload.attempt(client)  # those acknowledged must be known, the others must be taken now
+        ids = [str(upload.acknowledged) for upload in uploads]
+        assert len(set(ids)) == len(uploads)
+        for upload in uploads:
+            asset = finished(client, f"/v1/assets/{upload.acknowledged}", timeout_s=90)
+            assert asset["work_id"] == upload.work
+            assert (asset["status"], asset["reason"]) in (("indexed", None), ("rejected", "black"))
+        listed = [asset for work in works for asset in ok(client.get(f"/v1/works/{work}"))["assets"]]
+        assert sorted(listed) == sorted(ids)
+        rows = until(lambda: _caught_up(client))
+    rebuilt = service.cli("index", "rebuild", "--json")
+    assert json.loads(rebuilt.stdout)["rows"] == rows, "the index is not what the database says"
+    proved = service.cli("ledger", "verify", "--json")
+    assert (proved.returncode, json.loads(proved.stdout)["problems"]) == (0, [])
+
+
+def _acknowledged(uploads: list[Upload], enough: int) -> bool:
+    return sum(upload.acknowledged is not None for upload in uploads) >= enough
+
+
+def _caught_up(client: httpx.Client) -> dict[str, int] | None:
+    index = ok(client.get("/readyz"))["index"]
+    rows: dict[str, int] = index["rows"]
+    return rows if index["sequence"] == index["head"] else None
+
+
+def test_sigterm_stops_it_cleanly_and_work_in_hand_goes_on_later(house: House, tmp_path: Path) -> None:
+    long = media.filtered(tmp_path / "long.mp4", "testsrc2=s=640x360:r=25", seconds=100)
+    service = house.start()
+    with service.client(service.key("Pipeline", *SCOPES)) as client:
+        accepted = ok(send(client, "/v1/checks", long), 202)
+        until(lambda: ok(client.get(f"/v1/checks/{accepted['id']}"))["status"] == "processing")
+        key = client.headers
+    began = time.monotonic()
+    assert service.stop() == 0
+    assert time.monotonic() - began < 10
+    with httpx.Client(base_url=house.start().url, headers=key, timeout=30) as client:
+        assert finished(client, f"/v1/checks/{accepted['id']}")["verdict"] == "clear"
+
+
+def test_a_second_service_on_the_same_folder_is_refused_in_one_line(house: House) -> None:
+    service = house.start()
+    second = run_cli("serve", "--port", "0", environment=service.environment)
+    assert (second.returncode, second.stdout) == (1, "")
+    assert len(second.stderr.strip().splitlines()) == 1, second.stderr
+    assert "CLEARMARK_DATA_DIR" in second.stderr
+    assert "Traceback" not in second.stderr
+    with service.client() as client:
+        assert client.get("/readyz").status_code == 200
+    service.process.send_signal(signal.SIGINT)
+    assert service.process.wait(timeout=10) == 0, "Ctrl-C stops it as cleanly"
+
+
+def test_a_wrong_setting_is_refused_in_one_line(tmp_path: Path) -> None:
+    for name, value in (("port", "many"), ("env", "production"), ("time_zone", "Mars/Base")):
+        ran = run_cli("serve", environment=environment_of(tmp_path / "var", {name: value}))
+        assert (ran.returncode, ran.stdout) == (1, ""), name
+        assert len(ran.stderr.strip().splitlines()) == 1, ran.stderr
+        assert f"CLEARMARK_{name.upper()}" in ran.stderr or name == "env"
+
+
+def test_a_damaged_index_is_built_anew_from_the_database(house: House, tmp_path: Path) -> None:
+    service = house.start()
+    clip = media.clip_with_sound(tmp_path / "film.mp4", seconds=5, seed=51)
+    with service.client(service.key("Studio", *SCOPES)) as studio:
+        work = ok(studio.post("/v1/works", json={"title": "Film", "kind": "film", "policy": "block"}), 201)["id"]
+        asset = ok(send(studio, f"/v1/works/{work}/assets", clip), 202)["id"]
+        assert finished(studio, f"/v1/assets/{asset}")["status"] == "indexed"
+    asker = service.key("Pipeline", *SCOPES)
+    assert service.stop() == 0
+    snapshot = service.data_dir / "index.snapshot"
+    whole = snapshot.read_bytes()
+    flipped = bytearray(whole)
+    flipped[-20] ^= 0xFF
+    for damaged in (bytes(flipped), whole[: len(whole) // 2]):
+        snapshot.write_bytes(damaged)
+        service = house.start()
+        with service.client(asker) as client:
+            assert any("rebuilt" in line for line in ok(client.get("/readyz"))["degraded"])
+            found = ok(send(client, "/v1/checks", clip))
+        assert found["verdict"] == "block"
+        assert service.stop() == 0
+        status = json.loads(service.cli("index", "status", "--json").stdout)
+        assert status["snapshot"] == status["head"], "a sound one is written when it stops"
