@@ -1,6 +1,6 @@
 """The embedded engine: FAISS binary indexes in this process. The only file that imports faiss.
 
-A flat index scans everything: exact, removes at once, and costs one nanosecond a row (ADR 0004).
+A flat index scans everything: exact, removes at once, and costs one to two nanoseconds a row (ADR 0004).
 One lock is enough: FAISS releases the interpreter and spreads one search over its own threads.
 """
 

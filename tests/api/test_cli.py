@@ -24,7 +24,7 @@ from fingerprinting.document import from_document
 from registry.domain.checkpoint import open_checkpoint
 from tests import media
 from tests.api.conftest import HOLDER_SCOPES, Clips, Registered
-from tests.api.service import RunningService, environment_of, ok, run_cli
+from tests.api.service import RunningService, environment_of, ok, problem, run_cli
 
 type Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -209,7 +209,10 @@ def test_a_key_is_shown_once_and_kept_by_its_hash_alone(clearmark: Run, service:
     assert made["key"].encode() not in stored
     assert made["key"].rpartition("_")[2].encode() not in stored
     assert made["key"] not in service.log.read_text()
-    assert _json(clearmark("keys", "revoke", made["id"], "--json")) == {"id": made["id"], "revoked": True}
+    with service.client(made["key"]) as client:
+        assert client.get("/v1/works").status_code == 200
+        assert _json(clearmark("keys", "revoke", made["id"], "--json")) == {"id": made["id"], "revoked": True}
+        problem(client.get("/v1/works"), 401, "unauthorized")
     _one_line(clearmark("keys", "revoke", "key_0"))
     _one_line(clearmark("webhooks", "set", "--holder", "Unheard of", "--target", "https://example.org/", "--json"))
     _one_line(clearmark("webhooks", "set", "--holder", "Keys", "--target", "ftp://example.org/", "--json"))
