@@ -105,6 +105,7 @@ def start_service(data_dir: Path, log: Path, **settings: object) -> RunningServi
     command = [sys.executable, "-m", "api.cli", "serve", "--port", "0"]
     with log.open("ab") as errors:
         process = subprocess.Popen(command, cwd=REPOSITORY, env=environment, stdout=subprocess.PIPE, stderr=errors)
+    _watch(process)
     try:
         assert process.stdout is not None
         line = process.stdout.readline().decode()
@@ -119,8 +120,21 @@ def start_service(data_dir: Path, log: Path, **settings: object) -> RunningServi
     return service
 
 
+_watchers: dict[int, subprocess.Popen[bytes]] = {}
+
+
+def _watch(process: subprocess.Popen[bytes]) -> None:
+    """Let a process end with the tests, however those end: the kernel closes the pipe that the watcher reads."""
+    script = 'read -r over || kill -9 "$1"'
+    _watchers[process.pid] = subprocess.Popen(
+        ["/bin/sh", "-c", script, "watcher", str(process.pid)], stdin=subprocess.PIPE, start_new_session=True
+    )
+
+
 def end(process: subprocess.Popen[bytes]) -> None:
     """Whatever happened to it, the process is gone afterwards."""
+    if watcher := _watchers.pop(process.pid, None):
+        watcher.communicate(b"over\n")
     if process.poll() is None:
         process.terminate()
         with suppress(subprocess.TimeoutExpired):
