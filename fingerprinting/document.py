@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 
 from fingerprinting.errors import BadDocument
-from fingerprinting.model import VECTOR_BYTES, Algorithm, Descriptors, Fingerprint
-from fingerprinting.traits import TRAITS
+from fingerprinting.layout import LAYOUTS, places
+from fingerprinting.model import Algorithm, Descriptors, Fingerprint
 
 FORMAT = "clearmark-fingerprint-1"
 MAX_DURATION_S = 24 * 3600.0
 _MAX_ROWS = 2_000_000
-# Whole milliseconds are half a millisecond off at most: 0.008 of a step of 62.5 ms.
-_OFF_GRID = 0.02
+# Whole milliseconds are half a millisecond off at most: 0.022 of the shortest step, of 23 ms.
+_OFF_GRID = 0.03
 
 
 def to_document(fingerprint: Fingerprint) -> dict[str, Any]:
@@ -48,8 +48,8 @@ def from_document(document: object) -> Fingerprint:
     if body["format"] != FORMAT:
         raise BadDocument(path="$.format", problem=f"must be {FORMAT!r}: make the document with this version")
     duration_s = body["duration_s"]
-    if isinstance(duration_s, bool) or not isinstance(duration_s, int | float) or not 0 < duration_s <= MAX_DURATION_S:
-        raise BadDocument(path="$.duration_s", problem=f"must be a number over 0 and at most {MAX_DURATION_S:.0f}")
+    if isinstance(duration_s, bool) or not isinstance(duration_s, int | float) or not 0 <= duration_s <= MAX_DURATION_S:
+        raise BadDocument(path="$.duration_s", problem=f"must be a number from 0, an image, to {MAX_DURATION_S:.0f}")
     parts = body["descriptors"]
     if not isinstance(parts, list) or not 0 < len(parts) <= len(Algorithm):
         raise BadDocument(path="$.descriptors", problem=f"must be a list of 1 to {len(Algorithm)} entries")
@@ -69,7 +69,7 @@ def times_to_bytes(descriptors: Descriptors) -> bytes:
 def descriptors_from_bytes(algorithm: Algorithm, times_ms: bytes, vectors: bytes) -> Descriptors:
     """Undo `times_to_bytes` and `vectors.tobytes()`; ValueError when they do not fit each other."""
     times = np.frombuffer(times_ms, "<u4").astype(np.float64) / 1000
-    rows = np.frombuffer(vectors, np.uint8).reshape(-1, VECTOR_BYTES)
+    rows = np.frombuffer(vectors, np.uint8).reshape(-1, algorithm.row_bytes)
     return Descriptors(algorithm=algorithm, times_s=times, vectors=rows)
 
 
@@ -80,20 +80,26 @@ def _descriptors(part: object, path: str, duration_s: float) -> Descriptors:
     except ValueError:
         known = ", ".join(Algorithm)
         raise BadDocument(path=f"{path}.algorithm", problem=f"must be one of: {known}") from None
+    row_bytes = algorithm.row_bytes
     times, vectors = _bytes(body["times_ms"], f"{path}.times_ms"), _bytes(body["vectors"], f"{path}.vectors")
-    if len(times) % 4 or len(times) // 4 > _MAX_ROWS or len(vectors) != len(times) // 4 * VECTOR_BYTES:
-        problem = f"must hold 4 bytes of time and {VECTOR_BYTES} bytes of vector for each row, at most {_MAX_ROWS} rows"
+    if len(times) % 4 or len(times) // 4 > _MAX_ROWS or len(vectors) != len(times) // 4 * row_bytes:
+        problem = f"must hold 4 bytes of time and {row_bytes} bytes of vector for each row, at most {_MAX_ROWS} rows"
         raise BadDocument(path=path, problem=problem)
     found = descriptors_from_bytes(algorithm, times, vectors)
-    if len(found) and (np.any(np.diff(found.times_s) <= 0) or found.times_s[-1] > duration_s + 1):
+    latest_s = duration_s + 1 if duration_s else 0.0
+    if len(found) and (np.any(np.diff(found.times_s) < 0) or found.times_s[-1] > latest_s):
         raise BadDocument(path=f"{path}.times_ms", problem="must ascend and end within the duration")
-    traits = TRAITS[algorithm]
-    ticks = (found.times_s - traits.first_s) / traits.query_step_s
+    layout = LAYOUTS[algorithm]
+    ticks = (found.times_s - layout.first_s) / layout.query_step_s
     if len(found) and (ticks.min() < -_OFF_GRID or np.abs(ticks - ticks.round()).max() > _OFF_GRID):
         problem = (
-            f"must lie on the algorithm's grid: {traits.first_s:.3f} s and every {traits.query_step_s:.4f} s after"
+            f"must lie on the algorithm's grid: {layout.first_s:.3f} s and every {layout.query_step_s:.4f} s after"
         )
         raise BadDocument(path=f"{path}.times_ms", problem=problem)
+    if len(found) and places(ticks.round()).max() >= layout.rows_a_time:
+        raise BadDocument(path=f"{path}.times_ms", problem=f"may name one time {layout.rows_a_time} times at most")
+    if len(found) and found.vectors[:, 0].max() >= layout.first_bytes:
+        raise BadDocument(path=f"{path}.vectors", problem=f"a row's first byte must be below {layout.first_bytes}")
     return found
 
 

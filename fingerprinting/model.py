@@ -1,7 +1,7 @@
 """The values of fingerprinting: what a file is, what it looks and sounds like, where it matches.
 
-Every descriptor of every algorithm is a row of 256 bits with a time, so that one index type and
-one alignment serve picture and sound. An algorithm has a version: changed output is a new name.
+Every descriptor of every algorithm is a row of bytes with a time, so that storing, sending and
+removing are the same for all. An algorithm has a version: changed output is a new name.
 """
 
 from dataclasses import dataclass
@@ -10,9 +10,6 @@ from typing import NewType
 
 import numpy as np
 import numpy.typing as npt
-
-VECTOR_BITS = 256
-VECTOR_BYTES = VECTOR_BITS // 8
 
 Vectors = npt.NDArray[np.uint8]
 Times = npt.NDArray[np.float64]
@@ -30,16 +27,31 @@ class Algorithm(StrEnum):
     """Versioned descriptors. Stored and sent to others: values are never renamed."""
 
     VIDEO_PHASH_V1 = "video-phash-v1"
+    VIDEO_SSCD_V1 = "video-sscd-v1"
     AUDIO_CHROMAPRINT_V1 = "audio-chromaprint-v1"
+    AUDIO_LANDMARK_V1 = "audio-landmark-v1"
 
     @property
     def modality(self) -> Modality:
         return Modality(self.value.partition("-")[0])
 
+    @property
+    def row_bytes(self) -> int:
+        """The width of a row of `Descriptors.vectors`; each algorithm's module says what is in it."""
+        return _ROW_BYTES[self]
+
+
+_ROW_BYTES = {
+    Algorithm.VIDEO_PHASH_V1: 32,
+    Algorithm.VIDEO_SSCD_V1: 512,
+    Algorithm.AUDIO_CHROMAPRINT_V1: 32,
+    Algorithm.AUDIO_LANDMARK_V1: 2,
+}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MediaInfo:
-    """What the container says of itself; `duration_s` is None where it says nothing."""
+    """What the container says of itself; `duration_s` is None where it says nothing, `is_still` for an image."""
 
     container: str
     duration_s: float | None
@@ -47,6 +59,7 @@ class MediaInfo:
     height: int | None
     video_tracks: int
     audio_tracks: int
+    is_still: bool = False
 
     @property
     def has_video(self) -> bool:
@@ -62,10 +75,10 @@ class Descriptors:
     """What one algorithm says of one file.
 
     Attributes:
-        times_s: float64 (n,), ascending, seconds from the start of the file; the middle of what
-            each vector describes.
-        vectors: uint8 (n, 32): 256 bits a row. Rows without information (blank picture,
-            silence) are left out rather than kept, so they can never match.
+        times_s: float64 (n,), never descending, seconds from the start of the file; the middle of what
+            each row describes. Some algorithms have several rows of one time.
+        vectors: uint8 (n, algorithm.row_bytes). Rows without information (blank picture, silence)
+            are left out rather than kept, so they can never match.
     """
 
     algorithm: Algorithm
@@ -73,8 +86,9 @@ class Descriptors:
     vectors: Vectors
 
     def __post_init__(self) -> None:
-        if self.vectors.dtype != np.uint8 or self.vectors.shape != (len(self.times_s), VECTOR_BYTES):
-            raise ValueError(f"vectors must be uint8 ({len(self.times_s)}, {VECTOR_BYTES})")
+        expected = (len(self.times_s), self.algorithm.row_bytes)
+        if self.vectors.dtype != np.uint8 or self.vectors.shape != expected:
+            raise ValueError(f"vectors must be uint8 {expected}")
 
     def __len__(self) -> int:
         return len(self.times_s)
@@ -82,10 +96,14 @@ class Descriptors:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fingerprint:
-    """The versioned descriptors of one file; `duration_s` is what was decoded, not claimed."""
+    """The versioned descriptors of one file; `duration_s` is what was decoded, not claimed; 0 for a still image."""
 
     duration_s: float
     descriptors: tuple[Descriptors, ...]
+
+    @property
+    def is_still(self) -> bool:
+        return self.duration_s == 0
 
     def of(self, algorithm: Algorithm) -> Descriptors | None:
         return next((d for d in self.descriptors if d.algorithm is algorithm), None)
@@ -93,7 +111,11 @@ class Fingerprint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Segment:
-    """One stretch of a query that copies a reference; both intervals are [start, end), seconds."""
+    """One stretch of a query that copies a reference; both intervals are [start, end), seconds.
+
+    `confirmed` is False where the two are alike but nothing tells a copy from, say, another take of the
+    same scene: that is for a person to look at.
+    """
 
     item: ItemNumber
     algorithm: Algorithm
@@ -102,6 +124,7 @@ class Segment:
     reference_start_s: float
     reference_end_s: float
     score_0_1: float
+    confirmed: bool = True
 
     @property
     def query_length_s(self) -> float:

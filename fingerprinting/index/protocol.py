@@ -1,12 +1,14 @@
 """What every index does, whatever engine is behind it.
 
 An index is a cache of the database: it can always be rebuilt, so it never decides what is true. It
-holds rows of 256 bits, each with the number of its item and its time; it answers which rows lie
-near a query row. It knows nothing of works, holders or verdicts.
+knows nothing of works, holders or verdicts. A vector index holds codes, rows of bits, each with the
+number of its item and its time, and answers which lie near a query's; the landmark index
+(`fingerprinting.index.landmarks`) is asked otherwise, and kept the same way.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -34,8 +36,12 @@ class Hits:
         return len(self.query_rows)
 
 
+# A dump: arrays by name, C-contiguous, of integers, floats or truth values.
+type Arrays = Mapping[str, npt.NDArray[Any]]
+
+
 class FingerprintIndex(Protocol):
-    """Nearest rows of 256 bits. Safe for use by several threads."""
+    """The rows of one algorithm, by item. Safe for use by several threads."""
 
     @property
     def size(self) -> int:
@@ -47,21 +53,29 @@ class FingerprintIndex(Protocol):
     def remove(self, item: ItemNumber) -> int:
         """Remove an item's rows; no later search sees them. Returns how many there were."""
 
+    def items(self) -> set[ItemNumber]:
+        """Numbers of all items that have rows here."""
+
+    def dump(self) -> Arrays:
+        """Everything held, for `load` of the same class; what is added or removed later does not change it."""
+
+    def load(self, arrays: Arrays) -> None:
+        """Replace everything held, by arrays that may be read-only and shared.
+
+        Raises:
+            ValueError: this is no dump of this class and algorithm; what was held still is.
+        """
+
+
+class VectorIndex(FingerprintIndex, Protocol):
+    """Nearest codes: what `Traits.codes` makes of an algorithm's rows."""
+
     def search(self, queries: Vectors, *, radius_bits: int, limit: int) -> Hits:
         """For each query row, its nearest rows, at most `limit`, none farther than `radius_bits`.
 
         Args:
-            queries: uint8 (n, 32).
+            queries: uint8 (n, algorithm.row_bytes), rows as descriptors have them.
         """
-
-    def items(self) -> set[ItemNumber]:
-        """Numbers of all items that have rows here."""
-
-    def dump(self) -> bytes:
-        """Everything held, for `load` of the same class."""
-
-    def load(self, data: bytes) -> None:
-        """Replace everything held. Raises ValueError when `data` is not a dump."""
 
 
 # A row's identity packs its item and its time: 31 bits of item number, 32 bits of milliseconds (49 days).
@@ -81,9 +95,17 @@ def id_range(item: ItemNumber) -> tuple[int, int]:
     return item << _MS_BITS, (item + 1) << _MS_BITS
 
 
-def hits_of(query_rows: npt.NDArray[np.int64], ids: npt.NDArray[np.int64], distances: npt.NDArray[np.int32]) -> Hits:
-    """Unpack identities and put hits in their order."""
+def hits_of(
+    query_rows: npt.NDArray[np.int64],
+    ids: npt.NDArray[np.int64],
+    distances: npt.NDArray[np.int32],
+    *,
+    limit: int,
+) -> Hits:
+    """Unpack identities and put hits in their order, the first `limit` of each query row."""
     order = np.lexsort((ids, distances, query_rows))
+    sorted_rows = query_rows[order]
+    order = order[np.arange(len(order)) - np.searchsorted(sorted_rows, sorted_rows) < limit]
     ids = ids[order]
     return Hits(
         query_rows=query_rows[order],

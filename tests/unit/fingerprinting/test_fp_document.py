@@ -22,6 +22,9 @@ from fingerprinting.document import (
 )
 from fingerprinting.errors import BadDocument
 from fingerprinting.index.exact import ExactIndex
+from fingerprinting.index.landmarks import LandmarkIndex
+from fingerprinting.index.protocol import FingerprintIndex
+from fingerprinting.layout import LAYOUTS
 from fingerprinting.match import Reference, find_copies
 from fingerprinting.model import Algorithm, Descriptors, Fingerprint, ItemNumber
 from fingerprinting.traits import TRAITS
@@ -31,19 +34,21 @@ type Json = dict[str, Any]
 
 def on_grid(algorithm: Algorithm, ticks: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
     """Times where the algorithm's rows can stand, in whole milliseconds as a document has them."""
-    traits = TRAITS[algorithm]
-    return (traits.first_s + ticks * traits.query_step_s).round(3).astype(np.float64)
+    layout = LAYOUTS[algorithm]
+    return (layout.first_s + ticks * layout.query_step_s).round(3).astype(np.float64)
 
 
 def fingerprint(*, seed: int = 1, rows: int = 60, algorithms: tuple[Algorithm, ...] = tuple(Algorithm)) -> Fingerprint:
     random = np.random.default_rng(seed)
     return Fingerprint(
-        duration_s=rows + 2.0,
+        duration_s=2 * rows + 4.0,
         descriptors=tuple(
             Descriptors(
                 algorithm=algorithm,
                 times_s=on_grid(algorithm, np.sort(random.choice(rows * 4, rows, replace=False))),
-                vectors=random.integers(0, 256, (rows, 32)).astype(np.uint8),
+                vectors=random.integers(0, LAYOUTS[algorithm].first_bytes, (rows, algorithm.row_bytes)).astype(
+                    np.uint8
+                ),
             )
             for algorithm in algorithms
         ),
@@ -106,7 +111,7 @@ MALFORMED: dict[str, tuple[Callable[[Json], object], str]] = {
     "a format that is no text": (lambda d: d.update(format=["clearmark-fingerprint-1"]), "$.format"),
     "no duration": (lambda d: d.pop("duration_s"), "$"),
     "one key too many": (lambda d: d.update(comment=""), "$"),
-    "no length": (lambda d: d.update(duration_s=0), "$.duration_s"),
+    "an image with a second moment": (lambda d: d.update(duration_s=0), "$.descriptors[0].times_ms"),
     "a negative length": (lambda d: d.update(duration_s=-1.0), "$.duration_s"),
     "no number": (lambda d: d.update(duration_s=math.nan), "$.duration_s"),
     "endless": (lambda d: d.update(duration_s=math.inf), "$.duration_s"),
@@ -129,10 +134,10 @@ MALFORMED: dict[str, tuple[Callable[[Json], object], str]] = {
     "half a time": (first(times_ms="AAA="), "$.descriptors[0]"),
     "fewer vectors than times": (packed(0, 250, rows=1), "$.descriptors[0]"),
     "more vectors than times": (packed(0, 250, rows=3), "$.descriptors[0]"),
-    "times that stand still": (packed(250, 250), "$.descriptors[0].times_ms"),
+    "times that stand still": (packed(250, 250, 250), "$.descriptors[0].times_ms"),
     "times that go back": (packed(500, 250), "$.descriptors[0].times_ms"),
-    "times past the end": (packed(0, 70_000), "$.descriptors[0].times_ms"),
-    "only empty descriptors": (lambda d: (packed()(d), d["descriptors"].pop()), "$.descriptors"),
+    "times past the end": (packed(0, 140_000), "$.descriptors[0].times_ms"),
+    "only empty descriptors": (lambda d: (packed()(d), d["descriptors"].__delitem__(slice(1, None))), "$.descriptors"),
 }
 
 
@@ -189,11 +194,12 @@ def mutated(draw: st.DrawFn) -> object:
 
 def assert_usable(found: Fingerprint) -> None:
     """Whatever was accepted can stand in an index, be searched for and be aligned."""
-    indexes = {algorithm: ExactIndex() for algorithm in Algorithm}
+    indexes: dict[Algorithm, FingerprintIndex] = {algorithm: ExactIndex(algorithm) for algorithm in TRAITS}
+    indexes[Algorithm.AUDIO_LANDMARK_V1] = LandmarkIndex()
     for descriptors in found.descriptors:
         indexes[descriptors.algorithm].add(ItemNumber(1), descriptors)
     for segment in find_copies(found, indexes, reference_of=lambda n: Reference(item=n, fingerprint=found)):
-        assert segment.query_length_s > 0
+        assert segment.query_length_s > 0 or found.is_still
         assert 0 <= segment.score_0_1 <= 1
 
 
@@ -222,8 +228,8 @@ def test_no_value_whatever_breaks_the_reader(document: object) -> None:
 @pytest.mark.parametrize("algorithm", list(Algorithm))
 def test_rows_off_the_algorithms_grid_are_refused(algorithm: Algorithm) -> None:
     """Alignment puts rows on that grid: rows between would be put where they are not."""
-    rows = np.random.default_rng(5).integers(0, 256, (6, 32)).astype(np.uint8)
-    askew = Descriptors(algorithm=algorithm, times_s=2 + np.arange(6) / 10, vectors=rows)
+    rows = np.random.default_rng(5).integers(0, 256, (6, algorithm.row_bytes)).astype(np.uint8)
+    askew = Descriptors(algorithm=algorithm, times_s=2.011 + np.arange(6) / 10, vectors=rows)
     with pytest.raises(BadDocument, match="grid") as refused:
         from_document(to_document(Fingerprint(duration_s=3.0, descriptors=(askew,))))
     assert refused.value.path == "$.descriptors[0].times_ms"
@@ -231,11 +237,35 @@ def test_rows_off_the_algorithms_grid_are_refused(algorithm: Algorithm) -> None:
 
 def test_rows_before_an_algorithm_can_have_any_are_refused() -> None:
     """Chromaprint's first row describes nearly four seconds: none can stand at 0.07 s."""
-    traits = TRAITS[Algorithm.AUDIO_CHROMAPRINT_V1]
+    layout = LAYOUTS[Algorithm.AUDIO_CHROMAPRINT_V1]
     early = Descriptors(
         algorithm=Algorithm.AUDIO_CHROMAPRINT_V1,
-        times_s=np.array([traits.first_s - 14 * traits.step_s]),
+        times_s=np.array([layout.first_s - 14 * layout.step_s]),
         vectors=np.zeros((1, 32), np.uint8),
     )
     with pytest.raises(BadDocument, match="grid"):
         from_document(to_document(Fingerprint(duration_s=9.0, descriptors=(early,))))
+
+
+@pytest.mark.parametrize("algorithm", [a for a in Algorithm if LAYOUTS[a].rows_a_time > 1])
+def test_one_moment_has_no_more_rows_than_its_algorithm_gives_it(algorithm: Algorithm) -> None:
+    most = LAYOUTS[algorithm].rows_a_time
+    for count in (most, most + 1):
+        crowd = Descriptors(
+            algorithm=algorithm,
+            times_s=np.full(count, LAYOUTS[algorithm].first_s),
+            vectors=np.zeros((count, algorithm.row_bytes), np.uint8),
+        )
+        document = to_document(Fingerprint(duration_s=3.0, descriptors=(crowd,)))
+        if count == most:
+            assert len(from_document(document).descriptors[0]) == most
+        else:
+            with pytest.raises(BadDocument, match=f"{most} times"):
+                from_document(document)
+
+
+def test_an_image_travels_as_a_fingerprint_without_length() -> None:
+    image = Descriptors(
+        algorithm=Algorithm.VIDEO_PHASH_V1, times_s=np.zeros(1), vectors=np.arange(32, dtype=np.uint8)[None]
+    )
+    assert from_document(to_document(Fingerprint(duration_s=0.0, descriptors=(image,)))).is_still

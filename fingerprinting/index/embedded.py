@@ -1,0 +1,10 @@
+"""The embedded engines: which index each algorithm has in this process."""
+
+from fingerprinting.index.faiss_index import FaissIndex
+from fingerprinting.index.landmarks import LandmarkIndex
+from fingerprinting.index.protocol import FingerprintIndex
+from fingerprinting.model import Algorithm
+
+
+def embedded_index(algorithm: Algorithm) -> FingerprintIndex:
+    return LandmarkIndex() if algorithm is Algorithm.AUDIO_LANDMARK_V1 else FaissIndex(algorithm)
