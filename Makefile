@@ -1,7 +1,7 @@
 # Each target sets up what it needs, once. GNU make 3.81 and a POSIX shell are enough.
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo serve test lint bench lock clean installed-run installed-dev
+.PHONY: help setup demo serve test lint bench lock clean installed-run installed-dev installed-bench
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' Makefile
@@ -25,17 +25,19 @@ lint: installed-dev ## Check style, types, the direction of imports and the decl
 	.venv/bin/lint-imports
 	.venv/bin/deptry .
 
-bench: installed-dev ## Measure accuracy and speed
-	@.venv/bin/python -m benchmarks
+bench: installed-bench ## Measure accuracy and speed, also of other systems, on a sample
+	@.venv/bin/python -m benchmarks --quick
 
 COMPILE = .uv/bin/uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url
-# arcade is here for the media in its wheel; what its code needs has no wheels for some machines.
-SAMPLES = --extra samples --no-emit-package pyglet --no-emit-package pymunk --no-emit-package pytiled-parser
+# What `make demo` and `make test` need; arcade is here for the media in its wheel; what its code needs has no wheels for some machines.
+EXTRAS = --extra neural --extra samples --no-emit-package pyglet --no-emit-package pymunk --no-emit-package pytiled-parser
 
 lock: ## Write the lock files again from pyproject.toml, keeping every version that still fits
 	@sh scripts/setup uv
-	$(COMPILE) pyproject.toml --python-version 3.12 $(SAMPLES) --group dev -o requirements/dev.lock
-	$(COMPILE) pyproject.toml --python-version 3.12 $(SAMPLES) --group build -o requirements/run.lock
+	$(COMPILE) pyproject.toml --python-version 3.12 $(EXTRAS) --group dev -o requirements/dev.lock
+	$(COMPILE) pyproject.toml --python-version 3.12 $(EXTRAS) --group build -o requirements/run.lock
+	$(COMPILE) pyproject.toml --python-version 3.12 $(EXTRAS) --group bench -c requirements/dev.lock -o requirements/bench.lock
+	$(COMPILE) requirements/bench-source.in --python-version 3.12 -o requirements/bench-source.lock
 
 clean: ## Remove what make installed or built, never the service's data
 	rm -rf .venv .uv build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
@@ -46,3 +48,6 @@ installed-run:
 
 installed-dev:
 	@sh scripts/setup dev
+
+installed-bench:
+	@sh scripts/setup bench

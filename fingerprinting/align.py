@@ -15,22 +15,21 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from fingerprinting.model import VECTOR_BITS, VECTOR_BYTES, Descriptors
-from fingerprinting.traits import Traits
+from fingerprinting.grid import Floats, Gains, Grid, Side, Ticks, likeness
+from fingerprinting.traits import Measure, Traits
 
 # Speeds from half to double, 3 % apart: half a step of error drifts by 0.15 s in 10 s. Unchanged speed
 # comes first and wins unless another explains clearly more: a still scene fits any speed.
 _OTHER_SLOPES = 2.0 ** (np.array([k for k in range(-24, 25) if k]) / 24)
 _OTHER_SPEED_FACTOR = 1.3
 _MAX_SEGMENTS = 32
+# Ticks of a query aligned at once: all products of embeddings of ten minutes with a film's fill 140 MB.
+_LONGEST_PART = {Measure.HAMMING: 1 << 30, Measure.ANGLE: 1200}
 # Pairs compared at once: bounds memory to about 60 MB.
 _PAIRS_AT_ONCE = 1 << 19
 # Up to this many pairs every offset is tried, beyond it those that the index hits propose.
 _EXHAUSTIVE_PAIRS = 2_000_000
 _PROPOSALS = 24
-
-Floats = npt.NDArray[np.float64]
-Gains = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,14 +44,6 @@ class Alignment:
     agreement_0_1: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Side:
-    """One file's descriptors and its whole length."""
-
-    descriptors: Descriptors
-    duration_s: float
-
-
 def align(query: Side, reference: Side, traits: Traits, *, pairs_s: Floats) -> list[Alignment]:
     """Find the segments in which `query` copies `reference`, longest first; empty when nothing lines up.
 
@@ -60,49 +51,20 @@ def align(query: Side, reference: Side, traits: Traits, *, pairs_s: Floats) -> l
         pairs_s: float64 (n, 2), times (query, reference) of near pairs that the index found; they
             propose lines where trying all would take too long.
     """
-    search = _Search(_Grid.of(query, traits, traits.query_step_s), _Grid.of(reference, traits, traits.step_s), traits)
+    ours, theirs = Grid.of(query, traits, traits.query_step_s), Grid.of(reference, traits, traits.step_s)
     found: list[Alignment] = []
-    while len(found) < _MAX_SEGMENTS:
-        run = search.best_run(pairs_s)
-        if run is None or run.gain < traits.min_gain:
-            break
-        alignment = search.alignment(run, query.duration_s, reference.duration_s)
-        search.close(alignment)
-        found.append(alignment)
+    for part in ours.parts(_LONGEST_PART[traits.measure]):
+        end_s = part.first_s + len(part) * part.step_s
+        pairs_here_s = pairs_s[(pairs_s[:, 0] >= part.first_s) & (pairs_s[:, 0] < end_s)]
+        search = _Search(part, theirs, traits)
+        while len(pairs_here_s) and len(found) < _MAX_SEGMENTS:
+            run = search.best_run(pairs_here_s)
+            if run is None or run.gain < traits.min_gain:
+                break
+            alignment = search.alignment(run, query.duration_s, reference.duration_s)
+            search.close(alignment)
+            found.append(alignment)
     return _merged(found, traits.step_s)
-
-
-@dataclass(frozen=True, slots=True)
-class _Grid:
-    """Descriptors on a regular time line: row i at first_s + i * step_s; absent rows carry no weight."""
-
-    first_s: float
-    step_s: float
-    words: npt.NDArray[np.uint64]
-    present: npt.NDArray[np.bool_]
-    weight: Gains
-
-    @classmethod
-    def of(cls, side: Side, traits: Traits, step_s: float) -> "_Grid":
-        times_s = side.descriptors.times_s
-        rows = np.round((times_s - traits.first_s) / step_s).astype(np.int64)
-        # The last row stands as far before the end as the first one after the start, at least a step.
-        spanned_s = side.duration_s - traits.first_s - max(traits.first_s, step_s)
-        size = max(round(spanned_s / step_s), int(rows.max(initial=-1)), 0) + 1
-        words = np.zeros((size, VECTOR_BYTES // 8), np.uint64)
-        present = np.zeros(size, bool)
-        words[rows] = np.ascontiguousarray(side.descriptors.vectors).view(np.uint64)
-        present[rows] = True
-        weight = np.zeros(size, np.float32)
-        weight[rows] = traits.weigh(side.descriptors.vectors)
-        return cls(traits.first_s, step_s, words, present, weight)
-
-    def __len__(self) -> int:
-        return len(self.words)
-
-    @property
-    def times_s(self) -> Floats:
-        return (self.first_s + np.arange(len(self)) * self.step_s).astype(np.float64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,12 +78,18 @@ class _Run:
     offset_s: float
     agreement: float
 
+    @property
+    def worth(self) -> float:
+        """The gain, comparable between speeds: of a slowed copy each reference row explains more of the query."""
+        return self.gain * max(1.0, 1 / self.slope)
+
 
 class _Search:
     """Finds the best runs one after another; what one has used is closed to the next."""
 
-    def __init__(self, query: _Grid, reference: _Grid, traits: Traits) -> None:
+    def __init__(self, query: Grid, reference: Grid, traits: Traits) -> None:
         self._query, self._reference, self._traits = query, reference, traits
+        self._bits = likeness(query, reference, traits, sharpened=True)
         self._open = np.ones(len(query), bool)
 
     def best_run(self, pairs_s: Floats) -> _Run | None:
@@ -141,7 +109,7 @@ class _Search:
             around = self._around(self._proposed(pairs_s, slope)[:4])
             for finer in slope * 2.0 ** (np.arange(-2, 3) / 120):
                 run = self._best_on_lines(float(finer), around)
-                if run and (best is None or run.gain > best.gain * (_OTHER_SPEED_FACTOR if best.slope == 1 else 1)):
+                if run and (best is None or run.worth > best.worth * (_OTHER_SPEED_FACTOR if best.slope == 1 else 1)):
                     best = run
         return best
 
@@ -184,7 +152,7 @@ class _Search:
         times_s = self._query.times_s
         self._open[(times_s >= used.query_start_s) & (times_s < used.query_end_s)] = False
 
-    def _row_of(self, query_times_s: Floats) -> npt.NDArray[np.int64]:
+    def _row_of(self, query_times_s: Floats) -> Ticks:
         rows = np.round((query_times_s - self._query.first_s) / self._query.step_s)
         return rows.astype(np.int64).clip(0, len(self._query) - 1)
 
@@ -214,7 +182,7 @@ class _Search:
         for chunk in _chunks(offsets, max(1, _PAIRS_AT_ONCE // reachable)):
             rows = self._first_row(slope, chunk)[:, None] + np.arange(reachable)
             gains = self._gains(slope, chunk, rows)
-            sums, starts, ends = _best_runs(gains)
+            sums, starts, ends = best_runs(gains)
             line = int(sums.argmax())
             if best is None or sums[line] > best.gain:
                 start, end = int(rows[line, 0] + starts[line]), int(rows[line, 0] + ends[line])
@@ -227,31 +195,25 @@ class _Search:
         spanned = len(self._query) * self._query.step_s * slope / self._reference.step_s
         return min(len(self._reference), int(spanned) + 2)
 
-    def _first_row(self, slope: float, offsets: Floats) -> npt.NDArray[np.int64]:
+    def _first_row(self, slope: float, offsets: Floats) -> Ticks:
         """The reference row on which the query begins on each line, kept within the reference."""
         begins_s = slope * self._query.first_s + offsets - self._reference.first_s
         rows = np.floor(begins_s / self._reference.step_s).astype(np.int64)
         return rows.clip(0, len(self._reference) - self._rows_reached(slope))
 
-    def _partners(self, slope: float, offsets: Floats, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    def _partners(self, slope: float, offsets: Floats, rows: Ticks) -> Ticks:
         """The query row that falls on reference rows, int64 of the shape of `rows`; also out of range."""
         times_s = (self._reference.first_s + rows * self._reference.step_s - offsets[:, None]) / slope
         return np.round((times_s - self._query.first_s) / self._query.step_s).astype(np.int64)
 
-    def _compare(
-        self, slope: float, offsets: Floats, rows: npt.NDArray[np.int64]
-    ) -> tuple[Gains, npt.NDArray[np.bool_], npt.NDArray[np.int64]]:
+    def _compare(self, slope: float, offsets: Floats, rows: Ticks) -> tuple[Gains, npt.NDArray[np.bool_], Ticks]:
         """Distance in bits of reference rows, int64 (lines, n), from their partners, where there is one; partners."""
-        query, reference = self._query, self._reference
         partner = self._partners(slope, offsets, rows)
-        inside = (partner >= 0) & (partner < len(query))
+        inside = (partner >= 0) & (partner < len(self._query))
         partner[~inside] = 0
-        bits = np.zeros(partner.shape, np.uint16)
-        for word in range(reference.words.shape[1]):
-            bits += np.bitwise_count(query.words[partner, word] ^ reference.words[rows, word])
-        return bits.astype(np.float32), inside, partner
+        return self._bits(partner, np.broadcast_to(rows, partner.shape)), inside, partner
 
-    def _gains(self, slope: float, offsets: Floats, rows: npt.NDArray[np.int64]) -> Gains:
+    def _gains(self, slope: float, offsets: Floats, rows: Ticks) -> Gains:
         """Worth of reference rows, int64 (lines, n), on their lines: float32 (lines, n)."""
         query, reference = self._query, self._reference
         bits, inside, partner = self._compare(slope, offsets, rows)
@@ -263,11 +225,11 @@ class _Search:
         gains[~(inside & self._open[partner])] = -gains.shape[1]
         return gains
 
-    def _agreement(self, slope: float, offset_s: float, rows: npt.NDArray[np.int64]) -> float:
+    def _agreement(self, slope: float, offset_s: float, rows: Ticks) -> float:
         """1 for identical rows, 0 for rows as far apart as chance puts them."""
         bits, inside, partner = self._compare(slope, np.array([offset_s]), rows[None])
         counts = inside & self._query.present[partner] & self._reference.present[rows]
-        return float(np.clip(1 - bits[counts].mean() / (VECTOR_BITS / 2), 0, 1)) if counts.any() else 0.0
+        return float(np.clip(1 - bits[counts].mean() / (self._traits.code_bits / 2), 0, 1)) if counts.any() else 0.0
 
     def _over_blanks(self, run: _Run) -> tuple[int, int]:
         """Reach over rows next to the run that are blank in both files: a fade belongs to what fades."""
@@ -289,7 +251,7 @@ def _chunks(values: Floats, size: int) -> Iterator[Floats]:
         yield values[start : start + size]
 
 
-def _best_runs(gains: Gains) -> tuple[Floats, npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+def best_runs(gains: Gains) -> tuple[Floats, Ticks, Ticks]:
     """The run with the largest sum on each line, [start, end): Kadane's algorithm on all lines at once."""
     lines = len(gains)
     current, best = np.zeros(lines), np.zeros(lines)

@@ -1,14 +1,14 @@
-"""One decode of a file: hashes of its frames at a fixed rate, and Chromaprint words.
+"""One decode of a file: hashes of its frames at a fixed rate, Chromaprint words, and what else is asked for.
 
 All media is hostile. It is opened only by a limited child: the ffmpeg that comes in a wheel, which
 may read this one file and nothing else, and only as one of the containers named here (playlists and
-image sequences, which name other files, are not among them).
+image sequences, which name other files, are not among them). A still image is a video of one frame.
 """
 
 import errno
 import re
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -17,7 +17,8 @@ import imageio_ffmpeg
 import numpy as np
 import numpy.typing as npt
 
-from fingerprinting import chromaprint
+from fingerprinting import chromaprint, sscd
+from fingerprinting.borders import Box, borders, crop
 from fingerprinting.child import ChildExceededLimit, ChildResult, Output, ProcessLimits, run_limited
 from fingerprinting.errors import MediaError, MediaFault
 from fingerprinting.model import MediaInfo, Vectors
@@ -27,8 +28,10 @@ from fingerprinting.phash import FRAME_PX, phash
 # of each of the reference's four. At four a second a fast pan or shake was missed (docs/adr/0003).
 FRAME_RATE_HZ = 16
 _FRAME_BYTES = FRAME_PX * FRAME_PX
-# Frames hashed at once: bounds memory whatever the length of the film.
+# Frames hashed at once, whole stretches of the next: bounds memory whatever the length of the film.
 _BATCH_FRAMES = 256
+# Borders are those that stand for so many frames (2 s): a dark edge that comes and goes is picture.
+_BORDER_FRAMES = 32
 # A frame whose grey values spread less than this has no picture to hash: its bits would be noise.
 _BLANK_LUMA_SPREAD = 4.0
 
@@ -36,6 +39,9 @@ _CONTAINERS = (
     "aac", "ac3", "aiff", "amr", "asf", "avi", "caf", "eac3", "flac", "flv", "matroska,webm",
     "mov,mp4,m4a,3gp,3g2,mj2", "mp3", "mpeg", "mpegts", "mpegvideo", "mxf", "ogg", "w64", "wav", "yuv4mpegpipe",
 )  # fmt: skip
+
+# Told by their first bytes, and read as just that: by their names, ffmpeg would look for whole sequences.
+_STILLS = {b"\x89PNG\r\n\x1a\n": "png_pipe", b"\xff\xd8\xff": "jpeg_pipe", b"RIFF????WEBP": "webp_pipe"}
 
 # Media is read a little past the longest accepted: what then still goes on is too long.
 _PAST_END_S = 1.0
@@ -68,10 +74,11 @@ class Decoded:
 
     Attributes:
         frames: how many looks were taken, one every 1 / FRAME_RATE_HZ s from the file's start.
-        shown: int64 (n,) which of them had a picture, ascending.
+        shown: int64 (n,) which of them had a picture, never descending: a picture within borders comes
+            twice, with them and without.
         hashes: uint8 (n, 32) the perceptual hashes of those.
         words: uint32 (m,) raw Chromaprint; see `chromaprint` for their times.
-        duration_s: what was decoded, the longer of picture and sound.
+        duration_s: what was decoded, the longer of picture and sound; 0 for a still image.
     """
 
     media: MediaInfo
@@ -94,20 +101,28 @@ class _FrameHasher:
     def take(self, chunk: bytes) -> None:
         self._pending += chunk
         if len(self._pending) >= _BATCH_FRAMES * _FRAME_BYTES:
-            self._hash()
+            self._hash(_BATCH_FRAMES)
 
     def finish(self) -> tuple[npt.NDArray[np.int64], Vectors]:
-        self._hash()
+        self._hash(len(self._pending) // _FRAME_BYTES)
         return np.concatenate(self._shown), np.concatenate(self._hashes)
 
-    def _hash(self) -> None:
-        whole = len(self._pending) // _FRAME_BYTES * _FRAME_BYTES
-        batch = np.frombuffer(bytes(self._pending[:whole]), np.uint8).reshape(-1, FRAME_PX, FRAME_PX)
-        del self._pending[:whole]
-        shown = batch.std(axis=(1, 2)) >= _BLANK_LUMA_SPREAD if len(batch) else np.empty(0, bool)
-        self._shown.append(self.frames + np.flatnonzero(shown))
-        self._hashes.append(phash(batch[shown]))
-        self.frames += len(batch)
+    def _hash(self, count: int) -> None:
+        batch = np.frombuffer(bytes(self._pending[: count * _FRAME_BYTES]), np.uint8).reshape(-1, FRAME_PX, FRAME_PX)
+        del self._pending[: count * _FRAME_BYTES]
+        for start in range(0, count, _BORDER_FRAMES):
+            frames = batch[start : start + _BORDER_FRAMES]
+            self._keep(frames, borders(frames))
+            self.frames += len(frames)
+
+    def _keep(self, frames: npt.NDArray[np.uint8], box: Box) -> None:
+        shown = frames.std(axis=(1, 2)) >= _BLANK_LUMA_SPREAD
+        numbers, hashes = self.frames + np.flatnonzero(shown), phash(frames[shown])
+        if box != Box.all_of(FRAME_PX):
+            numbers = np.repeat(numbers, 2)
+            hashes = np.stack([hashes, phash(crop(frames[shown], box))], axis=1).reshape(-1, hashes.shape[1])
+        self._shown.append(numbers)
+        self._hashes.append(hashes)
 
 
 @cache
@@ -159,59 +174,143 @@ def probe(path: Path, *, limits: DecodeLimits | None = None) -> MediaInfo:
     return media
 
 
-def decode(path: Path, *, limits: DecodeLimits | None = None) -> Decoded:
+type Take = Callable[[bytes], object]
+
+
+def decode(
+    path: Path, *, limits: DecodeLimits | None = None, media: MediaInfo | None = None,
+    pictures: Take | None = None, sound: Take | None = None,
+) -> Decoded:  # fmt: skip
     """Decode `path` once.
+
+    Args:
+        media: what `probe` said of it, where that was asked already.
+        pictures: takes the frames that `sscd` looks at, raw RGB, as they come.
+        sound: takes 16-bit mono samples at `chromaprint.SAMPLE_RATE_HZ` as they come.
 
     Raises:
         MediaError: not media, past a limit, or it broke before its end (a file that is decoded only in
             part must not pass for one that was looked at).
     """
     limits = limits or DecodeLimits()
-    media = probe(path, limits=limits)
+    media = media or probe(path, limits=limits)
     command = _reading(path, limits, log_level="error")
-    hasher, sound = _FrameHasher(), bytearray()
+    hasher, words_heard = _FrameHasher(), bytearray()
+    most_s = limits.max_duration_s + 2 * _PAST_END_S
     outputs: dict[str, Output] = {}
+
+    def put(graph: Sequence[str], outs: Sequence[_Out]) -> None:
+        """One graph for all that looks at a stream: when a stream that two graphs share breaks, ffmpeg 7 never ends."""
+        labels = "".join(f"[_{out.name}]" for out in outs)
+        ends = [f"[_{out.name}]{out.filters}[{out.name}]" for out in outs]
+        command.extend(["-filter_complex", ";".join([f"{','.join(graph)}={len(outs)}{labels}", *ends])])
+        for out in outs:
+            command.extend(["-map", f"[{out.name}]", *out.how, f"pipe:{{{out.name}}}"])
+            outputs[out.name] = Output(take=out.take, most_bytes=int(most_s * out.bytes_a_second))
+
     if media.has_video:
-        # The clip's own time line from 0, so that picture and sound keep their common clock.
-        picture = f"fps={FRAME_RATE_HZ}:start_time=0,scale={FRAME_PX}:{FRAME_PX}:flags=area,format=gray"
-        command += ["-map", "0:V:0", "-vf", picture, "-f", "rawvideo", "pipe:{frames}"]
-        most = int((limits.max_duration_s + 2 * _PAST_END_S) * FRAME_RATE_HZ) * _FRAME_BYTES
-        outputs["frames"] = Output(take=hasher.take, most_bytes=most)
+        looks = [_looking(media, "frames", hasher.take, FRAME_RATE_HZ, FRAME_PX, "gray", 1)]
+        if pictures is not None:
+            looks.append(_looking(media, "pictures", pictures, sscd.FRAME_RATE_HZ, sscd.FRAME_PX, "rgb24", 3))
+        put(["[0:V:0]split"], looks)
     if media.has_audio:
-        heard = f"aresample={chromaprint.SAMPLE_RATE_HZ}:async=1:first_pts=0"
-        raw = ["-f", "chromaprint", "-fp_format", "raw"] if ffmpeg_has_chromaprint() else ["-f", "s16le"]
-        command += ["-map", "0:a:0", "-af", heard, "-ac", "1", *raw, "pipe:{sound}"]
-        most = int((limits.max_duration_s + 2 * _PAST_END_S) * chromaprint.SAMPLE_RATE_HZ) * 2
-        outputs["sound"] = Output(take=sound.extend, most_bytes=most)
+        raw = ("-f", "chromaprint", "-fp_format", "raw") if ffmpeg_has_chromaprint() else ("-f", "s16le")
+        bytes_a_second = 2 * chromaprint.SAMPLE_RATE_HZ
+        ears = [_Out("words", words_heard.extend, "anull", raw, bytes_a_second)]
+        if sound is not None:
+            ears.append(_Out("sound", sound, "anull", ("-f", "s16le"), bytes_a_second))
+        resampled = f"[0:a:0]aresample={chromaprint.SAMPLE_RATE_HZ}:async=1:first_pts=0"
+        put([resampled, "aformat=sample_fmts=s16:channel_layouts=mono", "asplit"], ears)
     result = _run(command, outputs=outputs, limits=limits.process)
     if result.returncode != 0:
         raise _unreadable(result)
     shown, hashes = hasher.finish()
-    words = _words(bytes(sound))
+    words = _words(bytes(words_heard))
     frames_s, heard_s = hasher.frames / FRAME_RATE_HZ, chromaprint.heard_s(words)
     if max(frames_s, heard_s) > limits.max_duration_s + _PAST_END_S / 2:
         raise MediaError(fault=MediaFault.TOO_LONG, problem="The media goes on past the longest accepted.")
     _require_whole(media, frames_s=frames_s, heard_s=heard_s)
     # Sound shorter than Chromaprint's first word leaves no trace of its length but the container's.
     unheard_s = min(media.duration_s or 0.0, chromaprint.FIRST_WORD_S) if media.has_audio else 0.0
+    duration_s = 0.0 if media.is_still else max(frames_s, heard_s, unheard_s)
     return Decoded(
         media=media,
         frames=hasher.frames,
         shown=shown,
         hashes=hashes,
         words=words,
-        duration_s=max(frames_s, heard_s, unheard_s),
+        duration_s=duration_s,
     )
 
 
+def decode_part(
+    path: Path, how: Sequence[str], *, start_s: float, most_bytes: int, limits: DecodeLimits | None = None
+) -> bytes:
+    """What the decoder makes of a file from `start_s` on: for people to look at, not for fingerprints.
+
+    Args:
+        how: ffmpeg's options for the one output, streams and format among them.
+        most_bytes: of the output.
+
+    Raises:
+        MediaError: it could not be read there, or gave more than `most_bytes`.
+    """
+    limits = limits or DecodeLimits()
+    taken = bytearray()
+    *options, _, source = _reading(path, limits, log_level="error")
+    seek = ["-ss", f"{start_s:.3f}"] if start_s > 0 else []
+    command = [*options, *seek, "-i", source, *how, "pipe:{part}"]
+    result = _run(
+        command, outputs={"part": Output(take=taken.extend, most_bytes=most_bytes)}, limits=limits.probe
+    )  # fmt: skip
+    if result.returncode != 0 or not taken:
+        raise _unreadable(result)
+    return bytes(taken)
+
+
+@dataclass(frozen=True, slots=True)
+class _Out:
+    """One output of the decoder: who takes it, what is done for it alone, how it is written, how much it may be."""
+
+    name: str
+    take: Take
+    filters: str
+    how: Sequence[str]
+    bytes_a_second: int
+
+
+def _looking(
+    media: MediaInfo, name: str, take: Take, rate_hz: int, px: int, pixels: str, bytes_a_pixel: int
+) -> _Out:  # fmt: skip
+    """Raw square frames at a fixed rate, on the clip's own time line from 0, which its sound shares."""
+    rate = [] if media.is_still else [f"fps={rate_hz}:start_time=0"]
+    filters = ",".join([*rate, f"scale={px}:{px}:flags=area", f"format={pixels}"])
+    how = [*(["-frames:v", "1"] if media.is_still else []), "-f", "rawvideo"]
+    return _Out(name, take, filters, how, rate_hz * px * px * bytes_a_pixel)
+
+
 def _reading(path: Path, limits: DecodeLimits, *, log_level: str) -> list[str]:
+    still = _still_format(path)
     # Decoders count the rows and columns that they add to fill their blocks; `probe` holds the exact limit.
     return [
         imageio_ffmpeg.get_ffmpeg_exe(), "-nostdin", "-hide_banner", "-v", log_level, "-threads", "2",
-        "-protocol_whitelist", "file,pipe", "-format_whitelist", ",".join(_CONTAINERS),
+        "-filter_complex_threads", "1",
+        "-protocol_whitelist", "file,pipe", "-format_whitelist", ",".join([*_CONTAINERS, *_STILLS.values()]),
         "-max_streams", str(limits.max_streams), "-max_pixels", str(2 * limits.max_pixels),
-        "-t", str(limits.max_duration_s + _PAST_END_S), "-i", "file:" + _braced(path.resolve()),
+        *(["-f", still] if still else []), "-t", str(limits.max_duration_s + _PAST_END_S),
+        "-i", "file:" + _braced(path.resolve()),
     ]  # fmt: skip
+
+
+def _still_format(path: Path) -> str | None:
+    """The ffmpeg demuxer of a still image; None for anything else."""
+    with path.open("rb") as file:
+        head = file.read(12)
+    return next((name for magic, name in _STILLS.items() if _begins(head, magic)), None)
+
+
+def _begins(head: bytes, magic: bytes) -> bool:
+    return len(head) >= len(magic) and all(m in (b, ord("?")) for b, m in zip(head, magic, strict=False))
 
 
 def _braced(path: Path) -> str:
@@ -271,7 +370,8 @@ def _parse_headers(text: str, listing: str) -> MediaInfo | None:
     if found is None:
         return None
     # A length that ffmpeg only estimated from the bit rate can be wrong by half: nothing was said.
-    duration = None if "Estimating duration from bitrate" in text else _DURATION.search(text)
+    still = found[1] in _STILLS.values()
+    duration = None if still or "Estimating duration from bitrate" in text else _DURATION.search(text)
     kinds, size = _MEDIA_TYPE.findall(listing), _DIMENSIONS.search(listing)
     return MediaInfo(
         container=found[1],
@@ -280,4 +380,5 @@ def _parse_headers(text: str, listing: str) -> MediaInfo | None:
         height=int(size[2]) if size else None,
         video_tracks=kinds.count("video"),
         audio_tracks=kinds.count("audio"),
+        is_still=still,
     )

@@ -22,6 +22,10 @@ class MediaFault(StrEnum):
     BLACK = "black"
     STATIC = "static"
     SILENT = "silent"
+    REPETITIVE = "repetitive"
+    COUNTING = "counting"
+    NOISE = "noise"
+    UNJUDGED = "unjudged"
     NO_CONTENT = "no_content"
 
 

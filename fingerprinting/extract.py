@@ -1,116 +1,100 @@
-"""A file becomes a fingerprint, and the quality gate says whether it can serve as a reference.
+"""A file becomes a fingerprint; whether it can serve as a reference is the quality gate's to say."""
 
-The gate keeps out what would match everything (black, a still, silence) and what matches nothing
-(too short). A query is not gated: a short or dark clip is still searched for what it shows.
-"""
-
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from fingerprinting import chromaprint
-from fingerprinting.decode import FRAME_RATE_HZ, DecodeLimits, decode
+from fingerprinting.decode import FRAME_RATE_HZ, DecodeLimits, decode, probe
 from fingerprinting.errors import MediaError, MediaFault
-from fingerprinting.hamming import distances
-from fingerprinting.model import Algorithm, Descriptors, Fingerprint, MediaInfo, Modality
-from fingerprinting.traits import TRAITS
-
-MIN_REFERENCE_S = 2.0
-# Frames that all lie this close to the first one are one picture; re-encoding a moving one gives more.
-_STATIC_BITS = 4
-# One row of Chromaprint words takes this much sound.
-_SHORTEST_SOUND_S = 2 * chromaprint.FIRST_ROW_S
+from fingerprinting.landmark import PeakPicker
+from fingerprinting.looks import Glance, ReferenceLooks
+from fingerprinting.model import Algorithm, Descriptors, Fingerprint, MediaInfo
+from fingerprinting.sscd import FrameEmbedder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Extracted:
-    """What one decode gave."""
+    """What one decode gave; `glance` can see more of a query's frames where an embedder looked at them."""
 
     media: MediaInfo
     fingerprint: Fingerprint
+    glance: Glance | None = None
+
+    def in_full(self) -> Fingerprint:
+        """The fingerprint with every view of every frame, for who cannot look closer later."""
+        seen = self.glance.closer([(-np.inf, np.inf)]) if self.glance else None
+        if seen is None:
+            return self.fingerprint
+        descriptors = (seen if d.algorithm is seen.algorithm else d for d in self.fingerprint.descriptors)
+        return replace(self.fingerprint, descriptors=tuple(descriptors))
 
 
-def extract(path: Path, *, limits: DecodeLimits | None = None) -> Extracted:
-    """Fingerprint a file.
+def extract(
+    path: Path, *, limits: DecodeLimits | None = None, embedder: FrameEmbedder | None = None
+) -> Extracted:  # fmt: skip
+    """Fingerprint a file as a reference.
 
     Raises:
         MediaError: it is not media, is past a limit, or is damaged.
     """
-    decoded = decode(path, limits=limits)
-    descriptors = []
-    if decoded.media.has_video:
-        times_s = decoded.shown / FRAME_RATE_HZ
-        picture = Descriptors(algorithm=Algorithm.VIDEO_PHASH_V1, times_s=times_s, vectors=decoded.hashes)
-        descriptors.append(picture)
-    if decoded.media.has_audio:
-        descriptors.append(chromaprint.describe(decoded.words))
-    fingerprint = Fingerprint(duration_s=decoded.duration_s, descriptors=tuple(descriptors))
-    return Extracted(media=decoded.media, fingerprint=fingerprint)
+    media = probe(path, limits=limits)
+    looks = ReferenceLooks(embedder, tall=_is_tall(media)) if embedder and media.has_video else None
+    return Extracted(media=media, fingerprint=_fingerprint(path, media, limits, looks))
 
 
-def extract_output(path: Path, *, limits: DecodeLimits | None = None) -> Extracted:
-    """Fingerprint a file that somebody wants to publish: all of it must have been looked at.
+def extract_query(
+    path: Path, *, limits: DecodeLimits | None = None, embedder: FrameEmbedder | None = None
+) -> Extracted:  # fmt: skip
+    """Fingerprint a file to look for what it copies.
+
+    Raises:
+        MediaError: as `extract`.
+    """
+    return _glanced_at(path, probe(path, limits=limits), limits, embedder)
+
+
+def extract_output(
+    path: Path, *, limits: DecodeLimits | None = None, embedder: FrameEmbedder | None = None
+) -> Extracted:  # fmt: skip
+    """As `extract_query`, for a file that somebody wants to publish: all of it must have been looked at.
 
     Raises:
         MediaError: as `extract`; or it has more sound tracks than the one that is listened to. (A work may
             have one for each language, and its first is enough to recognise it.)
     """
-    extracted = extract(path, limits=limits)
-    if extracted.media.audio_tracks > 1:
-        problem = f"The file has {extracted.media.audio_tracks} sound tracks. Send a file with one."
+    media = probe(path, limits=limits)
+    if media.audio_tracks > 1:
+        problem = f"The file has {media.audio_tracks} sound tracks. Send a file with one."
         raise MediaError(fault=MediaFault.SEVERAL_TRACKS, problem=problem)
-    return extracted
+    return _glanced_at(path, media, limits, embedder)
 
 
-def weaknesses(fingerprint: Fingerprint) -> dict[Modality, MediaFault]:
-    """Why a modality that the file has carries no weight, e.g. {VIDEO: BLACK}."""
-    faults = {d.algorithm.modality: _fault(d, fingerprint.duration_s) for d in fingerprint.descriptors}
-    return {modality: fault for modality, fault in faults.items() if fault is not None}
+def _glanced_at(
+    path: Path, media: MediaInfo, limits: DecodeLimits | None, embedder: FrameEmbedder | None
+) -> Extracted:  # fmt: skip
+    glance = Glance(embedder, tall=_is_tall(media)) if embedder and media.has_video else None
+    return Extracted(media=media, fingerprint=_fingerprint(path, media, limits, glance), glance=glance)
 
 
-def reference_of(fingerprint: Fingerprint) -> Fingerprint:
-    """Pass the quality gate: the fingerprint with what may stand in the index.
-
-    Raises:
-        MediaError: nothing of it may.
-    """
-    if fingerprint.duration_s < MIN_REFERENCE_S:
-        problem = f"The file lasts {fingerprint.duration_s:.1f} s; a work needs at least {MIN_REFERENCE_S:.0f} s."
-        raise MediaError(fault=MediaFault.TOO_SHORT, problem=problem)
-    weak = weaknesses(fingerprint)
-    kept = tuple(d for d in fingerprint.descriptors if d.algorithm.modality not in weak)
-    if kept:
-        return Fingerprint(duration_s=fingerprint.duration_s, descriptors=kept)
-    fault = weak.get(Modality.VIDEO) or weak[Modality.AUDIO]
-    raise MediaError(fault=fault, problem=_PROBLEMS[fault])
-
-
-def thinned(descriptors: Descriptors) -> Descriptors:
-    """The rows that a reference keeps: those on its algorithm's coarser grid."""
-    traits = TRAITS[descriptors.algorithm]
-    ticks = np.round((descriptors.times_s - traits.first_s) / traits.query_step_s).astype(np.int64)
-    kept = ticks % round(traits.step_s / traits.query_step_s) == 0
-    return Descriptors(
-        algorithm=descriptors.algorithm, times_s=descriptors.times_s[kept], vectors=descriptors.vectors[kept]
-    )
+def _fingerprint(
+    path: Path, media: MediaInfo, limits: DecodeLimits | None, looks: ReferenceLooks | Glance | None
+) -> Fingerprint:
+    pictures = looks.take if looks else None
+    peaks = PeakPicker()
+    decoded = decode(path, limits=limits, media=media, pictures=pictures, sound=peaks.take)
+    descriptors = []
+    if media.has_video:
+        times_s = decoded.shown / FRAME_RATE_HZ
+        hashes = Descriptors(algorithm=Algorithm.VIDEO_PHASH_V1, times_s=times_s, vectors=decoded.hashes)
+        descriptors.append(hashes)
+    if looks:
+        descriptors.append(looks.finish())
+    if media.has_audio:
+        descriptors += [chromaprint.describe(decoded.words), peaks.finish()]
+    return Fingerprint(duration_s=decoded.duration_s, descriptors=tuple(descriptors))
 
 
-_PROBLEMS = {
-    MediaFault.BLACK: "The picture is blank throughout and there is no sound to go by. Send the work itself.",
-    MediaFault.STATIC: "The picture never changes and there is no sound to go by: it would match every still.",
-    MediaFault.SILENT: "There is no sound in the file's sound track and no picture to go by.",
-    MediaFault.TOO_SHORT: "The sound is too short to be recognised: send at least 4 s of it.",
-}
-
-
-def _fault(descriptors: Descriptors, duration_s: float) -> MediaFault | None:
-    kept = thinned(descriptors)
-    if descriptors.algorithm.modality is Modality.AUDIO:
-        silent = MediaFault.SILENT if duration_s > _SHORTEST_SOUND_S else MediaFault.TOO_SHORT
-        return None if len(kept) else silent
-    if len(kept) < max(1.0, duration_s / 20) / TRAITS[descriptors.algorithm].step_s:
-        return MediaFault.BLACK
-    if distances(descriptors.vectors[:1], descriptors.vectors).max() <= _STATIC_BITS:
-        return MediaFault.STATIC
-    return None
+def _is_tall(media: MediaInfo) -> bool:
+    return (media.height or 0) > (media.width or 0)

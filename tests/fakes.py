@@ -11,8 +11,10 @@ from datetime import datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from fingerprinting.sscd import DIMENSIONS, INPUT_PX, Embeddings, Frames
 from provenance.errors import ProvenanceError
 from provenance.model import (
     Integrity,
@@ -136,3 +138,21 @@ def die_once(monkeypatch: pytest.MonkeyPatch, where: str, error: type[BaseExcept
 
     monkeypatch.setattr(where, reached)
     return lambda: times
+
+
+class FakeEmbedder:
+    """A `FrameEmbedder`: pictures that look alike from afar are near, others are not; counts what it is shown."""
+
+    name = "fake"
+
+    def __init__(self) -> None:
+        self.shown = 0
+        self._mix = np.random.default_rng(7).normal(size=(8 * 8 * 3, DIMENSIONS)).astype(np.float32)
+
+    def embed(self, pictures: Frames) -> Embeddings:
+        self.shown += len(pictures)
+        block = INPUT_PX // 8
+        coarse = pictures.reshape(-1, 8, block, 8, block, 3).mean(axis=(2, 4)).reshape(len(pictures), -1)
+        rows: Embeddings = (coarse - coarse.mean(axis=1, keepdims=True)).astype(np.float32) @ self._mix
+        rows /= np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-6)
+        return rows

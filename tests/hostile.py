@@ -78,9 +78,19 @@ def markup(folder: Path) -> Path:
 
 
 @_hostile(MediaFault.UNREADABLE)
-def picture_named_mp4(folder: Path) -> Path:
-    media.ffmpeg("-f", "lavfi", "-i", "testsrc2=s=64x64", "-frames:v", "1", folder / "still.png")
-    return (folder / "still.png").rename(folder / "picture.mp4")
+def half_a_picture(folder: Path) -> Path:
+    """An image whose data breaks off after its header."""
+    media.ffmpeg("-f", "lavfi", "-i", "testsrc2=s=640x360", "-frames:v", "1", folder / "still.png")
+    return _written(folder / "half.png", (folder / "still.png").read_bytes()[:200])
+
+
+@_hostile(MediaFault.TOO_LARGE, MediaFault.LIMIT_EXCEEDED, MediaFault.UNREADABLE)
+def picture_that_is_huge_by_its_header(folder: Path) -> Path:
+    """A PNG that claims a hundred thousand pixels each way."""
+    header = struct.pack(">IIBBBBB", 100_000, 100_000, 8, 2, 0, 0, 0)
+    chunk = b"IHDR" + header
+    data = b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + chunk + struct.pack(">I", zlib.crc32(chunk))
+    return _written(folder / "huge.png", data + bytes(64))
 
 
 @_hostile(MediaFault.UNREADABLE)

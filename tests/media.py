@@ -65,7 +65,11 @@ def tune(*, seconds: float, seed: int) -> npt.NDArray[np.int16]:
 
 def moving_clip(path: Path, *, seconds: float, seed: int) -> Path:
     """A silent clip of `frames`."""
-    drawn = frames(seconds=seconds, seed=seed)
+    return drawn_clip(path, frames(seconds=seconds, seed=seed))
+
+
+def drawn_clip(path: Path, drawn: npt.NDArray[np.uint8]) -> Path:
+    """A silent clip of these pictures: uint8 (n, HEIGHT_PX, WIDTH_PX) luma, RATE_HZ of them a second."""
     ffmpeg(*_raw_pictures(), *_VIDEO, *_PLAIN, path, data=drawn.tobytes())
     return path
 

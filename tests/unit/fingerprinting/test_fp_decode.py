@@ -11,10 +11,10 @@ from fingerprinting import chromaprint
 from fingerprinting.child import ProcessLimits
 from fingerprinting.decode import FRAME_RATE_HZ, DecodeLimits, decode, ffmpeg_has_chromaprint, probe
 from fingerprinting.errors import MediaError, MediaFault
-from fingerprinting.extract import extract, reference_of, thinned, weaknesses
+from fingerprinting.extract import extract
 from fingerprinting.hamming import distances
-from fingerprinting.model import Algorithm, Modality
-from fingerprinting.traits import TRAITS
+from fingerprinting.layout import LAYOUTS, thinned
+from fingerprinting.model import Algorithm
 from tests import media
 from tests.unit.fingerprinting.conftest import NoTrace
 
@@ -29,13 +29,6 @@ def fault_of(path: Path, limits: DecodeLimits = LIMITS) -> MediaFault:
     return refused.value.fault
 
 
-def gate_fault_of(path: Path) -> MediaFault:
-    with pytest.raises(MediaError) as refused:
-        reference_of(extract(path).fingerprint)
-    assert refused.value.problem
-    return refused.value.fault
-
-
 def test_headers_say_what_the_file_holds(made: Path) -> None:
     found = probe(made / "one.mp4")
     assert found.container == "mov,mp4,m4a,3gp,3g2,mj2"
@@ -46,7 +39,6 @@ def test_headers_say_what_the_file_holds(made: Path) -> None:
 
 def test_one_decode_gives_picture_and_sound_with_their_times(made: Path) -> None:
     extracted = extract(made / "one.mp4")
-    assert weaknesses(extracted.fingerprint) == {}
     assert extracted.fingerprint.duration_s == pytest.approx(14, abs=0.1)
     picture, sound = extracted.fingerprint.of(PICTURE), extracted.fingerprint.of(SOUND)
     assert picture is not None
@@ -86,7 +78,7 @@ def test_a_sound_file_is_sound_alone(tmp_path: Path) -> None:
     for name in ("song.mp3", "song.flac", "song.ogg", "song.m4a", "song.wav"):
         extracted = extract(media.track(tmp_path / name, seconds=8, seed=5))
         assert (extracted.media.has_video, extracted.media.has_audio) == (False, True)
-        assert [d.algorithm for d in extracted.fingerprint.descriptors] == [SOUND]
+        assert [d.algorithm for d in extracted.fingerprint.descriptors] == [SOUND, Algorithm.AUDIO_LANDMARK_V1]
         assert extracted.fingerprint.duration_s == pytest.approx(8, abs=0.3)
 
 
@@ -120,44 +112,7 @@ def test_a_file_is_read_by_what_it_is_not_by_its_name(tmp_path: Path, made: Path
     assert probe(path).has_video
 
 
-# --- The quality gate ----------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("source", "seconds", "video", "fault"),
-    [
-        ("color=black:s=160x120:r=25", 4, True, MediaFault.BLACK),
-        ("color=white:s=160x120:r=25", 4, True, MediaFault.BLACK),
-        ("testsrc2=s=160x120:r=25,trim=end_frame=1,loop=loop=-1:size=1", 4, True, MediaFault.STATIC),
-        ("anullsrc=r=22050:cl=mono", 6, False, MediaFault.SILENT),
-        ("sine=440", 6, False, MediaFault.SILENT),
-        ("testsrc2=s=160x120:r=25", 1.5, True, MediaFault.TOO_SHORT),
-        ("anoisesrc=r=22050", 1, False, MediaFault.TOO_SHORT),
-        ("anoisesrc=r=22050", 3, False, MediaFault.TOO_SHORT),
-    ],
-)
-def test_what_would_match_everything_or_nothing_is_no_reference(
-    tmp_path: Path, source: str, seconds: float, *, video: bool, fault: MediaFault
-) -> None:
-    path = tmp_path / ("made.mp4" if video else "made.wav")
-    assert gate_fault_of(media.filtered(path, source, seconds=seconds, video=video)) is fault
-
-
-def test_a_weak_picture_beside_good_sound_leaves_the_sound(tmp_path: Path) -> None:
-    song, path = media.track(tmp_path / "song.wav", seconds=8, seed=5), tmp_path / "black.mp4"
-    media.ffmpeg("-f", "lavfi", "-i", "color=black:s=160x120:r=10", "-i", song, "-shortest", path)
-    fingerprint = extract(path).fingerprint
-    assert weaknesses(fingerprint) == {Modality.VIDEO: MediaFault.BLACK}
-    assert [d.algorithm for d in reference_of(fingerprint).descriptors] == [SOUND]
-
-
-def test_silence_beside_a_good_picture_leaves_the_picture(tmp_path: Path, made: Path) -> None:
-    path = tmp_path / "silent.mp4"
-    media.ffmpeg("-i", made / "one.mp4", "-f", "lavfi", "-i", "anullsrc", "-map", "0:v", "-map", "1:a",
-                 "-c:v", "copy", "-shortest", path)  # fmt: skip
-    fingerprint = extract(path).fingerprint
-    assert weaknesses(fingerprint) == {Modality.AUDIO: MediaFault.SILENT}
-    assert [d.algorithm for d in reference_of(fingerprint).descriptors] == [PICTURE]
+# --- Rows -------------------------------------------------------------------------------------------------
 
 
 def test_blank_frames_have_no_rows(tmp_path: Path, made: Path) -> None:
@@ -171,9 +126,10 @@ def test_blank_frames_have_no_rows(tmp_path: Path, made: Path) -> None:
 
 def test_a_reference_keeps_the_coarser_grid(made: Path) -> None:
     for descriptors in map(thinned, extract(made / "one.mp4").fingerprint.descriptors):
-        traits = TRAITS[descriptors.algorithm]
-        assert np.diff(descriptors.times_s) == pytest.approx(traits.step_s)
-        assert descriptors.times_s[0] == pytest.approx(traits.first_s)
+        if descriptors.algorithm is not Algorithm.AUDIO_LANDMARK_V1:  # peaks come when they come
+            layout = LAYOUTS[descriptors.algorithm]
+            assert np.diff(descriptors.times_s) == pytest.approx(layout.step_s)
+            assert descriptors.times_s[0] == pytest.approx(layout.first_s)
 
 
 # --- Limits ------------------------------------------------------------------------------------------------
@@ -244,3 +200,39 @@ def test_the_systems_chromaprint_hears_the_same_words(made: Path, monkeypatch: p
     found = decode(made / "one.mp4").words
     assert len(found) == len(expected)
     assert np.bitwise_count(found ^ expected).mean() < 1
+
+
+# --- Images ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["still.png", "still.jpg", "still.webp", "%03d.png", "no_suffix"])
+def test_an_image_is_a_video_of_one_frame(tmp_path: Path, name: str) -> None:
+    suffix = Path(name).suffix or ".png"
+    made, path = tmp_path / f"made{suffix}", tmp_path / name
+    media.ffmpeg("-f", "lavfi", "-i", "testsrc2=s=320x180", "-frames:v", "1", made)
+    made.rename(path)
+    extracted = extract(path)
+    assert extracted.media.is_still
+    assert extracted.fingerprint.is_still
+    (hashes,) = extracted.fingerprint.descriptors
+    assert hashes.times_s.tolist() == [0.0]
+
+
+def test_an_image_is_read_alone_whatever_lies_beside_it(tmp_path: Path) -> None:
+    for number in range(3):
+        color = f"testsrc2=s=320x180,hue=h={number * 90}"
+        media.ffmpeg("-f", "lavfi", "-i", color, "-frames:v", "1", tmp_path / f"{number:03d}.png")
+    assert len(extract(tmp_path / "000.png").fingerprint.descriptors[0]) == 1
+
+
+def test_a_picture_within_borders_has_a_row_with_them_and_one_without(tmp_path: Path, made: Path) -> None:
+    path = tmp_path / "boxed.mp4"
+    media.copied(made / "one.mp4", path, options=["-an", "-vf", "pad=iw:ih*4/3:0:(oh-ih)/2"])
+    boxed = extract(path).fingerprint.of(PICTURE)
+    plain = extract(made / "one.mp4").fingerprint.of(PICTURE)
+    assert boxed is not None
+    assert plain is not None
+    assert np.all(np.unique(boxed.times_s, return_counts=True)[1] == 2)
+    rows = min(len(boxed) // 2, len(plain))
+    apart = distances(boxed.vectors[1 : 2 * rows : 2], plain.vectors[:rows]).diagonal()
+    assert np.median(apart) < 40

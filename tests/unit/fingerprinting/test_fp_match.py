@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 
 from fingerprinting import chromaprint
 from fingerprinting.decode import FRAME_RATE_HZ
-from fingerprinting.extract import thinned
 from fingerprinting.index.exact import ExactIndex
+from fingerprinting.layout import thinned
 from fingerprinting.match import Reference, covered_s, find_copies
 from fingerprinting.model import Algorithm, Descriptors, Fingerprint, ItemNumber, Segment, Vectors
+from fingerprinting.traits import TRAITS
 
 PICTURE, SOUND = Algorithm.VIDEO_PHASH_V1, Algorithm.AUDIO_CHROMAPRINT_V1
 NEAR_S = 1.0
@@ -77,7 +78,7 @@ def sounds(*parts: Words) -> Fingerprint:
 class Library:
     """Items registered as the service does it: thinned to the reference's grid."""
 
-    indexes: dict[Algorithm, ExactIndex] = field(default_factory=lambda: {a: ExactIndex() for a in Algorithm})
+    indexes: dict[Algorithm, ExactIndex] = field(default_factory=lambda: {a: ExactIndex(a) for a in TRAITS})
     references: dict[ItemNumber, Reference] = field(default_factory=dict)
 
     def add(self, number: int, made: Fingerprint) -> None:
