@@ -8,7 +8,19 @@ from fastapi import FastAPI, Request, Response
 
 from api import problems
 from api.problems import ProblemDocument
-from api.routes import checks, ledger, notices, operations, preferences, releases, verifications, works
+from api.routes import (
+    assets,
+    checks,
+    holders,
+    ledger,
+    negatives,
+    notices,
+    operations,
+    preferences,
+    releases,
+    verifications,
+    works,
+)
 from api.service import Service
 from api.uploads import BodyTooLarge, BoundedBodies, on_body_too_large
 
@@ -17,7 +29,9 @@ Register works and reserve their uses, ask before publishing whether a clip copi
 go out, verify where a clip came from, and take down what should not be there. Errors are RFC 9457
 problem documents with a stable `type`.
 """
-_ROUTERS = (works, checks, releases, verifications, preferences, notices, ledger, operations)
+_ROUTERS = (
+    works, assets, checks, releases, verifications, preferences, notices, ledger, holders, negatives, operations,
+)  # fmt: skip
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",

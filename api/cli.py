@@ -1,5 +1,5 @@
-"""The `clearmark` command. `register`, `check`, `release` and `verify` speak to a service over HTTP;
-`keys`, `index` and `ledger` work on the data folder, beside a running service too.
+"""The `clearmark` command. `register`, `check`, `explain`, `release`, `verify` and `negatives` speak to a
+service over HTTP; `keys`, `index` and `ledger` work on the data folder, beside a running service too.
 
 Exit codes: 0 fine; 1 error; 2 wrong use; 10 block; 11 review; 12 unknown; 13 rejected by the quality
 gate; 14 verification found something that is not intact or not trusted.
@@ -37,7 +37,9 @@ keys = typer.Typer(help="API keys.", no_args_is_help=True)
 webhooks = typer.Typer(help="Where holders are told of what happens.", no_args_is_help=True)
 index = typer.Typer(help="The fingerprint index.", no_args_is_help=True)
 ledger = typer.Typer(help="The append-only log.", no_args_is_help=True)
-for name, group in (("keys", keys), ("webhooks", webhooks), ("index", index), ("ledger", ledger)):
+negatives = typer.Typer(help="Material that everybody may use.", no_args_is_help=True)
+_GROUPS = {"keys": keys, "webhooks": webhooks, "index": index, "ledger": ledger, "negatives": negatives}
+for name, group in _GROUPS.items():
     app.add_typer(group, name=name)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
@@ -166,10 +168,20 @@ def register(
 
 
 @app.command()
-def check(file: Media, key: Key, url: Url = URL, as_json: AsJson = False) -> None:
+def check(
+    file: Media,
+    key: Key,
+    explain_to: Annotated[
+        Path | None, typer.Option("--explain", help="Write a page that shows what matches, as HTML.")
+    ] = None,
+    url: Url = URL,
+    as_json: AsJson = False,
+) -> None:
     """Ask whether a clip copies a registered work. Exit code: 0 clear, 10 block, 11 review, 12 unknown."""
     with Client(url, key) as client, progress(f"Checking {file.name}", quiet=as_json) as tell:
         found = client.check(file, progress=tell)
+        if explain_to is not None and found["explanation"] is not None:
+            explain_to.write_text(client.explanation(found["id"]))
 
     def table() -> object:
         rows: list[list[object]] = [
@@ -181,6 +193,62 @@ def check(file: Media, key: Key, url: Url = URL, as_json: AsJson = False) -> Non
 
     show(found, as_json=as_json, table=table)
     raise typer.Exit(VERDICT_EXITS[found["verdict"]])
+
+
+@app.command()
+def explain(
+    check_id: Annotated[str, typer.Argument(help="A check that matched something.")],
+    key: Key,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Where to write the page, as HTML.")],
+    url: Url = URL,
+    as_json: AsJson = False,
+) -> None:
+    """Write a page that shows what a check matched: frames, sound, and where they lie in the work."""
+    with Client(url, key) as client, progress("Explaining", quiet=as_json):
+        output.write_text(client.explanation(check_id))
+    show({"check": check_id, "file": str(output)}, as_json=as_json, table=lambda: f"Written to {output}.")
+
+
+@negatives.command("add")
+def add_negative(
+    file: Media,
+    key: Key,
+    title: Annotated[str, typer.Option(help="What it is, and why everybody may use it.")],
+    local: Annotated[
+        bool,
+        typer.Option("--fingerprint-only", help="Fingerprint here; the media never leaves this machine."),
+    ] = False,
+    url: Url = URL,
+    as_json: AsJson = False,
+) -> None:
+    """Add material that everybody may use: what matches it counts for nobody."""
+    with Client(url, key) as client, progress(f"Adding {file.name}", quiet=as_json) as tell:
+        added = client.add_negative(title, _document(file) if local else file, progress=tell)
+    rows = {"entry": added["id"], "status": added["status"], "reason": added["problem"]}
+    show(added, as_json=as_json, table=lambda: fields(title, rows))
+    raise typer.Exit(Exit.OK if added["status"] == "indexed" else Exit.REJECTED)
+
+
+@negatives.command("list")
+def list_negatives(key: Key, url: Url = URL, as_json: AsJson = False) -> None:
+    """List the negative bank."""
+    with Client(url, key) as client:
+        found = list(client.negatives())
+    rows: list[list[object]] = [[n["id"], n["title"], n["status"], n["problem"] or ""] for n in found]
+    show(found, as_json=as_json, table=lambda: columns("Negative bank", ["entry", "title", "status", ""], rows))
+
+
+@negatives.command("remove")
+def remove_negative(
+    negative_id: Annotated[str, typer.Argument(help="The entry's id.")],
+    key: Key,
+    url: Url = URL,
+    as_json: AsJson = False,
+) -> None:
+    """Take material out of the negative bank: works that hold it claim it again."""
+    with Client(url, key) as client:
+        client.remove_negative(negative_id)
+    show({"id": negative_id, "removed": True}, as_json=as_json, table=lambda: f"{negative_id} is removed.")
 
 
 @app.command()
@@ -226,11 +294,17 @@ def verify(file: Media, url: Url = URL, as_json: AsJson = False) -> None:
 
 
 @app.command()
-def fingerprint(file: Media, as_json: AsJson = False) -> None:
+def fingerprint(
+    file: Media,
+    query: Annotated[
+        bool, typer.Option("--query", help="Make it to be checked: larger, with every view of every frame.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
     """Fingerprint a file here and print the document; the media never leaves this machine."""
     del as_json  # a document is JSON either way
     with progress(f"Fingerprinting {file.name}", quiet=False):
-        document = _document(file)
+        document = _document(file, is_query=query)
     sys.stdout.write(json.dumps(document) + "\n")
 
 
@@ -388,11 +462,15 @@ def _write_snapshot(*, from_snapshot: bool, as_json: bool) -> None:
     show(found, as_json=as_json, table=lambda: fields(f"Snapshot {path}", rows))
 
 
-def _document(file: Path) -> dict[str, Any]:
+def _document(file: Path, *, is_query: bool = False) -> dict[str, Any]:
+    from api.service import make_embedder
     from fingerprinting.document import to_document
-    from fingerprinting.extract import extract
+    from fingerprinting.extract import extract, extract_output
 
-    return to_document(extract(file).fingerprint)
+    embedder = make_embedder(load_settings())
+    if is_query:
+        return to_document(extract_output(file, embedder=embedder).in_full())
+    return to_document(extract(file, embedder=embedder).fingerprint)
 
 
 def _one_of[E: StrEnum](kind: type[E], text: str, option: str) -> E:

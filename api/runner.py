@@ -15,20 +15,32 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import httpx
+import sqlalchemy as sa
 from sqlalchemy.orm import Session
 from standardwebhooks import Webhook
 
+from api import explanations
 from api.service import Service
 from fingerprinting.errors import MediaError, MediaFault
 from fingerprinting.extract import Extracted, extract, extract_output
-from fingerprinting.model import Algorithm, Fingerprint
-from registry import checks, jobs, works
-from registry.index import Answer, IndexBehind, fingerprint_of
+from fingerprinting.looks import Glance
+from fingerprinting.model import Fingerprint
+from registry import checks, exclusions, jobs, negatives, works
+from registry.index import IndexBehind, fingerprint_of
 from registry.jobs import JobKind, Lease, LeaseLost
-from registry.models import Asset, AssetStatus, Check, CheckStatus, Corpus, Holder, OutboxMessage
+from registry.models import (
+    Asset,
+    AssetStatus,
+    Check,
+    CheckStatus,
+    Holder,
+    Negative,
+    OutboxMessage,
+)
 
 _log = logging.getLogger(__name__)
 _WEBHOOK_TIMEOUT_S = 10.0
+_CATCH_UP_S = 600.0  # nobody waits for the index in a job
 _NO_CONTENT = "There is no picture and no sound in it that could be compared. It was not looked at."
 
 
@@ -110,11 +122,14 @@ class Runner:
             return
         with service.database.reading() as session:
             found = service.index.rivals(session, lease.subject_id)
+            material = negatives.material_in(session, service.index, lease.subject_id, timeout_s=_CATCH_UP_S)
         with service.database.transaction() as session:
             jobs.finish(session, lease, at=service.now())
             asset = session.get_one(Asset, lease.subject_id)
             if asset.status == AssetStatus.PROCESSING:
-                works.settle_asset(session, asset, found, at=service.now())
+                exclusions.exclude_bank_material(session, material, at=service.now())
+                not_claimed = exclusions.stretches_of(session, asset.id)
+                works.settle_asset(session, asset, found, not_claimed=not_claimed, at=service.now())
 
     def _store(self, lease: Lease, blob_key: str) -> bool:
         """Whether the file passed the quality gate and is in the index; if not, the job is done."""
@@ -138,6 +153,44 @@ class Runner:
             return False
         return True
 
+    def _negative(self, lease: Lease) -> None:
+        """As a work's file: store, then look which works hold it, each step in a transaction of its own."""
+        service = self.service
+        with service.database.reading() as session:
+            entry = session.get_one(Negative, lease.subject_id)
+        if entry.status == AssetStatus.QUEUED and not self._store_negative(lease, str(entry.blob_key)):
+            return
+        with service.database.reading() as session:
+            material = negatives.material_of(session, service.index, lease.subject_id, timeout_s=_CATCH_UP_S)
+        with service.database.transaction() as session:
+            jobs.finish(session, lease, at=service.now())
+            entry = session.get_one(Negative, lease.subject_id)
+            freed = negatives.settle(session, entry, material, at=service.now())
+        if freed:
+            service.blobs.delete(freed)
+
+    def _store_negative(self, lease: Lease, blob_key: str) -> bool:
+        """Whether the file is in the bank; if not, the job is done."""
+        service = self.service
+        outcome = self._extracted(blob_key, extract)
+        try:
+            if isinstance(outcome, MediaError):
+                raise outcome
+            with service.database.transaction() as session:
+                jobs.renew(session, lease, at=service.now())
+                entry = session.get_one(Negative, lease.subject_id)
+                if entry.status == AssetStatus.QUEUED:
+                    negatives.store(session, entry, outcome.fingerprint, at=service.now())
+        except MediaError as error:
+            with service.database.transaction() as session:
+                jobs.finish(session, lease, at=service.now())
+                entry = session.get_one(Negative, lease.subject_id)
+                freed = negatives.reject(entry, reason=error.fault, problem=error.problem)
+            if freed:
+                service.blobs.delete(freed)
+            return False
+        return True
+
     def _check(self, lease: Lease) -> None:
         service = self.service
         began = time.perf_counter()
@@ -150,23 +203,41 @@ class Runner:
             blob_key = check.blob_key
         outcome = self._extracted(blob_key, extract_output)
         decoded = time.perf_counter()
-        found: Answer | checks.Unanswerable
+        found: checks.Found | checks.Unanswerable
         if isinstance(outcome, MediaError):
             found, fingerprint = checks.Unanswerable(code=outcome.fault, message=outcome.problem), None
         else:
-            found, fingerprint = search_works(service, outcome.fingerprint), outcome.fingerprint
+            found, fingerprint = search_works(service, outcome.fingerprint, outcome.glance), outcome.fingerprint
         searched = time.perf_counter()
         timings = {"decode": decoded - began, "search": searched - decoded, "total": searched - began}
         with service.database.transaction() as session:
             jobs.finish(session, lease, at=service.now())
             check = session.get_one(Check, lease.subject_id)
             evidence = evidence_of(service, timings)
-            checks.answer(session, check, found, evidence, fingerprint=fingerprint, at=service.now())
+            flood = service.flood_limits
+            checks.answer(session, check, found, evidence, fingerprint=fingerprint, at=service.now(), flood=flood)
+
+    def _explain(self, lease: Lease) -> None:
+        """Look at what matched, once the verdict is given: nobody waits for it."""
+        service = self.service
+        with service.database.reading() as session:
+            check = session.get_one(Check, lease.subject_id)
+            matches = list(check.matches)
+            files = sa.select(Asset.id, Asset.blob_key).where(
+                Asset.id.in_({match.asset_id for match in matches}), Asset.blob_key.is_not(None)
+            )
+            media = {row.id: row.blob_key for row in session.execute(files)}
+        key = f"explanation_{check.id}_{secrets.token_hex(4)}"  # another runner may be at it too
+        written = service.blobs.staging / key
+        written.write_bytes(explanations.make(service, check, matches, media))
+        with service.blobs.adopted(written, key), service.database.transaction() as session:
+            jobs.finish(session, lease, at=service.now())
+            checks.explained(session.get_one(Check, lease.subject_id), key)
 
     def _extracted(self, blob_key: str, how: Callable[..., Extracted]) -> Extracted | MediaError:
         try:
             with self.service.blobs.open(blob_key) as path:
-                return how(path, limits=self.service.decode_limits)
+                return how(path, limits=self.service.decode_limits, embedder=self.service.embedder)
         except MediaError as error:
             return error
         except FileNotFoundError:
@@ -200,18 +271,23 @@ class Runner:
 _WORK = {
     JobKind.FINGERPRINT: Runner._fingerprint,
     JobKind.CHECK: Runner._check,
+    JobKind.NEGATIVE: Runner._negative,
+    JobKind.EXPLAIN: Runner._explain,
     JobKind.DELIVER: Runner._deliver,
     JobKind.NOTICE_DEADLINE: Runner._notice_deadline,
 }
 
 
-def search_works(service: Service, fingerprint: Fingerprint) -> Answer | checks.Unanswerable:
-    """Search the works' corpus; what stands in the way of an answer is named, never passed over."""
+def search_works(
+    service: Service, fingerprint: Fingerprint, glance: Glance | None = None
+) -> checks.Found | checks.Unanswerable:
+    """Search works and the negative bank; what stands in the way of an answer is named, never passed over."""
     if not any(len(d) for d in fingerprint.descriptors):
         return checks.Unanswerable(code=MediaFault.NO_CONTENT, message=_NO_CONTENT)
     try:
         with service.database.reading() as session:
-            return service.index.search(session, Corpus.WORKS, fingerprint, timeout_s=service.settings.catch_up_s)
+            timeout_s = service.settings.catch_up_s
+            return checks.search(session, service.index, fingerprint, timeout_s=timeout_s, glance=glance)
     except IndexBehind as error:
         return checks.Unanswerable(code="index_behind", message=f"The index is behind: {error}. Ask again soon.")
     except Exception:
@@ -224,7 +300,7 @@ def evidence_of(service: Service, timings_s: dict[str, float]) -> checks.Evidenc
     return checks.Evidence(
         engine={
             "engine": service.settings.index_url.partition(":")[0],
-            "algorithms": [algorithm.value for algorithm in Algorithm],
+            "algorithms": [algorithm.value for algorithm in service.algorithms],
             "rows": service.index.sizes,
         },
         timings_ms={name: round(value * 1000, 1) for name, value in timings_s.items()},
@@ -240,7 +316,13 @@ def _give_up(session: Session, lease: Lease, error: str, service: Service) -> No
     elif lease.kind is JobKind.CHECK:
         check = session.get_one(Check, lease.subject_id)
         found = checks.Unanswerable(code="engine_error", message="The check failed on our side. Ask again.")
-        checks.answer(session, check, found, evidence_of(service, {}), fingerprint=None, at=service.now())
+        evidence, flood = evidence_of(service, {}), service.flood_limits
+        checks.answer(session, check, found, evidence, fingerprint=None, at=service.now(), flood=flood)
+    elif lease.kind is JobKind.NEGATIVE:
+        entry = session.get_one(Negative, lease.subject_id)
+        negatives.reject(entry, reason="internal_error", problem="It could not be processed. Add it again.")
+    elif lease.kind is JobKind.EXPLAIN:
+        checks.explained(session.get_one(Check, lease.subject_id), None)
     elif lease.kind is JobKind.DELIVER:
         session.get_one(OutboxMessage, lease.subject_id).last_error = error
 

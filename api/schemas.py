@@ -17,16 +17,21 @@ from pydantic import (
     model_validator,
 )
 
+from fingerprinting.document import MAX_DURATION_S
+from fingerprinting.model import Modality
 from registry.access import Scope
 from registry.checks import DecisionValue
-from registry.domain.policy import Policy
+from registry.domain.policy import Assurance, Doubt, NoWeight, Policy, Thresholds
 from registry.domain.preferences import WORLDWIDE, Answer, Use, Value
 from registry.domain.preferences import Scope as Reach
+from registry.exclusions import MOST_INTERVALS, ExclusionSource
+from registry.quarantine import QuarantineDecision
 from registry.works import WorkKind
 
 Short = Annotated[str, StringConstraints(min_length=1, max_length=500)]
 Long = Annotated[str, StringConstraints(min_length=1, max_length=5000)]
 Link = Annotated[str, StringConstraints(pattern=r"^https?://", max_length=2000)]
+Seconds = Annotated[float, Field(ge=0, le=MAX_DURATION_S, allow_inf_nan=False)]
 
 
 _RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d.*")
@@ -116,6 +121,29 @@ class ReservationOut(BaseModel):
     superseded_at: datetime | None
 
 
+class ThresholdsIn(In):
+    """Matched seconds from which a match counts, and from which it may block."""
+
+    review_matched_s: Seconds
+    block_matched_s: Seconds
+
+    def said(self) -> Thresholds:
+        return Thresholds(review_matched_s=self.review_matched_s, block_matched_s=self.block_matched_s)
+
+
+class ThresholdsOut(BaseModel):
+    review_matched_s: float
+    block_matched_s: float
+
+
+class HolderOut(BaseModel):
+    id: str
+    name: str
+    assurance: Assurance
+    thresholds: ThresholdsOut = Field(description="The floor for all works of the holder.")
+    created_at: datetime
+
+
 class WorkIn(In):
     title: Short
     kind: Kind
@@ -123,6 +151,10 @@ class WorkIn(In):
     creators: list[Short] = Field(default_factory=list, max_length=100)
     year: StrictInt | None = None
     policy: Policy = Policy.REVIEW
+    thresholds: ThresholdsIn | None = None
+    shows_frames: StrictBool = Field(
+        default=False, description="Whether askers may see frames of the work beside their own."
+    )
     reservations: list[ReservationIn] = Field(default_factory=list, max_length=50)
 
 
@@ -133,6 +165,8 @@ class WorkChanges(In):
     creators: list[Short] | None = Field(default=None, max_length=100)
     year: StrictInt | None = None
     policy: Policy | None = None
+    thresholds: ThresholdsIn | None = None
+    shows_frames: StrictBool | None = None
 
 
 class WorkOut(BaseModel):
@@ -143,6 +177,9 @@ class WorkOut(BaseModel):
     creators: list[str]
     year: int | None
     policy: Policy
+    thresholds: ThresholdsOut | None = Field(description="What its owner asked for.")
+    thresholds_in_force: ThresholdsOut
+    shows_frames: bool
     created_at: datetime
     updated_at: datetime
     reservations: list[ReservationOut]
@@ -154,6 +191,44 @@ class ConflictOut(BaseModel):
     rival_asset_id: str
     matched_s: float
     opened_at: datetime
+
+
+class IntervalIn(In):
+    """A stretch of an asset that does not count."""
+
+    start_s: Seconds
+    end_s: Seconds
+    reason: Short
+
+
+class ExclusionsIn(In):
+    intervals: list[IntervalIn] = Field(max_length=MOST_INTERVALS)
+
+
+class ExclusionOut(BaseModel):
+    id: str
+    source: ExclusionSource
+    modality: Modality | None
+    start_s: float
+    end_s: float
+    reason: str
+    negative_id: str | None
+    declared_at: datetime
+
+
+class QuarantineIn(In):
+    decision: QuarantineDecision
+    reason: Long
+
+
+class QuarantineOut(BaseModel):
+    id: str
+    matched_checks: int
+    askers: int
+    opened_at: datetime
+    decision: QuarantineDecision | None
+    decision_reason: str | None
+    decided_at: datetime | None
 
 
 class AssetOut(BaseModel):
@@ -168,7 +243,21 @@ class AssetOut(BaseModel):
     fingerprints: list[str]
     warnings: list[str]
     conflicts: list[ConflictOut]
+    exclusions: list[ExclusionOut]
+    quarantine: QuarantineOut | None
     created_at: datetime
+
+
+class NegativeOut(BaseModel):
+    id: str
+    title: str
+    status: Literal["queued", "processing", "indexed", "rejected", "withdrawn"]
+    reason: str | None
+    problem: str | None
+    sha256: str | None
+    duration_s: float | None
+    created_at: datetime
+    indexed_at: datetime | None
 
 
 class MatchOut(BaseModel):
@@ -184,6 +273,9 @@ class MatchOut(BaseModel):
     score: float
     policy: Policy
     own: bool
+    confirmed: bool = Field(description="False: alike, but perhaps another take of the same scene.")
+    doubts: list[Doubt] = Field(description="Why it may lead to a review and not to a block.")
+    no_weight: NoWeight | None = Field(description="Why it does not count at all.")
 
 
 class ReasonOut(BaseModel):
@@ -217,6 +309,7 @@ class CheckOut(BaseModel):
     duration_s: float | None
     context: dict[str, Any]
     decision: DecisionOut | None
+    explanation: Literal["waiting", "ready", "failed", "forgotten"] | None
     created_at: datetime
     expires_at: datetime
 

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -15,12 +15,15 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 import migrations
 from api.blobs import FolderBlobs
-from api.settings import Settings, SettingsError
+from api.settings import WITHOUT, Settings, SettingsError
 from fingerprinting.child import ProcessLimits, limited
 from fingerprinting.decode import DecodeLimits
 from fingerprinting.errors import BadSnapshot
-from fingerprinting.index.faiss_index import FaissIndex
+from fingerprinting.index.embedded import embedded_index
+from fingerprinting.model import Algorithm
+from fingerprinting.onnx_embedder import BadModel, OnnxEmbedder, find_model
 from fingerprinting.phash import FRAME_PX, disagreements_with_imagehash
+from fingerprinting.sscd import FrameEmbedder
 from provenance.authority import SigningIdentity, TrustAnchor, ensure_development_signer, load_identity
 from provenance.engine import ProvenanceEngine
 from provenance.isolated import IsolatedEngine
@@ -28,6 +31,7 @@ from registry.database import Database
 from registry.domain.checkpoint import generate_key, key_from_pem, key_to_pem
 from registry.index import IndexEngine
 from registry.ledger import LedgerIdentity
+from registry.quarantine import FloodLimits
 from takedown.domain.deadlines import BusinessCalendar
 from takedown.errors import UnknownCalendar
 from takedown.service import Desk
@@ -64,6 +68,7 @@ class Service:
     signer: SigningIdentity
     ledger: LedgerIdentity
     desk: Desk
+    embedder: FrameEmbedder | None = None
     now: Callable[[], datetime] = utc_now
     # Tells the worker, wherever it runs, to look at a job now; without one the sweep finds it.
     hint: Callable[[str, str], None] = lambda _job_id, _kind: None
@@ -75,8 +80,19 @@ class Service:
     hash_disagreement: int = 0
 
     @property
+    def algorithms(self) -> tuple[Algorithm, ...]:
+        """Those by which this service compares what it decodes."""
+        return tuple(a for a in Algorithm if a is not Algorithm.VIDEO_SSCD_V1 or self.embedder is not None)
+
+    @property
     def decode_limits(self) -> DecodeLimits:
         return DecodeLimits(max_duration_s=self.settings.max_media_s)
+
+    @property
+    def flood_limits(self) -> FloodLimits:
+        settings = self.settings
+        window = timedelta(seconds=settings.flood_window_s)
+        return FloodLimits(checks=settings.flood_checks, askers=settings.flood_askers, window=window)
 
     def load_index(self) -> None:
         """Bring the index up: from the snapshot where it is sound, the rest from the database."""
@@ -107,7 +123,7 @@ def build_service(settings: Settings) -> Service:
         settings=settings,
         database=database,
         blobs=FolderBlobs(settings.blob_folder),
-        index=IndexEngine(make_index=FaissIndex),
+        index=IndexEngine(make_index=embedded_index),
         provenance=IsolatedEngine(
             command_prefix=lambda command: limited(command, _PROVENANCE_LIMITS),
             timeout_s=_PROVENANCE_LIMITS.wall_s,
@@ -117,6 +133,7 @@ def build_service(settings: Settings) -> Service:
         signer=signer,
         ledger=LedgerIdentity(origin=settings.log_origin, key=_ledger_key(settings.keys_folder / "ledger.pem")),
         desk=Desk(calendar=_calendar(settings)),
+        embedder=make_embedder(settings),
     )
 
 
@@ -131,6 +148,17 @@ def alembic_config(url: str) -> Config:
 def upgrade_database(url: str) -> None:
     """Bring the tables to this version's shape."""
     command.upgrade(alembic_config(url), "head")
+
+
+def make_embedder(settings: Settings) -> FrameEmbedder | None:
+    """The network that the settings name, or the one that is installed; None where there is none."""
+    if settings.sscd_model == WITHOUT:
+        return None
+    model = Path(settings.sscd_model) if settings.sscd_model else find_model()
+    try:
+        return OnnxEmbedder(model) if model else None
+    except BadModel as error:
+        raise SettingsError(f"CLEARMARK_SSCD_MODEL: {error}") from error
 
 
 def _calendar(settings: Settings) -> BusinessCalendar:

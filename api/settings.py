@@ -14,6 +14,10 @@ class Environment(StrEnum):
     PRODUCTION = "production"
 
 
+# The value of a setting that says: do without.
+WITHOUT = "none"
+
+
 class SettingsError(Exception):
     """A setting is wrong or missing; the message names it and says what to do."""
 
@@ -34,6 +38,13 @@ class Settings(BaseSettings):
         "memory://"
     )
     index_url: Annotated[str, Field(description="Index engine; `faiss://` is the one inside the process.")] = "faiss://"
+    sscd_model: Annotated[
+        str,
+        Field(
+            description="ONNX export of SSCD; empty means the one that the extra `neural` installs, `none` that"
+            " pictures are compared by hashes alone."
+        ),
+    ] = ""
     blob_url: Annotated[
         str, Field(description="Where media lies: `file://` and a folder; empty means the data folder.")
     ] = ""
@@ -51,6 +62,15 @@ class Settings(BaseSettings):
         float,
         Field(gt=0, description="How long a check waits for the index before it is `unknown`, in seconds."),
     ] = 10.0
+    flood_checks: Annotated[
+        int,
+        Field(ge=1, description="Checks matched by one asset within the window that put it in quarantine."),
+    ] = 50
+    flood_askers: Annotated[
+        int,
+        Field(ge=1, description="Askers that these must come from; each counts for an equal share at most."),
+    ] = 5
+    flood_window_s: Annotated[float, Field(gt=0, description="That window, in seconds.")] = 3600.0
     worker_threads: Annotated[int, Field(ge=1, le=64, description="Jobs done at once by one worker process.")] = 2
     country: Annotated[str, Field(description="Whose business days takedown deadlines count, ISO 3166.")] = "US"
     subdivision: Annotated[str, Field(description="Part of the country whose holidays count too; empty: none.")] = ""

@@ -36,6 +36,8 @@ _BROKER_OPTIONS = {"visibility_timeout": 600, "unacked_restore_interval": 10}
 QUEUES = {
     JobKind.FINGERPRINT: "fingerprint",
     JobKind.CHECK: "fingerprint",
+    JobKind.NEGATIVE: "fingerprint",
+    JobKind.EXPLAIN: "explain",
     JobKind.DELIVER: "deliver",
     JobKind.NOTICE_DEADLINE: "deadlines",
 }

@@ -4,6 +4,7 @@
 `clear`. A verdict is final; a person may approve or reject what is `review`.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -12,34 +13,37 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from fingerprinting.match import covered_s
+from fingerprinting.looks import Glance
 from fingerprinting.model import Fingerprint, Segment
-from registry import ledger
+from registry import exclusions, ledger, negatives, quarantine, thresholds
 from registry.access import Actor, Scope
 from registry.domain.identifiers import Prefix, new_id
 from registry.domain.policy import (
     Assurance,
     Decision,
+    Doubt,
     MatchedWork,
+    NoWeight,
     Policy,
-    Thresholds,
     Verdict,
     decide,
     unknown,
 )
 from registry.domain.preferences import Use
+from registry.domain.weight import Weighed, seconds_of, weigh
 from registry.errors import Conflict as ConflictError
 from registry.errors import Invalid, NotFound
-from registry.index import Answer, store_item
+from registry.exclusions import BankStretch
+from registry.index import Answer, IndexEngine, store_item
 from registry.jobs import JobKind, enqueue
-from registry.models import Asset, Check, CheckStatus, Corpus, Match, Work
+from registry.models import Asset, AssetStatus, Check, CheckStatus, Corpus, ExplanationStatus, Match
 from registry.outbox import tell
+from registry.quarantine import FloodLimits
 from registry.reservations import effective, rivals_of
 
-# 2 s is the shortest stretch that the benchmarks found without a false one; from 3 s on a copy is
-# long enough to be recognised as one by a person too.
-THRESHOLDS = Thresholds(review_matched_s=2.0, block_matched_s=3.0)
 VALIDITY = timedelta(hours=24)
+# As long as a verification is kept: time enough to look into a complaint.
+EXPLANATION_AGE = timedelta(days=30)
 _MAX_CONTEXT_CHARS = 16_384
 
 
@@ -54,6 +58,21 @@ class Unanswerable:
 
     code: str
     message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What a clip shows.
+
+    Attributes:
+        works: segments of registered works.
+        bank: segments of the negative bank.
+        shared: stretches of the works found that turned out to be material of the bank.
+    """
+
+    works: Answer
+    bank: Answer
+    shared: Sequence[BankStretch]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,18 +118,36 @@ def enqueue_answer(session: Session, check: Check, *, at: datetime) -> str:
     return enqueue(session, JobKind.CHECK, check.id, at=at).id
 
 
+def search(
+    session: Session, engine: IndexEngine, query: Fingerprint, *, timeout_s: float, glance: Glance | None = None
+) -> Found:
+    """Find what a clip shows of works and of the negative bank, and what of the works is the bank's.
+
+    Args:
+        glance: can look closer at the clip, see `fingerprinting.match.find_copies`.
+
+    Raises:
+        IndexBehind: the indexes could not be brought up to date.
+    """
+    works = engine.search(session, Corpus.WORKS, query, timeout_s=timeout_s, glance=glance)
+    bank = engine.search(session, Corpus.NEGATIVES, query, timeout_s=timeout_s, glance=glance)
+    shared = negatives.material_shared(session, engine, works, bank, timeout_s=timeout_s)
+    return Found(works=works, bank=bank, shared=shared)
+
+
 def answer(
-    session: Session, check: Check, found: Answer | Unanswerable, evidence: Evidence, *,
-    fingerprint: Fingerprint | None, at: datetime,
+    session: Session, check: Check, found: Found | Unanswerable, evidence: Evidence, *,
+    fingerprint: Fingerprint | None, at: datetime, flood: FloodLimits,
 ) -> None:  # fmt: skip
-    """Give the verdict on what was found, once."""
+    """Give the verdict on what was found, once; a job explains it where there is something to explain."""
     if check.status == CheckStatus.DONE:
         return
     if isinstance(found, Unanswerable):
         decision = unknown(found.code, found.message)
     else:
-        decision = _decide(session, check, found, at=at)
-        check.index_sequence = found.sequence
+        exclusions.exclude_bank_material(session, found.shared, at=at)
+        decision = _decide(session, check, found, is_still=fingerprint is not None and fingerprint.is_still, at=at)
+        check.index_sequence = found.works.sequence
     if fingerprint is not None:
         check.duration_s = round(fingerprint.duration_s, 3)
         store_item(session, Corpus.CHECKS, check.id, fingerprint, at=at)
@@ -119,8 +156,13 @@ def answer(
     check.engine, check.timings_ms = evidence.engine, evidence.timings_ms
     check.status, check.progress, check.finished_at = CheckStatus.DONE.value, 1.0, at
     check.expires_at = at + VALIDITY
+    if check.matches:
+        check.explanation = ExplanationStatus.WAITING.value
+        enqueue(session, JobKind.EXPLAIN, check.id, at=at)
     ledger.record(session, "verdict.given", check, at=at)
     tell(session, check.holder_id, "check.done", {"id": check.id, "verdict": check.verdict}, at=at)
+    for asset_id in {m.asset_id for m in check.matches if m.no_weight is None and not m.own}:
+        quarantine.look(session, session.get_one(Asset, asset_id), flood, at=at)
 
 
 def review(
@@ -152,6 +194,22 @@ def visible(session: Session, actor: Actor, check_id: str) -> Check:
     return check
 
 
+def explained(check: Check, key: str | None) -> None:
+    """Say where the pictures of an explanation are kept; None when none could be made."""
+    check.explanation_key = key
+    check.explanation = (ExplanationStatus.READY if key else ExplanationStatus.FAILED).value
+
+
+def forget_explanations(session: Session, *, at: datetime) -> list[str]:
+    """Let go of the pictures of old checks; returns the blobs to delete. What matched where stays."""
+    old = sa.select(Check).where(Check.explanation_key.is_not(None), Check.finished_at < at - EXPLANATION_AGE)
+    freed = []
+    for check in session.scalars(old.limit(500)):
+        freed.append(str(check.explanation_key))
+        check.explanation, check.explanation_key = ExplanationStatus.FORGOTTEN.value, None
+    return freed
+
+
 def forget_media(session: Session, *, at: datetime) -> list[str]:
     """Let go of the media of checks that can no longer lead to a release; returns the blobs to delete."""
     useless = sa.or_(
@@ -159,50 +217,53 @@ def forget_media(session: Session, *, at: datetime) -> list[str]:
         Check.verdict.in_((Verdict.BLOCK, Verdict.UNKNOWN)),
         Check.decision == DecisionValue.REJECT,
     )
-    kept = sa.select(Check).where(Check.blob_key.is_not(None), Check.status == CheckStatus.DONE, useless).limit(500)
+    still_needed = Check.explanation.is_not_distinct_from(ExplanationStatus.WAITING.value)
+    kept = sa.select(Check).where(Check.blob_key.is_not(None), Check.status == CheckStatus.DONE, useless, ~still_needed)
     freed = []
-    for check in session.scalars(kept):
+    for check in session.scalars(kept.limit(500)):
         freed.append(str(check.blob_key))
         check.blob_key = None
     return freed
 
 
-def _decide(session: Session, check: Check, found: Answer, *, at: datetime) -> Decision:
-    by_work: dict[str, list[tuple[Asset, Segment]]] = {}
-    for segment in found.segments:
-        asset = session.get(Asset, found.subjects[segment.item])
-        if asset is not None and asset.work.withdrawn_at is None:
-            by_work.setdefault(asset.work_id, []).append((asset, segment))
-    matched = [_matched(session, check, pairs, at=at) for pairs in by_work.values()]
-    decision = decide(matched, thresholds=THRESHOLDS)
-    pairs = sorted(
-        (pair for found_here in by_work.values() for pair in found_here),
-        key=lambda pair: -pair[1].query_length_s,
-    )
-    check.matches = [
-        Match(
-            position=position,
-            work_id=asset.work_id,
-            asset_id=asset.id,
-            title=asset.work.title,
-            modality=segment.algorithm.modality.value,
-            algorithm=segment.algorithm.value,
-            query_start_s=round(segment.query_start_s, 3),
-            query_end_s=round(segment.query_end_s, 3),
-            reference_start_s=round(segment.reference_start_s, 3),
-            reference_end_s=round(segment.reference_end_s, 3),
-            score=round(segment.score_0_1, 4),
-            policy=asset.work.policy,
-            own=asset.work.holder_id == check.holder_id,
-        )
-        for position, (asset, segment) in enumerate(pairs)
-    ]
+type _Piece = tuple[Asset, Weighed]
+
+
+def _decide(session: Session, check: Check, found: Found, *, is_still: bool, at: datetime) -> Decision:
+    pieces = _weighed(session, found)
+    by_work: dict[str, list[_Piece]] = {}
+    for asset, piece in pieces:
+        by_work.setdefault(asset.work_id, []).append((asset, piece))
+    decision = decide([_matched(session, check, mine, is_still=is_still, at=at) for mine in by_work.values()])
+    pieces.sort(key=lambda pair: -pair[1].segment.query_length_s)
+    check.matches = [_match(check, position, asset, piece) for position, (asset, piece) in enumerate(pieces)]
     return decision
 
 
-def _matched(session: Session, check: Check, pairs: list[tuple[Asset, Segment]], *, at: datetime) -> MatchedWork:
-    work: Work = pairs[0][0].work
+def _weighed(session: Session, found: Found) -> list[_Piece]:
+    """Everything found of works in force, cut where its weight changes."""
+    by_asset: dict[str, list[Segment]] = {}
+    for segment in found.works.segments:
+        by_asset.setdefault(found.works.subjects[segment.item], []).append(segment)
+    pieces: list[_Piece] = []
+    for asset_id, segments in by_asset.items():
+        asset = session.get(Asset, asset_id)
+        if asset is None or asset.work.withdrawn_at is not None or asset.status == AssetStatus.WITHDRAWN:
+            continue
+        excluded = exclusions.stretches_of(session, asset.id)
+        held = quarantine.is_held(session, asset.id)
+        for segment in segments:
+            weighed = weigh(segment, excluded=excluded, bank=found.bank.segments, quarantined=held)
+            pieces += [(asset, piece) for piece in weighed]
+    return pieces
+
+
+def _matched(session: Session, check: Check, pieces: list[_Piece], *, is_still: bool, at: datetime) -> MatchedWork:
+    work = pieces[0][0].work
     preference = effective(session, work, (Use.DEPICT_IN_OUTPUT,), at=at)[Use.DEPICT_IN_OUTPUT]
+    counted = [piece for _, piece in pieces if piece.counts]
+    stills = [piece for asset, piece in pieces if piece.counts and (is_still or asset.duration_s == 0)]
+    causes = {piece.no_weight for _, piece in pieces if piece.no_weight is not None}
     return MatchedWork(
         work_id=work.id,
         title=work.title,
@@ -211,5 +272,36 @@ def _matched(session: Session, check: Check, pairs: list[tuple[Asset, Segment]],
         own=work.holder_id == check.holder_id,
         disputed=bool(rivals_of(session, work)),
         preference=preference.answer,
-        matched_s=covered_s([segment for _, segment in pairs]),
+        matched_s=seconds_of(counted),
+        certain_s=seconds_of([piece for piece in counted if piece.is_certain]),
+        still=bool(stills),
+        certain_still=any(piece.is_certain for piece in stills),
+        doubts=frozenset[Doubt]().union(*(piece.doubts for piece in counted)),
+        weightless_s={
+            cause: seconds_of([piece for _, piece in pieces if piece.no_weight is cause])
+            for cause in NoWeight
+            if cause in causes
+        },
+        thresholds=thresholds.in_force(work),
+    )
+
+
+def _match(check: Check, position: int, asset: Asset, piece: Weighed) -> Match:
+    segment = piece.segment
+    return Match(
+        position=position,
+        work_id=asset.work_id,
+        asset_id=asset.id,
+        title=asset.work.title,
+        modality=segment.algorithm.modality.value,
+        algorithm=segment.algorithm.value,
+        query_start_s=round(segment.query_start_s, 3),
+        query_end_s=round(segment.query_end_s, 3),
+        reference_start_s=round(segment.reference_start_s, 3),
+        reference_end_s=round(segment.reference_end_s, 3),
+        score=round(segment.score_0_1, 4),
+        policy=asset.work.policy,
+        own=asset.work.holder_id == check.holder_id,
+        doubts=sorted(doubt.value for doubt in piece.doubts),
+        no_weight=piece.no_weight.value if piece.no_weight else None,
     )

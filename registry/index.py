@@ -18,9 +18,10 @@ from sqlalchemy.orm import Session
 
 from fingerprinting.document import descriptors_from_bytes, times_to_bytes
 from fingerprinting.errors import BadSnapshot
-from fingerprinting.extract import thinned
 from fingerprinting.index.protocol import FingerprintIndex
 from fingerprinting.index.snapshot import Snapshot, read_snapshot, write_snapshot
+from fingerprinting.layout import thinned
+from fingerprinting.looks import Glance
 from fingerprinting.match import Reference, find_copies
 from fingerprinting.model import Algorithm, Descriptors, Fingerprint, ItemNumber, Segment
 from registry.errors import RegistryError
@@ -30,7 +31,7 @@ _BATCH = 200
 type _Indexes = dict[tuple[Corpus, Algorithm], FingerprintIndex]
 
 # Corpora that are searched; checks are kept to look back at, not searched.
-SEARCHED = (Corpus.WORKS, Corpus.RELEASES)
+SEARCHED = (Corpus.WORKS, Corpus.RELEASES, Corpus.NEGATIVES)
 
 
 class Operation(StrEnum):
@@ -136,7 +137,7 @@ class Answer:
 class IndexEngine:
     """All indexes of one process: one for each searched corpus and algorithm."""
 
-    make_index: Callable[[], FingerprintIndex]
+    make_index: Callable[[Algorithm], FingerprintIndex]
     sequence: int = 0
     _indexes: _Indexes = field(default_factory=dict)
     _catching_up: threading.Lock = field(default_factory=threading.Lock)
@@ -175,8 +176,13 @@ class IndexEngine:
         finally:
             self._catching_up.release()
 
-    def search(self, session: Session, corpus: Corpus, query: Fingerprint, *, timeout_s: float) -> Answer:
+    def search(
+        self, session: Session, corpus: Corpus, query: Fingerprint, *, timeout_s: float, glance: Glance | None = None
+    ) -> Answer:
         """Catch up, then find what `query` copies in one corpus.
+
+        Args:
+            glance: see `find_copies`.
 
         Raises:
             IndexBehind: see `catch_up`.
@@ -193,7 +199,7 @@ class IndexEngine:
 
         indexes = {algorithm: held[corpus, algorithm] for algorithm in Algorithm}
         return Answer(
-            segments=find_copies(query, indexes, reference_of=reference_of),
+            segments=find_copies(query, indexes, reference_of=reference_of, glance=glance),
             subjects=subjects,
             sequence=sequence,
         )
@@ -244,7 +250,7 @@ class IndexEngine:
         self._indexes, self.sequence = self._empty(), 0
 
     def _empty(self) -> dict[tuple[Corpus, Algorithm], FingerprintIndex]:
-        return {(corpus, algorithm): self.make_index() for corpus in SEARCHED for algorithm in Algorithm}
+        return {(corpus, algorithm): self.make_index(algorithm) for corpus in SEARCHED for algorithm in Algorithm}
 
     def _apply(self, session: Session, rows: Sequence[sa.Row[int, str, str, int, str]]) -> None:
         # Columns, not entities: the session may be in the middle of a change of its own.

@@ -28,6 +28,8 @@ _FIRST_RETRY, _LONGEST_RETRY = timedelta(seconds=5), timedelta(hours=4)
 class JobKind(StrEnum):
     FINGERPRINT = "fingerprint"
     CHECK = "check"
+    NEGATIVE = "negative"
+    EXPLAIN = "explain"
     DELIVER = "deliver"
     NOTICE_DEADLINE = "notice_deadline"
 

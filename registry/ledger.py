@@ -30,11 +30,15 @@ from registry.errors import Invalid, LedgerError, NotFound
 from registry.models import (
     Check,
     CheckStatus,
+    Exclusion,
     Heads,
     LedgerCheckpoint,
     LedgerEntry,
     LedgerNode,
+    Match,
+    Negative,
     Notice,
+    Quarantine,
     Release,
     Reservation,
     Work,
@@ -42,7 +46,7 @@ from registry.models import (
 
 _SALT_BYTES = 16
 
-type Record = Work | Reservation | Check | Release | Notice
+type Record = Work | Reservation | Check | Release | Notice | Exclusion | Negative | Quarantine
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,10 +82,16 @@ def facts_of(record: object) -> dict[str, Any]:
 
 @facts_of.register
 def _(work: Work) -> dict[str, Any]:
-    return {
+    facts: dict[str, Any] = {
         "holder": work.holder_id, "title": work.title, "kind": work.kind, "identifiers": work.identifiers,
         "creators": work.creators, "year": work.year, "policy": work.policy, "withdrawn": _time(work.withdrawn_at),
     }  # fmt: skip
+    # What came later is there only where it was said: what older entries committed to stays as it was.
+    if work.review_matched_s is not None and work.block_matched_s is not None:
+        facts["thresholds"] = _thousandths(work.review_matched_s, work.block_matched_s)
+    if work.shows_frames:
+        facts["shows_frames"] = True
+    return facts
 
 
 @facts_of.register
@@ -96,16 +106,48 @@ def _(said: Reservation) -> dict[str, Any]:
 
 @facts_of.register
 def _(check: Check) -> dict[str, Any]:
-    matches = [
-        [m.work_id, m.asset_id, m.algorithm, *_thousandths(m.query_start_s, m.query_end_s),
-         *_thousandths(m.reference_start_s, m.reference_end_s, m.score), m.policy, m.own]
-        for m in check.matches
-    ]  # fmt: skip
     return {
         "holder": check.holder_id, "sha256": check.sha256, "verdict": check.verdict,
-        "reasons": [reason["code"] for reason in check.reasons], "matches": matches, "index": check.index_sequence,
+        "reasons": [reason["code"] for reason in check.reasons],
+        "matches": [_match(m) for m in check.matches], "index": check.index_sequence,
         "finished": _time(check.finished_at), "expires": _time(check.expires_at),
         "decision": check.decision, "decided_by": check.decided_by, "decided": _time(check.decided_at),
+    }  # fmt: skip
+
+
+def _match(m: Match) -> list[object]:
+    facts: list[object] = [
+        m.work_id, m.asset_id, m.algorithm, *_thousandths(m.query_start_s, m.query_end_s),
+        *_thousandths(m.reference_start_s, m.reference_end_s, m.score), m.policy, m.own,
+    ]  # fmt: skip
+    if m.doubts or m.no_weight:
+        facts += [m.doubts, m.no_weight]
+    return facts
+
+
+@facts_of.register
+def _(said: Exclusion) -> dict[str, Any]:
+    return {
+        "asset": said.asset_id, "source": said.source, "negative": said.negative_id, "modality": said.modality,
+        "interval": _thousandths(said.start_s, said.end_s), "reason": said.reason,
+        "declared": _time(said.declared_at), "withdrawn": _time(said.withdrawn_at),
+    }  # fmt: skip
+
+
+@facts_of.register
+def _(entry: Negative) -> dict[str, Any]:
+    return {
+        "title": entry.title, "added_by": entry.added_by, "sha256": entry.sha256,
+        "added": _time(entry.created_at), "removed": _time(entry.removed_at),
+    }  # fmt: skip
+
+
+@facts_of.register
+def _(held: Quarantine) -> dict[str, Any]:
+    return {
+        "asset": held.asset_id, "matched_checks": held.matched_checks, "askers": held.askers,
+        "opened": _time(held.opened_at), "decision": held.decision, "reason": held.decision_reason,
+        "decided_by": held.decided_by, "decided": _time(held.decided_at),
     }  # fmt: skip
 
 
@@ -298,3 +340,6 @@ def _records(session: Session) -> Iterator[Record]:
     yield from session.scalars(sa.select(Check).where(Check.status == CheckStatus.DONE), execution_options=batches)
     yield from session.scalars(sa.select(Release), execution_options=batches)
     yield from session.scalars(sa.select(Notice), execution_options=batches)
+    yield from session.scalars(sa.select(Exclusion), execution_options=batches)
+    yield from session.scalars(sa.select(Negative), execution_options=batches)
+    yield from session.scalars(sa.select(Quarantine), execution_options=batches)

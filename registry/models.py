@@ -12,6 +12,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
+from registry.domain.policy import Doubt
+
 JsonObject = dict[str, Any]
 
 
@@ -69,6 +71,8 @@ class Holder(Base):
     created_at: Mapped[datetime]
     webhook_url: Mapped[str | None]
     webhook_secret: Mapped[str | None]
+    review_matched_s: Mapped[float | None]
+    block_matched_s: Mapped[float | None]
 
 
 class ApiKey(Base):
@@ -101,6 +105,9 @@ class Work(Base):
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
     withdrawn_at: Mapped[datetime | None]
+    review_matched_s: Mapped[float | None]
+    block_matched_s: Mapped[float | None]
+    shows_frames: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
     holder: Mapped[Holder] = relationship(lazy="joined")
     assets: Mapped[list["Asset"]] = relationship(back_populates="work", order_by="Asset.id")
 
@@ -132,11 +139,62 @@ class Asset(Base):
     work: Mapped[Work] = relationship(back_populates="assets", lazy="joined")
 
 
+class Exclusion(Base):
+    """A stretch [start_s, end_s] of an asset that does not count; of one modality, or of all."""
+
+    __tablename__ = "exclusions"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    asset_id: Mapped[str] = _id("assets.id")
+    source: Mapped[str]
+    negative_id: Mapped[str | None] = mapped_column(sa.ForeignKey("negatives.id"), index=True)
+    modality: Mapped[str | None]
+    start_s: Mapped[float]
+    end_s: Mapped[float]
+    reason: Mapped[str]
+    declared_at: Mapped[datetime]
+    withdrawn_at: Mapped[datetime | None]
+
+
+class Negative(Base):
+    """Material that everybody may use: what matches it counts for nobody."""
+
+    __tablename__ = "negatives"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    title: Mapped[str]
+    added_by: Mapped[str] = _id("holders.id")
+    status: Mapped[str]
+    reason: Mapped[str | None]
+    problem: Mapped[str | None]
+    sha256: Mapped[str | None]
+    blob_key: Mapped[str | None]
+    duration_s: Mapped[float | None]
+    created_at: Mapped[datetime]
+    indexed_at: Mapped[datetime | None]
+    removed_at: Mapped[datetime | None]
+
+
+class Quarantine(Base):
+    """An asset that suddenly matched very many checks of many askers; open until an operator decides."""
+
+    __tablename__ = "quarantines"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    asset_id: Mapped[str] = _id("assets.id")
+    matched_checks: Mapped[int]
+    askers: Mapped[int]
+    opened_at: Mapped[datetime]
+    decision: Mapped[str | None]
+    decision_reason: Mapped[str | None]
+    decided_by: Mapped[str | None]
+    decided_at: Mapped[datetime | None]
+
+
 class Corpus(StrEnum):
-    """What an item is kept for. Works and releases are searched apart: a release is not protected."""
+    """What an item is kept for. Each but the last is searched, apart from the others: a release is not
+    protected, and the negative bank speaks against a match."""
 
     WORKS = "works"
     RELEASES = "releases"
+    NEGATIVES = "negatives"
     CHECKS = "checks"
 
 
@@ -154,7 +212,7 @@ class Item(Base):
 
 
 class StoredDescriptors(Base):
-    """Descriptors as bytes: times as little-endian uint32 milliseconds, vectors as rows of 32 bytes."""
+    """Descriptors as bytes: times as little-endian uint32 milliseconds, vectors row by row."""
 
     __tablename__ = "descriptors"
     item_number: Mapped[int] = mapped_column(sa.ForeignKey("items.number"), primary_key=True)
@@ -223,6 +281,13 @@ class CheckStatus(StrEnum):
     DONE = "done"
 
 
+class ExplanationStatus(StrEnum):
+    WAITING = "waiting"
+    READY = "ready"
+    FAILED = "failed"
+    FORGOTTEN = "forgotten"
+
+
 class Check(Base):
     """One pre-publish question, with its verdict and evidence."""
 
@@ -248,11 +313,16 @@ class Check(Base):
     decision_reason: Mapped[str | None]
     decided_by: Mapped[str | None]
     decided_at: Mapped[datetime | None]
+    explanation: Mapped[str | None]
+    explanation_key: Mapped[str | None]
     matches: Mapped[list["Match"]] = relationship(cascade="all, delete-orphan", order_by="Match.position")
 
 
 class Match(Base):
-    """One segment of a check that copies one asset; intervals are [start, end), seconds."""
+    """One segment of a check that copies one asset; intervals are [start, end), seconds.
+
+    `no_weight` says why it does not count at all, `doubts` why it may not lead to a block.
+    """
 
     __tablename__ = "matches"
     check_id: Mapped[str] = mapped_column(sa.ForeignKey("checks.id"), primary_key=True)
@@ -269,6 +339,13 @@ class Match(Base):
     score: Mapped[float]
     policy: Mapped[str]
     own: Mapped[bool]
+    doubts: Mapped[list[str]] = mapped_column(default=list)
+    no_weight: Mapped[str | None]
+    __table_args__ = (sa.Index("ix_matches_asset_id_check_id", "asset_id", "check_id"),)
+
+    @property
+    def confirmed(self) -> bool:
+        return Doubt.UNCONFIRMED not in self.doubts
 
 
 class ReleaseState(StrEnum):

@@ -13,7 +13,7 @@ from pathlib import Path
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from fingerprinting.model import Fingerprint
+from fingerprinting.model import Algorithm, Fingerprint
 from provenance.engine import ProvenanceEngine
 from provenance.model import AssertedCheck, ReleaseClaim, SignedFile, SoftBinding, TrainingMining
 from registry import ledger
@@ -29,6 +29,7 @@ from registry.outbox import tell
 
 # Soft bindings are looked up in the index, so a manifest needs only enough of the fingerprint to name it.
 _SOFT_BINDING_ROWS = 16
+_BOUND = frozenset({Algorithm.VIDEO_PHASH_V1, Algorithm.AUDIO_CHROMAPRINT_V1})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,10 +180,10 @@ def _releasable(session: Session, check: Check, *, at: datetime) -> tuple[str, s
 
 
 def _soft_bindings(fingerprint: Fingerprint | None) -> tuple[SoftBinding, ...]:
-    """Rows spread evenly over the clip, for each algorithm, under our own reverse-domain names."""
+    """Rows spread evenly over the clip, for each algorithm of short rows, under our own reverse-domain names."""
     bindings = []
     for descriptors in fingerprint.descriptors if fingerprint else ():
-        if len(descriptors):
+        if descriptors.algorithm in _BOUND and len(descriptors):
             spread = descriptors.vectors[:: max(1, len(descriptors) // _SOFT_BINDING_ROWS)][:_SOFT_BINDING_ROWS]
             name = f"org.clearmark.{descriptors.algorithm}"
             bindings.append(SoftBinding(algorithm=name, value=spread.tobytes()))

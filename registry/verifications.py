@@ -10,7 +10,8 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from fingerprinting.model import Fingerprint, Segment
+from fingerprinting.extract import Extracted
+from fingerprinting.model import Segment
 from provenance.model import ManifestFacts, SoftBinding
 from registry.domain.identifiers import Prefix, new_id
 from registry.index import IndexEngine
@@ -28,16 +29,18 @@ def describe(facts: ManifestFacts) -> dict[str, Any]:
     return said
 
 
-def recognise(session: Session, fingerprint: Fingerprint | None, engine: IndexEngine) -> dict[str, Any]:
+def recognise(session: Session, extracted: Extracted | None, engine: IndexEngine) -> dict[str, Any]:
     """Releases and works found in the file; empty lists when there is nothing to go by.
 
     Raises:
         IndexBehind: the indexes could not be brought up to date.
     """
-    if fingerprint is None:
+    if extracted is None:
         return {"recovered": [], "registry_matches": []}
-    releases = engine.search(session, Corpus.RELEASES, fingerprint, timeout_s=_TIMEOUT_S)
-    works = engine.search(session, Corpus.WORKS, fingerprint, timeout_s=_TIMEOUT_S)
+    releases, works = (
+        engine.search(session, corpus, extracted.fingerprint, timeout_s=_TIMEOUT_S, glance=extracted.glance)
+        for corpus in (Corpus.RELEASES, Corpus.WORKS)
+    )
     return {
         "recovered": [
             _recovered(session.get_one(Release, releases.subjects[s.item]), s) for s in releases.segments[:_MOST]

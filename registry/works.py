@@ -1,5 +1,6 @@
 """Works and their assets: what is protected, and the fingerprints by which it is recognised."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -8,13 +9,14 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from fingerprinting.extract import reference_of, weaknesses
 from fingerprinting.match import covered_s
 from fingerprinting.model import Fingerprint, Segment
-from registry import ledger
+from fingerprinting.quality import reference_of, weaknesses
+from registry import ledger, thresholds
 from registry.access import Actor, Scope
 from registry.domain.identifiers import Prefix, new_id, validate_identifiers
-from registry.domain.policy import Policy
+from registry.domain.policy import Policy, Thresholds
+from registry.domain.weight import Stretch, outside
 from registry.errors import Conflict as ConflictError
 from registry.errors import Invalid, NotFound
 from registry.index import Answer, remove_item, store_item
@@ -47,6 +49,8 @@ class NewWork:
     creators: list[str] = field(default_factory=list)
     year: int | None = None
     policy: Policy = Policy.REVIEW
+    thresholds: Thresholds | None = None
+    shows_frames: bool = False
 
 
 def register(session: Session, actor: Actor, said: NewWork, *, at: datetime) -> Work:
@@ -61,10 +65,13 @@ def register(session: Session, actor: Actor, said: NewWork, *, at: datetime) -> 
         creators=said.creators,
         year=_year(said.year, at),
         policy=said.policy.value,
+        shows_frames=said.shows_frames,
         created_at=at,
         updated_at=at,
     )
     session.add(work)
+    session.flush()
+    thresholds.ask(work, said.thresholds)
     ledger.record(session, "work.registered", work, at=at)
     return work
 
@@ -80,7 +87,9 @@ def change(session: Session, actor: Actor, work_id: str, changes: dict[str, Any]
                 work.identifiers = validate_identifiers(value)
             case "year":
                 work.year = _year(value, at)
-            case "kind" | "policy" | "creators":
+            case "thresholds":
+                thresholds.ask(work, value)
+            case "kind" | "policy" | "creators" | "shows_frames":
                 setattr(work, name, value)
             case _:
                 raise Invalid(field=name, problem="cannot be changed")
@@ -92,16 +101,7 @@ def change(session: Session, actor: Actor, work_id: str, changes: dict[str, Any]
 def withdraw(session: Session, actor: Actor, work_id: str, *, at: datetime) -> list[str]:
     """Withdraw a work: it is no longer found in clips. Returns the blobs that nobody needs any more."""
     work = own_work(session, actor, work_id)
-    freed = []
-    for asset in work.assets:
-        remove_item(session, asset.id, at=at)
-        asset.status = AssetStatus.WITHDRAWN.value
-        if asset.blob_key:
-            freed.append(asset.blob_key)
-            asset.blob_key = None
-    ids = [asset.id for asset in work.assets]
-    about = sa.or_(Conflict.asset_id.in_(ids), Conflict.rival_asset_id.in_(ids))
-    session.execute(sa.update(Conflict).where(about, Conflict.closed_at.is_(None)).values(closed_at=at))
+    freed = [blob for asset in work.assets if (blob := withdraw_asset(session, asset, at=at))]
     for said in session.scalars(
         sa.select(Reservation).where(Reservation.work_id == work.id, Reservation.withdrawn_at.is_(None))
     ):
@@ -109,6 +109,16 @@ def withdraw(session: Session, actor: Actor, work_id: str, *, at: datetime) -> l
         ledger.record(session, "reservation.withdrawn", said, at=at)
     work.withdrawn_at = work.updated_at = at
     ledger.record(session, "work.withdrawn", work, at=at)
+    return freed
+
+
+def withdraw_asset(session: Session, asset: Asset, *, at: datetime) -> str | None:
+    """Take one asset out of the index and out of all conflicts. Returns the blob that nobody needs any more."""
+    remove_item(session, asset.id, at=at)
+    about = sa.or_(Conflict.asset_id == asset.id, Conflict.rival_asset_id == asset.id)
+    session.execute(sa.update(Conflict).where(about, Conflict.closed_at.is_(None)).values(closed_at=at))
+    freed = asset.blob_key
+    asset.status, asset.blob_key = AssetStatus.WITHDRAWN.value, None
     return freed
 
 
@@ -121,10 +131,10 @@ def own_work(session: Session, actor: Actor, work_id: str) -> Work:
     return work
 
 
-def own_asset(session: Session, actor: Actor, asset_id: str) -> Asset:
-    """An asset of a work of the actor's, also a withdrawn one."""
+def visible_asset(session: Session, actor: Actor, asset_id: str) -> Asset:
+    """An asset of a work of the actor's, also a withdrawn one; or any asset for the operator."""
     asset = session.get(Asset, asset_id)
-    if asset is None or asset.work.holder_id != actor.holder_id:
+    if asset is None or not (actor.may(Scope.ADMIN) or asset.work.holder_id == actor.holder_id):
         raise NotFound(kind="asset", id=asset_id)
     return asset
 
@@ -185,14 +195,19 @@ def store_asset(session: Session, asset: Asset, fingerprint: Fingerprint, *, at:
     store_item(session, Corpus.WORKS, asset.id, reference, at=at)
 
 
-def settle_asset(session: Session, asset: Asset, found: Answer, *, at: datetime) -> None:
+def settle_asset(
+    session: Session, asset: Asset, found: Answer, *, not_claimed: Sequence[Stretch], at: datetime
+) -> None:
     """Open a conflict with each other holder's asset that `found` shows, and call the asset indexed.
+
+    Two works that hold the same material of the negative bank are no rivals over it: `not_claimed` is what
+    is excluded of the asset. Nor are two takes of one scene: what is not confirmed opens nothing.
 
     The search ran after the asset was stored. Of two that come at once, the later search sees both, so
     no conflict is missed; the pair is kept in one order, so none is opened twice.
     """
     by_rival: dict[str, list[Segment]] = {}
-    for segment in found.segments:
+    for segment in outside([s for s in found.segments if s.confirmed], not_claimed):
         by_rival.setdefault(found.subjects[segment.item], []).append(segment)
     for rival_id, segments in by_rival.items():
         rival = session.get(Asset, rival_id)

@@ -4,6 +4,7 @@ Everything happens at `AT` unless a test says otherwise; nothing here reads a cl
 """
 
 import itertools
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -11,14 +12,17 @@ from typing import Any
 import numpy as np
 from sqlalchemy.orm import Session
 
-from fingerprinting.model import VECTOR_BYTES, Algorithm, Descriptors, Fingerprint
+from fingerprinting.index.landmarks import LandmarkIndex
+from fingerprinting.index.protocol import FingerprintIndex, VectorIndex
+from fingerprinting.model import Algorithm, Descriptors, Fingerprint
 from provenance.model import SignedFile
-from registry import access, checks, releases, works
+from registry import access, checks, exclusions, negatives, releases, works
 from registry.access import Actor, IssuedKey, Scope
 from registry.checks import Evidence, Unanswerable
 from registry.domain.policy import Assurance, Policy
 from registry.index import IndexEngine
-from registry.models import Asset, Check, Corpus, Holder, Notice, Release, Work
+from registry.models import Asset, Check, Holder, Negative, Notice, Release, Work
+from registry.quarantine import FloodLimits
 from registry.releases import NewRelease
 from registry.works import NewWork, WorkKind
 from takedown.domain.completeness import CounterContent, NoticeContent
@@ -50,6 +54,7 @@ COMPLETE_COUNTER = CounterContent(
     consent_to_jurisdiction=True,
     accept_service=True,
 )
+FLOOD = FloodLimits()
 _numbers = itertools.count(1)
 
 
@@ -93,7 +98,9 @@ def fingerprint(seed: int, *, seconds: float = 12.0, start_s: float = 0.0) -> Fi
     """The picture of clip `seed`, from `start_s` on: clips of one seed are copies, of two have nothing in common."""
     first = round(start_s / STEP_S)
     count = round(seconds / STEP_S)
-    drawn = np.random.default_rng(seed).integers(0, 256, (first + count, VECTOR_BYTES), dtype=np.uint8)
+    drawn = np.random.default_rng(seed).integers(
+        0, 256, (first + count, Algorithm.VIDEO_PHASH_V1.row_bytes), dtype=np.uint8
+    )
     described = Descriptors(
         algorithm=Algorithm.VIDEO_PHASH_V1,
         times_s=(np.arange(count) * STEP_S).astype(np.float64),
@@ -119,9 +126,25 @@ def asset(
 ) -> Asset:
     """An asset as its job leaves it, with its conflicts; the test must commit, for the engine has seen it."""
     row = works.add_fingerprint(session, owner, its_work.id, shown, at=at)
-    works.settle_asset(session, row, engine.rivals(session, row.id), at=at)
+    found = engine.rivals(session, row.id)
+    exclusions.exclude_bank_material(session, negatives.material_in(session, engine, row.id, timeout_s=30), at=at)
+    works.settle_asset(session, row, found, not_claimed=exclusions.stretches_of(session, row.id), at=at)
     session.flush()
     return row
+
+
+def operator(session: Session) -> Actor:
+    return actor(session, Scope.ADMIN)
+
+
+def negative(
+    session: Session, engine: IndexEngine, shown: Fingerprint, *, title: str = "Countdown", at: datetime = AT
+) -> Negative:
+    """An entry of the negative bank as its job leaves it."""
+    entry, _ = negatives.add_fingerprint(session, operator(session), title, shown, at=at)
+    material = negatives.material_of(session, engine, entry.id, timeout_s=30)
+    negatives.settle(session, entry, material, at=at)
+    return entry
 
 
 def check(
@@ -133,14 +156,15 @@ def check(
     sha256: str | None = SHA256,
     blob_key: str | None = "check_1",
     at: datetime = AT,
+    flood: FloodLimits = FLOOD,
 ) -> Check:
     """A check that was asked and answered."""
     row = checks.ask(session, asker, context={}, at=at, blob_key=blob_key, sha256=sha256, media_type="video/mp4")
     if isinstance(shown, Unanswerable):
-        checks.answer(session, row, shown, EVIDENCE, fingerprint=None, at=at)
+        checks.answer(session, row, shown, EVIDENCE, fingerprint=None, at=at, flood=flood)
     else:
-        found = engine.search(session, Corpus.WORKS, shown, timeout_s=30)
-        checks.answer(session, row, found, EVIDENCE, fingerprint=shown, at=at)
+        found = checks.search(session, engine, shown, timeout_s=30)
+        checks.answer(session, row, found, EVIDENCE, fingerprint=shown, at=at, flood=flood)
     return row
 
 
@@ -166,3 +190,8 @@ def notice(
     at: datetime = AT,
 ) -> Notice:
     return desk.file(session, claimant, content, release_id=about.id if about else None, at=at)
+
+
+def indexes_of[Index: VectorIndex](vectors: Callable[[Algorithm], Index]) -> Callable[[Algorithm], FingerprintIndex]:
+    """Indexes for an engine: `vectors` for every algorithm but landmarks, which have one kind of index alone."""
+    return lambda algorithm: LandmarkIndex() if algorithm is Algorithm.AUDIO_LANDMARK_V1 else vectors(algorithm)

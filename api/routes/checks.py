@@ -3,11 +3,14 @@
 import contextlib
 import time
 from concurrent.futures import TimeoutError as Waited
+from http import HTTPStatus
 from typing import Annotated, Any
 
 import sqlalchemy as sa
 from fastapi import APIRouter, Query, Response
+from fastapi.responses import HTMLResponse
 
+from api import explanations
 from api.access import IdempotencyHeader, TheActor, TheService
 from api.paging import Cursor, Limit, page
 from api.problems import media_problem
@@ -20,12 +23,13 @@ from fingerprinting.errors import MediaFault
 from provenance.media_types import media_type_of
 from registry import checks, idempotency
 from registry.access import Actor, Scope
-from registry.errors import Invalid
+from registry.errors import Invalid, NotFound
 from registry.jobs import JobKind
-from registry.models import Check
+from registry.models import Check, ExplanationStatus
 
 router = APIRouter(prefix="/v1", tags=["checks"])
 
+_PAGE: dict[str, Any] = {"text/html": {"schema": {"type": "string"}}}
 _MAX_WAIT_S = 120.0
 _FIELDS: dict[str, dict[str, Any]] = {
     "wait": {"type": "number", "minimum": 0, "maximum": _MAX_WAIT_S},
@@ -100,7 +104,8 @@ def _check_file(
         )
         job_id = checks.enqueue_answer(session, check, at=at)
         idempotency.remember(session, actor, "check", key, upload.sha256, check.id, at=at)
-    if wait_s > 0 and media.duration_s is not None and media.duration_s <= service.settings.sync_check_s:
+    length_s = 0.0 if media.is_still else media.duration_s
+    if wait_s > 0 and length_s is not None and length_s <= service.settings.sync_check_s:
         with contextlib.suppress(Waited):  # it goes on, and the client asks again
             service.executor.submit(Runner(service).run, job_id).result(timeout=wait_s)
     else:
@@ -120,7 +125,9 @@ def _check_document(
     with service.database.transaction() as session:
         check = checks.ask(session, actor, context=context, at=at)
         evidence = evidence_of(service, {"search": took, "total": took})
-        checks.answer(session, check, found, evidence, fingerprint=received.fingerprint, at=at)
+        checks.answer(
+            session, check, found, evidence, fingerprint=received.fingerprint, at=at, flood=service.flood_limits
+        )
         idempotency.remember(session, actor, "check", key, received.sha256, check.id, at=at)
     return check.id
 
@@ -159,6 +166,35 @@ def get_check(check_id: str, actor: TheActor, service: TheService) -> CheckOut:
         return _check(checks.visible(session, actor, check_id))
 
 
+@router.get(
+    "/checks/{check_id}/explanation",
+    response_class=HTMLResponse,
+    responses={202: {"description": "The page without its pictures, which are being made.", "content": _PAGE}},
+)
+def get_explanation(check_id: str, actor: TheActor, service: TheService) -> HTMLResponse:
+    """What a person needs to see of the matches: one page that stands on its own."""
+    with service.database.reading() as session:
+        check = checks.visible(session, actor, check_id)
+        if check.explanation is None:
+            raise NotFound(kind="explanation of check", id=check_id)
+        content = _pictures(service, check.explanation_key)
+        shown = explanations.page(session, actor, check, content)
+    is_ready = check.explanation != ExplanationStatus.WAITING
+    status = HTTPStatus.OK if is_ready else HTTPStatus.ACCEPTED
+    headers = {"Content-Security-Policy": explanations.POLICY} | ({} if is_ready else {"Retry-After": "2"})
+    return HTMLResponse(shown, status, headers=headers)
+
+
+def _pictures(service: Service, key: str | None) -> bytes | None:
+    if key is None:
+        return None
+    try:
+        with service.blobs.open(key) as path:
+            return path.read_bytes()
+    except FileNotFoundError:  # deleted meanwhile
+        return None
+
+
 @router.post("/checks/{check_id}/decision")
 def decide(check_id: str, body: DecisionIn, actor: TheActor, service: TheService) -> CheckOut:
     with service.database.transaction() as session:
@@ -188,6 +224,7 @@ def _check(check: Check) -> CheckOut:
             "duration_s": check.duration_s,
             "context": check.context,
             "decision": decision,
+            "explanation": check.explanation,
             "created_at": check.created_at,
             "expires_at": check.expires_at,
         }

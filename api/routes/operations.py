@@ -33,6 +33,7 @@ def ready(service: TheService, response: Response) -> dict[str, Any]:
         "status": "ready" if is_ready else "index loading",
         "degraded": _degraded(service, failed),
         "index": {"sequence": service.index.sequence, "head": head, "rows": service.index.sizes},
+        "algorithms": [algorithm.value for algorithm in service.algorithms],
         "jobs": {"waiting": waiting, "failed": failed},
         "signer": {
             "name": service.signer.name,
@@ -49,6 +50,8 @@ def _degraded(service: Service, failed: int) -> list[str]:
         "The signer's certificate has expired: nothing can be released.": service.signer.not_after <= service.now(),
         "Frame hashes on this machine differ from imagehash: matches may be missed.": service.hash_disagreement > 0,
         "This ffmpeg lacks Chromaprint: sound is fingerprinted by libchromaprint.": not ffmpeg_has_chromaprint(),
+        "Pictures are compared by hashes alone: crops and pictures in pictures are missed"
+        " (install the extra `neural`).": service.embedder is None,
         f"{failed} jobs failed for good: see the jobs table.": failed > 0,
         f"The index was {service.index_problem}.": service.index_problem is not None,
     }

@@ -11,8 +11,7 @@ from api.schemas import VerificationOut
 from api.service import Service
 from api.uploads import ReceivedFile, Upload, form_body
 from fingerprinting.errors import MediaError
-from fingerprinting.extract import extract
-from fingerprinting.model import Fingerprint
+from fingerprinting.extract import Extracted, extract_query
 from provenance.media_types import media_type_of
 from registry import verifications
 from registry.errors import NotFound
@@ -42,10 +41,10 @@ def get_verification(verification_id: str, service: TheService) -> VerificationO
 
 def _facts(service: Service, upload: Upload) -> dict[str, Any]:
     media_type = media_type_of(upload.path)
-    fingerprint: Fingerprint | None = None
+    extracted: Extracted | None = None
     problem: MediaError | None = None
     try:
-        fingerprint = extract(upload.path, limits=service.decode_limits).fingerprint
+        extracted = extract_query(upload.path, limits=service.decode_limits, embedder=service.embedder)
     except MediaError as error:
         problem = error
     if problem is not None and media_type is None:
@@ -54,7 +53,7 @@ def _facts(service: Service, upload: Upload) -> dict[str, Any]:
         raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "not-media", detail, fault=problem.fault)
     facts = service.provenance.read(upload.path, media_type or "application/octet-stream")
     with service.database.reading() as session:
-        recognised = verifications.recognise(session, fingerprint, service.index)
+        recognised = verifications.recognise(session, extracted, service.index)
     unread = problem.problem if problem else None
     return {**verifications.describe(facts), **recognised, "fingerprint_problem": unread}
 

@@ -1,4 +1,4 @@
-"""Works, their assets and their reservations."""
+"""Works, what is added to them, and their reservations."""
 
 from typing import Any
 
@@ -8,9 +8,10 @@ from sqlalchemy.orm import Session
 
 from api.access import IdempotencyHeader, TheActor, TheService
 from api.paging import Cursor, Limit, page
+from api.routes.assets import asset_out
+from api.routes.holders import thresholds_out
 from api.schemas import (
     AssetOut,
-    ConflictOut,
     Page,
     ReservationIn,
     ReservationOut,
@@ -22,14 +23,15 @@ from api.schemas import (
 from api.service import Service
 from api.uploads import Received, form_body
 from fingerprinting.decode import probe
-from registry import idempotency, reservations, works
+from registry import idempotency, reservations, thresholds, works
 from registry.access import Actor, Scope
 from registry.domain.policy import Policy
-from registry.models import Asset, AssetStatus, Conflict, Item, Reservation, StoredDescriptors, Work
+from registry.models import Asset, Reservation, Work
 from registry.reservations import NewReservation
 from registry.works import NewWork
 
 router = APIRouter(prefix="/v1", tags=["works"])
+_MAY_BE_TAKEN_BACK = ("year", "thresholds")
 
 
 @router.post("/works", status_code=201)
@@ -42,7 +44,10 @@ def create_work(
         known = idempotency.recall(session, actor, "work", idempotency_key, digest)
         if known is not None:
             return _work(session, works.own_work(session, actor, known))
-        said = NewWork(**body.model_dump(exclude={"reservations"}))
+        said = NewWork(
+            **body.model_dump(exclude={"reservations", "thresholds"}),
+            thresholds=body.thresholds.said() if body.thresholds else None,
+        )
         work = works.register(session, actor, said, at=at)
         for reservation in body.reservations:
             reservations.declare(session, actor, _said(reservation, work_id=work.id), at=at)
@@ -67,9 +72,11 @@ def get_work(work_id: str, actor: TheActor, service: TheService) -> WorkOut:
 @router.patch("/works/{work_id}")
 def change_work(work_id: str, body: WorkChanges, actor: TheActor, service: TheService) -> WorkOut:
     changes: dict[str, Any] = body.model_dump(exclude_unset=True, mode="json")
-    required = {name: value for name, value in changes.items() if value is not None or name == "year"}
+    said = {name: value for name, value in changes.items() if value is not None or name in _MAY_BE_TAKEN_BACK}
+    if body.thresholds is not None:
+        said["thresholds"] = body.thresholds.said()
     with service.database.transaction() as session:
-        work = works.change(session, actor, work_id, required, at=service.now())
+        work = works.change(session, actor, work_id, said, at=service.now())
         return _work(session, work)
 
 
@@ -95,7 +102,7 @@ def add_asset(
     with service.database.reading() as session:
         known = idempotency.recall(session, actor, operation, idempotency_key, received.sha256)
         if known is not None:
-            return _asset(session, works.own_asset(session, actor, known))
+            return asset_out(session, works.visible_asset(session, actor, known))
         works.own_work(session, actor, work_id)  # before the file is looked at
     if received.upload is not None:
         asset = _add_file(service, actor, work_id, received, operation, idempotency_key)
@@ -103,7 +110,7 @@ def add_asset(
         asset = _add_document(service, actor, work_id, received, operation, idempotency_key)
     response.headers["Location"] = f"/v1/assets/{asset.id}"
     with service.database.reading() as session:
-        return _asset(session, works.own_asset(session, actor, asset.id))
+        return asset_out(session, works.visible_asset(session, actor, asset.id))
 
 
 def _add_file(
@@ -132,12 +139,6 @@ def _add_document(
         job_id, kind = works.job_of(session, asset)
     service.hint(job_id, kind)
     return asset
-
-
-@router.get("/assets/{asset_id}")
-def get_asset(asset_id: str, actor: TheActor, service: TheService) -> AssetOut:
-    with service.database.reading() as session:
-        return _asset(session, works.own_asset(session, actor, asset_id))
 
 
 @router.post("/works/{work_id}/reservations", status_code=201)
@@ -204,31 +205,11 @@ def _work(session: Session, work: Work) -> WorkOut:
         creators=work.creators,
         year=work.year,
         policy=Policy(work.policy),
+        thresholds=thresholds_out(asked) if (asked := thresholds.asked_for(work)) else None,
+        thresholds_in_force=thresholds_out(thresholds.in_force(work)),
+        shows_frames=work.shows_frames,
         created_at=work.created_at,
         updated_at=work.updated_at,
         reservations=[_reservation(row) for row in said],
         assets=list(assets),
     )
-
-
-def _asset(session: Session, asset: Asset) -> AssetOut:
-    algorithms = session.scalars(sa.select(StoredDescriptors.algorithm).join(Item).where(Item.subject_id == asset.id))
-    return AssetOut(
-        id=asset.id,
-        work_id=asset.work_id,
-        status=AssetStatus(asset.status).value,
-        progress=asset.progress,
-        reason=asset.reason,
-        problem=asset.problem,
-        sha256=asset.sha256,
-        duration_s=asset.duration_s,
-        fingerprints=sorted(algorithms),
-        warnings=asset.warnings,
-        conflicts=[_conflict(conflict, asset.id) for conflict in works.conflicts_of(session, asset.id)],
-        created_at=asset.created_at,
-    )
-
-
-def _conflict(conflict: Conflict, asset_id: str) -> ConflictOut:
-    rival = conflict.rival_asset_id if conflict.asset_id == asset_id else conflict.asset_id
-    return ConflictOut(id=conflict.id, rival_asset_id=rival, matched_s=conflict.seconds, opened_at=conflict.opened_at)

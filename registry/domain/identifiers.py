@@ -42,6 +42,9 @@ class Prefix(StrEnum):
     JOB = "job"
     CONFLICT = "cfl"
     WEBHOOK = "wbh"
+    EXCLUSION = "exc"
+    NEGATIVE = "neg"
+    QUARANTINE = "qrn"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +66,12 @@ def new_id(prefix: Prefix, *, at: datetime) -> str:
     mask = ((1 << _RAND_A_BITS) - 1) << 64
     value = uuid_utils.uuid7(nanoseconds=microseconds * 1000).int & ~mask | fraction << 64
     return f"{prefix}_{value:032x}"
+
+
+def first_id(prefix: Prefix, *, at: datetime) -> str:
+    """The lowest id that could have been made at `at`: ids made since then are not below it."""
+    milliseconds = max(0, (at - _EPOCH) // timedelta(milliseconds=1))
+    return f"{prefix}_{milliseconds:012x}{0:020x}"
 
 
 _ID: Final = re.compile(rf"({'|'.join(Prefix)})_([0-9a-f]{{12}}7[0-9a-f]{{3}}[89ab][0-9a-f]{{15}})")

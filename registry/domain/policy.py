@@ -7,8 +7,11 @@ all works is the verdict:
 - what the holder said of use in output comes first: allowed proposes notify,
   reserved proposes block, constrained and disputed propose at least review;
 - where nothing was said, the work's own policy proposes;
-- a block needs enough matched seconds, an identified holder, and no open
-  conflict over the work; else it is a review.
+- a block needs enough seconds that are beyond doubt, an identified holder,
+  and no open conflict over the work; else it is a review.
+
+Stretches without weight (material that everybody may use, excluded intervals)
+are left out before; what was left out is said.
 
 It does not decide what matches (alignment), what the holder said
 (preferences), or who the holder is. `unknown` is for callers that could not
@@ -16,7 +19,7 @@ ask at all: a question without an answer is never clear.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from registry.domain.preferences import Answer
@@ -89,6 +92,11 @@ class ReasonCode(StrEnum):
     POLICY_REVIEW = "policy_review"
     POLICY_NOTIFY = "policy_notify"
     TOO_SHORT_TO_BLOCK = "too_short_to_block"
+    UNCONFIRMED = "unconfirmed"
+    SHARED_WITH_BANK = "shared_with_bank"
+    QUARANTINED = "quarantined"
+    NEGATIVE = "negative"
+    EXCLUDED = "excluded"
     HOLDER_UNVERIFIED = "holder_unverified"
     OWNERSHIP_CONFLICT = "ownership_conflict"
 
@@ -104,6 +112,32 @@ class Thresholds:
         if not 0 <= self.review_matched_s <= self.block_matched_s:
             raise Invalid(field="thresholds", problem="Choose 0 <= review_matched_s <= block_matched_s, in seconds.")
 
+    def at_least(self, floor: "Thresholds") -> "Thresholds":
+        """These, raised to `floor` where they are below it."""
+        return Thresholds(
+            review_matched_s=max(self.review_matched_s, floor.review_matched_s),
+            block_matched_s=max(self.block_matched_s, floor.block_matched_s),
+        )
+
+
+class Doubt(StrEnum):
+    """Why matched seconds may lead to a review and not to a block.
+
+    `UNCONFIRMED`: alike, but perhaps another take of the same scene. `SHARED_WITH_BANK`: the clip shows
+    material of the negative bank in the same stretch. `QUARANTINED`: the asset suddenly matches very much.
+    """
+
+    UNCONFIRMED = "unconfirmed"
+    SHARED_WITH_BANK = "shared_with_bank"
+    QUARANTINED = "quarantined"
+
+
+class NoWeight(StrEnum):
+    """Why a stretch that matches does not count at all; stored with matches, so never renamed."""
+
+    NEGATIVE = "negative"
+    EXCLUDED = "excluded"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MatchedWork:
@@ -111,7 +145,12 @@ class MatchedWork:
 
     `disputed`: a conflict over the work is open with a rival whose assurance
     is not lower. `preference`: the effective preference for use in output.
-    `matched_s`: seconds of the clip that match, all modalities in one union.
+    `matched_s`: seconds of the clip that match and count, all modalities in one
+    union; `certain_s`: those of them that no doubt is about; `doubts`: what the
+    others are doubted for. A still has no length: `still` says that a match with
+    one counts as long enough, `certain_still` that no doubt is about it.
+    `weightless_s`: seconds that match and do not count, by cause. `thresholds`:
+    those of this work.
     """
 
     work_id: str
@@ -122,6 +161,12 @@ class MatchedWork:
     disputed: bool
     preference: Answer
     matched_s: float
+    certain_s: float
+    thresholds: Thresholds
+    still: bool = False
+    certain_still: bool = False
+    doubts: frozenset[Doubt] = frozenset()
+    weightless_s: Mapping[NoWeight, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,12 +187,12 @@ class Decision:
     actions: Mapping[str, Action]
 
 
-def decide(matched: Sequence[MatchedWork], *, thresholds: Thresholds) -> Decision:
+def decide(matched: Sequence[MatchedWork]) -> Decision:
     """The verdict on a clip that matches these works, each work once."""
     if not matched:
         reason = Reason(code=ReasonCode.NO_MATCH, message="The clip matches no registered work.")
         return Decision(verdict=Verdict.CLEAR, reasons=(reason,), actions={})
-    outcomes = [(work, *_judge(work, thresholds)) for work in matched]
+    outcomes = [(work, *_judge(work)) for work in matched]
     worst = max((action for _, action, _ in outcomes), key=_severity)
     return Decision(
         verdict=Verdict(worst) if worst in (Action.REVIEW, Action.BLOCK) else Verdict.CLEAR,
@@ -168,21 +213,33 @@ def unknown(code: str, message: str) -> Decision:
 type _Why = tuple[ReasonCode, str]
 
 
-def _judge(work: MatchedWork, thresholds: Thresholds) -> tuple[Action, list[_Why]]:
-    """What one work asks for, and why: first what proposed the action, then what limited it."""
-    found = f"{work.matched_s:.1f} s of the clip match “{work.title}”"
+def _judge(work: MatchedWork) -> tuple[Action, list[_Why]]:
+    """What one work asks for, and why: what proposed the action, what limited it, what did not count."""
+    length = "A still" if work.still else f"{work.matched_s:.1f} s"
+    found = f"{length} of the clip match{'es' if work.still else ''} “{work.title}”"
     if work.own:
         return Action.IGNORE, [(ReasonCode.OWN_WORK, f"{found}, which is your own work.")]
-    if work.matched_s < thresholds.review_matched_s:
-        needed = f"fewer than the {thresholds.review_matched_s:.1f} s from which a match counts"
-        return Action.IGNORE, [(ReasonCode.TOO_SHORT, f"{found}, {needed}.")]
+    left_out = _left_out(work)
+    if left_out and not work.matched_s and not work.still:
+        return Action.IGNORE, left_out
+    if not work.still and work.matched_s < work.thresholds.review_matched_s:
+        needed = f"fewer than the {work.thresholds.review_matched_s:.1f} s from which a match counts"
+        return Action.IGNORE, [(ReasonCode.TOO_SHORT, f"{found}, {needed}."), *left_out]
     action, code, because = _proposal(work)
-    why = [(code, f"{found}, {because}.")]
-    if action is Action.BLOCK:
-        caps = _caps(work, thresholds)
-        if caps:
-            return Action.REVIEW, why + caps
-    return action, why
+    caps = _caps(work) if action is Action.BLOCK else []
+    return Action.REVIEW if caps else action, [(code, f"{found}, {because}."), *caps, *left_out]
+
+
+def _left_out(work: MatchedWork) -> list[_Why]:
+    """What matches and does not count."""
+    because = {
+        NoWeight.NEGATIVE: (ReasonCode.NEGATIVE, "material that everybody may use"),
+        NoWeight.EXCLUDED: (ReasonCode.EXCLUDED, "an interval that is excluded from the work"),
+    }
+    return [
+        (because[cause][0], f"{seconds:.1f} s that match “{work.title}” do not count: {because[cause][1]}.")
+        for cause, seconds in work.weightless_s.items()
+    ]
 
 
 def _proposal(work: MatchedWork) -> tuple[Action, ReasonCode, str]:
@@ -209,12 +266,15 @@ _POLICY_PROPOSALS = {
 }
 
 
-def _caps(work: MatchedWork, thresholds: Thresholds) -> list[_Why]:
+def _caps(work: MatchedWork) -> list[_Why]:
     """Every reason why this work may not block."""
     caps = []
-    if work.matched_s < thresholds.block_matched_s:
-        message = f"A person decides, because a block needs {thresholds.block_matched_s:.1f} matched seconds."
-        caps.append((ReasonCode.TOO_SHORT_TO_BLOCK, message))
+    needed_s = work.thresholds.block_matched_s
+    if not work.certain_still and work.certain_s < needed_s:
+        if not work.doubts or (not work.still and work.matched_s < needed_s):
+            message = f"A person decides, because a block needs {needed_s:.1f} matched seconds."
+            caps.append((ReasonCode.TOO_SHORT_TO_BLOCK, message))
+        caps += [_DOUBTS[doubt] for doubt in sorted(work.doubts)]
     if work.assurance is Assurance.UNVERIFIED:
         message = f"A person decides, because the holder of “{work.title}” is not verified."
         caps.append((ReasonCode.HOLDER_UNVERIFIED, message))
@@ -222,6 +282,22 @@ def _caps(work: MatchedWork, thresholds: Thresholds) -> list[_Why]:
         message = f"A person decides, because another holder also claims “{work.title}”."
         caps.append((ReasonCode.OWNERSHIP_CONFLICT, message))
     return caps
+
+
+_DOUBTS: Mapping[Doubt, _Why] = {
+    Doubt.UNCONFIRMED: (
+        ReasonCode.UNCONFIRMED,
+        "A person decides, because it may also be another take of the same scene.",
+    ),
+    Doubt.SHARED_WITH_BANK: (
+        ReasonCode.SHARED_WITH_BANK,
+        "A person decides, because the clip also shows material there that everybody may use.",
+    ),
+    Doubt.QUARANTINED: (
+        ReasonCode.QUARANTINED,
+        "A person decides, because the work's file suddenly matches very many clips and is being looked at.",
+    ),
+}
 
 
 def _severity(action: Action) -> int:

@@ -39,6 +39,9 @@ NEEDS: dict[str, Scope | None] = {
     "DELETE /v1/works/{work_id}": Scope.WORKS_WRITE,
     "POST /v1/works/{work_id}/assets": Scope.WORKS_WRITE,
     "GET /v1/assets/{asset_id}": None,
+    "PUT /v1/assets/{asset_id}/exclusions": Scope.WORKS_WRITE,
+    "POST /v1/assets/{asset_id}/quarantine": Scope.ADMIN,
+    "GET /v1/quarantines": Scope.ADMIN,
     "POST /v1/works/{work_id}/reservations": Scope.WORKS_WRITE,
     "GET /v1/works/{work_id}/reservations": Scope.WORKS_WRITE,
     "DELETE /v1/works/{work_id}/reservations/{reservation_id}": Scope.WORKS_WRITE,
@@ -48,6 +51,7 @@ NEEDS: dict[str, Scope | None] = {
     "POST /v1/checks": Scope.CHECKS_WRITE,
     "GET /v1/checks": Scope.CHECKS_WRITE,
     "GET /v1/checks/{check_id}": None,
+    "GET /v1/checks/{check_id}/explanation": None,
     "POST /v1/checks/{check_id}/decision": Scope.REVIEW,
     "POST /v1/releases": Scope.RELEASES_WRITE,
     "GET /v1/releases": Scope.RELEASES_WRITE,
@@ -59,6 +63,13 @@ NEEDS: dict[str, Scope | None] = {
     "GET /v1/notices/{notice_id}": None,
     "POST /v1/notices/{notice_id}/transitions": None,
     "POST /v1/notices/{notice_id}/counter-notice": None,
+    "POST /v1/negatives": Scope.ADMIN,
+    "GET /v1/negatives": Scope.ADMIN,
+    "GET /v1/negatives/{negative_id}": Scope.ADMIN,
+    "DELETE /v1/negatives/{negative_id}": Scope.ADMIN,
+    "GET /v1/holders": Scope.ADMIN,
+    "PUT /v1/holders/{holder_id}/thresholds": Scope.ADMIN,
+    "DELETE /v1/holders/{holder_id}/thresholds": Scope.ADMIN,
 }
 
 
@@ -104,6 +115,10 @@ def owned(service: RunningService, clips: Clips, film: Registered, tmp_path_fact
         "POST /v1/works": {"title": "More", "kind": "clip"},
         "PATCH /v1/works/{work_id}": {"title": "Other"},
         "POST /v1/works/{work_id}/assets": document,
+        "PUT /v1/assets/{asset_id}/exclusions": {"intervals": [{"start_s": 0, "end_s": 1, "reason": "a logo"}]},
+        "POST /v1/assets/{asset_id}/quarantine": {"decision": "release", "reason": "fine"},
+        "PUT /v1/holders/{holder_id}/thresholds": {"review_matched_s": 2, "block_matched_s": 3},
+        "POST /v1/negatives": document,
         "POST /v1/works/{work_id}/reservations": reservation,
         "POST /v1/reservations": {**reservation, "scope": "catalogue"},
         "POST /v1/checks": document,
@@ -116,10 +131,13 @@ def owned(service: RunningService, clips: Clips, film: Registered, tmp_path_fact
     }
     ids = {
         "work_id": work, "asset_id": asset, "reservation_id": said, "check_id": check, "release_id": release,
-        "notice_id": notice,
+        "notice_id": notice, "negative_id": "neg_" + "0" * 32, "holder_id": "hld_" + "0" * 32,
     }  # fmt: skip
     scopes = [Scope(name) for name in (*HOLDER_SCOPES, "review")]
-    all_but = {without: _key(service, "Owner", [scope for scope in scopes if scope != without]) for without in scopes}
+    all_but = {
+        without: _key(service, "Owner", [scope for scope in scopes if scope != without])
+        for without in (*scopes, Scope.ADMIN)
+    }
     return Owned(ids, bodies, all_but)
 
 
@@ -167,7 +185,7 @@ def test_a_key_without_the_scope_is_forbidden(service: RunningService, owned: Ow
 @pytest.mark.parametrize("operation", [operation for operation in PRIVATE if "{" in operation])
 def test_what_belongs_to_another_does_not_exist(stranger: httpx.Client, owned: Owned, operation: str) -> None:
     answer = owned.request(stranger, operation)
-    if NEEDS[operation] is Scope.REVIEW:
+    if NEEDS[operation] in (Scope.REVIEW, Scope.ADMIN):
         problem(answer, 403, "forbidden")  # whatever the id
         return
     problem(answer, 404, "not-found")

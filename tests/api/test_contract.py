@@ -33,7 +33,8 @@ PROBLEM_TYPES = {
         "disabled", "refused", "bad-request", "bad-form", "bad-json", "bad-fingerprint", "unsupported-media-type",
         "unsupported-container", "too-large", "no-space", "index-behind", "not-media", "media-empty",
         "media-unreadable", "media-no-media", "media-too-long", "media-too-large", "media-too-short", "media-corrupt",
-        "media-limit-exceeded", "media-black", "media-static", "media-silent", "media-no-content",
+        "media-limit-exceeded", "media-black", "media-static", "media-silent", "media-no-content", "media-repetitive",
+        "media-counting", "media-noise", "media-unjudged",
     )
 }  # fmt: skip
 

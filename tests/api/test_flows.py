@@ -35,7 +35,7 @@ def test_a_registered_file_is_indexed_with_its_fingerprints(studio: httpx.Client
     asset = ok(studio.get(f"/v1/assets/{film.asset_id}"))
     assert asset["status"] == "indexed"
     assert asset["progress"] == 1
-    assert asset["fingerprints"] == ["audio-chromaprint-v1", "video-phash-v1"]
+    assert asset["fingerprints"] == ["audio-chromaprint-v1", "audio-landmark-v1", "video-phash-v1"]
     assert asset["duration_s"] == pytest.approx(12, abs=0.2)
     assert asset["conflicts"] == []
     work = ok(studio.get(f"/v1/works/{film.work_id}"))

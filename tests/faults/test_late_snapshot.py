@@ -10,7 +10,7 @@ from registry.database import Database
 from registry.index import IndexEngine, store_item
 from registry.models import Corpus
 from tests import factories
-from tests.factories import AT
+from tests.factories import AT, indexes_of
 
 
 def test_a_snapshot_that_comes_late_hides_nothing_from_a_check_in_hand(tmp_path: Path) -> None:
@@ -27,10 +27,10 @@ def test_a_snapshot_that_comes_late_hides_nothing_from_a_check_in_hand(tmp_path:
                 engine.restore(late.pop())
             return super().search(queries, radius_bits=radius_bits, limit=limit)
 
-    IndexEngine(make_index=Interrupted).save(snapshot)  # as of before anything was registered
+    IndexEngine(make_index=indexes_of(Interrupted)).save(snapshot)  # as of before anything was registered
     with database.transaction() as session:
         store_item(session, Corpus.WORKS, "ast_1", shown, at=AT)
-    engine = IndexEngine(make_index=Interrupted)
+    engine = IndexEngine(make_index=indexes_of(Interrupted))
     with database.reading() as session:
         answer = engine.search(session, Corpus.WORKS, shown, timeout_s=10)
     assert set(answer.subjects.values()) == {"ast_1"}

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from api.blobs import FolderBlobs
 from api.service import Service, upgrade_database
 from api.settings import Settings
-from fingerprinting.index.faiss_index import FaissIndex
+from fingerprinting.index.embedded import embedded_index
 from provenance.authority import SigningAlgorithm, SigningIdentity
 from registry.database import Database
 from registry.domain.checkpoint import generate_key
@@ -78,7 +78,7 @@ def empty_database_url(backend: str, request: pytest.FixtureRequest, tmp_path: P
 @pytest.fixture
 def index() -> IndexEngine:
     """The indexes of a process that has just started."""
-    return IndexEngine(make_index=FaissIndex)
+    return IndexEngine(make_index=embedded_index)
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,6 @@
 """Checks: what a verdict rests on, who decides what is left open, and when the media is let go."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from fingerprinting.model import Algorithm, Fingerprint, ItemNumber, Segment
 from registry import checks, reservations, works
 from registry.access import Actor, Scope
 from registry.checks import VALIDITY, DecisionValue, Unanswerable
@@ -14,11 +16,12 @@ from registry.database import Database
 from registry.domain.policy import Assurance, Policy
 from registry.domain.preferences import Use, Value
 from registry.errors import Conflict, Forbidden, Invalid, NotFound
-from registry.index import IndexEngine, fingerprint_of
+from registry.index import Answer, IndexEngine, fingerprint_of
 from registry.models import Asset, Check, Corpus, Job, Match, Work
 from registry.reservations import NewReservation
+from registry.works import WorkKind
 from tests import factories
-from tests.factories import AT, EVIDENCE, SHA256
+from tests.factories import AT, EVIDENCE, FLOOD, SHA256
 from tests.integration.at_once import overlapping
 
 FAULT = Unanswerable(code="corrupt", message="The file is damaged.")
@@ -154,13 +157,67 @@ def test_a_work_withdrawn_during_the_search_does_not_count(database: Database, i
         owner, asker = factories.actor(session), factories.actor(session)
         work = registered(session, index, owner=owner)
     with database.reading() as session:
-        found = index.search(session, Corpus.WORKS, COPY, timeout_s=30)
+        found = checks.search(session, index, COPY, timeout_s=30)
     with database.transaction() as session:
         works.withdraw(session, owner, work.id, at=AT)
     with database.transaction() as session:
         check = checks.ask(session, asker, context={}, at=AT)
-        checks.answer(session, check, found, EVIDENCE, fingerprint=COPY, at=AT)
+        checks.answer(session, check, found, EVIDENCE, fingerprint=COPY, at=AT, flood=FLOOD)
     assert (check.verdict, check.matches) == ("clear", [])
+
+
+def answered(session: Session, found: checks.Found, shown: Fingerprint = COPY) -> Check:
+    check = checks.ask(session, factories.actor(session), context={}, at=AT)
+    checks.answer(session, check, found, EVIDENCE, fingerprint=shown, at=AT, flood=FLOOD)
+    return check
+
+
+def unconfirmed(found: checks.Found) -> checks.Found:
+    segments = [replace(segment, confirmed=False) for segment in found.works.segments]
+    return replace(found, works=replace(found.works, segments=segments))
+
+
+def test_what_may_be_another_take_is_for_a_person(database: Database, index: IndexEngine) -> None:
+    with database.transaction() as session:
+        registered(session, index)
+        check = answered(session, unconfirmed(checks.search(session, index, COPY, timeout_s=30)))
+    assert (check.verdict, codes(check)) == ("review", ["policy_block", "unconfirmed"])
+    assert [match.confirmed for match in check.matches] == [False]
+
+
+def still_of(seed: int) -> Fingerprint:
+    """An image: the first frame of clip `seed`."""
+    [clip] = factories.fingerprint(seed).descriptors
+    first = replace(clip, times_s=clip.times_s[:1], vectors=clip.vectors[:1])
+    return Fingerprint(duration_s=0.0, descriptors=(first,))
+
+
+def test_a_still_that_is_asked_about_needs_no_seconds(database: Database, index: IndexEngine) -> None:
+    with database.transaction() as session:
+        registered(session, index)
+        found = checks.search(session, index, COPY, timeout_s=30)
+        [segment] = found.works.segments
+        shown = replace(segment, query_start_s=0.0, query_end_s=0.0, reference_end_s=0.25)
+        one = replace(found, works=replace(found.works, segments=[shown]))
+        sure, doubted = (answered(session, each, still_of(1)) for each in (one, unconfirmed(one)))
+    assert (sure.verdict, codes(sure)) == ("block", ["policy_block"])
+    assert (doubted.verdict, codes(doubted)) == ("review", ["policy_block", "unconfirmed"])
+
+
+def test_a_registered_still_needs_no_seconds_either(database: Database, index: IndexEngine) -> None:
+    with database.transaction() as session:
+        owner = factories.actor(session)
+        work = factories.work(session, owner, kind=WorkKind.IMAGE)
+        asset = factories.asset(session, owner, work, index, still_of(1))
+        assert (asset.status, asset.duration_s) == ("indexed", 0.0)
+        segment = Segment(
+            item=ItemNumber(1), algorithm=Algorithm.VIDEO_PHASH_V1, query_start_s=2.0, query_end_s=3.1,
+            reference_start_s=0.0, reference_end_s=0.0, score_0_1=0.9,
+        )  # fmt: skip
+        works_found = Answer(segments=[segment], subjects={segment.item: asset.id}, sequence=1)
+        nothing = Answer(segments=[], subjects={}, sequence=1)
+        check = answered(session, checks.Found(works=works_found, bank=nothing, shared=[]))
+    assert (check.verdict, codes(check)) == ("block", ["policy_block"])
 
 
 def test_what_could_not_be_looked_at_is_unknown_and_never_clear(database: Database, index: IndexEngine) -> None:
@@ -175,7 +232,8 @@ def test_a_verdict_is_given_once(database: Database, index: IndexEngine) -> None
         registered(session, index)
         check_id = factories.check(session, factories.actor(session), index, COPY).id
     with database.transaction() as session:
-        checks.answer(session, session.get_one(Check, check_id), FAULT, EVIDENCE, fingerprint=None, at=AT + VALIDITY)
+        check = session.get_one(Check, check_id)
+        checks.answer(session, check, FAULT, EVIDENCE, fingerprint=None, at=AT + VALIDITY, flood=FLOOD)
     with database.reading() as session:
         check = session.get_one(Check, check_id)
         assert (check.verdict, check.finished_at) == ("block", AT)
@@ -296,7 +354,11 @@ def test_media_that_can_lead_to_no_release_is_let_go(database: Database, index: 
         factories.check(session, asker, index, factories.fingerprint(3), blob_key="clear")
         factories.check(session, asker, index, factories.fingerprint(3), blob_key="clear later", at=later)
         checks.ask(session, asker, context={}, at=AT, blob_key="waiting")
-    assert _forgotten(database, at=later) == {"blocked", "unknown", "rejected"}
+    assert _forgotten(database, at=later) == {"unknown"}, "the others are yet to be explained"
+    with database.transaction() as session:
+        for check in session.scalars(sa.select(Check).where(Check.explanation.is_not(None))):
+            checks.explained(check, None)
+    assert _forgotten(database, at=later) == {"blocked", "rejected"}
     assert _forgotten(database, at=later) == set()
     assert _forgotten(database, at=AT + VALIDITY) == {"clear"}
     assert _forgotten(database, at=later + VALIDITY) == {"clear later", "undecided", "approved"}

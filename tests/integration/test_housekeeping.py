@@ -10,7 +10,7 @@ from api.service import Service
 from fingerprinting.index.snapshot import read_snapshot
 from registry import checks, verifications, works
 from registry.database import Database
-from registry.models import LedgerCheckpoint, Verification
+from registry.models import Check, LedgerCheckpoint, Verification
 from tests import factories
 from tests.factories import SHA256
 from tests.fakes import Clock
@@ -53,6 +53,26 @@ def test_files_that_a_crash_left_without_a_row_are_deleted_after_a_while(service
     housekeeping.remove_orphans(service)
     assert kept(service) == {"asset_1", "check_1", release.blob_key}
     assert not (service.blobs.staging / "half").exists()
+
+
+def test_the_pictures_of_an_explanation_are_deleted_after_their_time(service: Service, clock: Clock) -> None:
+    with service.database.transaction() as session:
+        owner = factories.actor(session)
+        factories.asset(session, owner, factories.work(session, owner), service.index, factories.fingerprint(1))
+        asker = factories.actor(session)
+        check = factories.check(session, asker, service.index, factories.fingerprint(1), at=clock(), blob_key=None)
+        checks.explained(check, keep(service, "explanation_1"))
+    clock.pass_by(timedelta(days=29))
+    housekeeping.remove_orphans(service)
+    housekeeping.forget_explanations(service)
+    assert kept(service) == {"explanation_1"}
+    clock.pass_by(timedelta(days=2))
+    housekeeping.forget_explanations(service)
+    assert kept(service) == set()
+    with service.database.reading() as session:
+        stored = session.get_one(Check, check.id)
+        assert (stored.explanation, stored.explanation_key) == ("forgotten", None)
+        assert stored.matches, "what matched where stays"
 
 
 def test_media_of_checks_that_lead_nowhere_is_deleted(service: Service, clock: Clock) -> None:

@@ -15,8 +15,10 @@ from api.runner import search_works
 from api.service import Service
 from fingerprinting.document import descriptors_from_bytes
 from fingerprinting.errors import BadSnapshot
+from fingerprinting.index.embedded import embedded_index
 from fingerprinting.index.exact import ExactIndex
 from fingerprinting.index.faiss_index import FaissIndex
+from fingerprinting.index.protocol import Arrays
 from fingerprinting.index.snapshot import read_snapshot
 from fingerprinting.model import Algorithm, Descriptors, ItemNumber
 from registry.checks import Unanswerable
@@ -24,7 +26,7 @@ from registry.database import Database
 from registry.index import SEARCHED, IndexBehind, IndexEngine, fingerprint_of, head_sequence, remove_item, store_item
 from registry.models import Corpus, Heads, IndexLogRow, Item, StoredDescriptors
 from tests import factories
-from tests.factories import AT
+from tests.factories import AT, indexes_of
 from tests.integration.at_once import at_once
 
 # One item has rows of one algorithm here, so each change is one row of the log.
@@ -52,23 +54,27 @@ def caught_up(database: Database, engine: IndexEngine) -> int:
         return engine.catch_up(session, timeout_s=30)
 
 
-def held(engine: IndexEngine, folder: Path) -> dict[str, bytes]:
+def held(engine: IndexEngine, folder: Path) -> dict[str, dict[str, bytes]]:
     """Everything an engine of exact indexes holds, by corpus and algorithm."""
     engine.save(folder / "held")
-    return dict(read_snapshot(folder / "held").dumps)
+    return {name: _bytes(dump) for name, dump in read_snapshot(folder / "held").dumps.items()}
 
 
-def expected(session: Session) -> dict[str, bytes]:
+def _bytes(dump: Arrays) -> dict[str, bytes]:
+    return {name: array.tobytes() for name, array in dump.items()}
+
+
+def expected(session: Session) -> dict[str, dict[str, bytes]]:
     """The same, built from the items alone, without a look at the log."""
     dumps = {}
     for corpus in SEARCHED:
         for algorithm in Algorithm:
-            oracle = ExactIndex()
+            oracle = indexes_of(ExactIndex)(algorithm)
             rows = sa.select(StoredDescriptors).join(Item).where(Item.corpus == corpus).order_by(Item.number)
             for row in session.scalars(rows.where(StoredDescriptors.algorithm == algorithm)):
                 described = descriptors_from_bytes(algorithm, row.times_ms, row.vectors)
                 oracle.add(ItemNumber(row.item_number), described)
-            dumps[f"{corpus}/{algorithm}"] = oracle.dump()
+            dumps[f"{corpus}/{algorithm}"] = _bytes(oracle.dump())
     return dumps
 
 
@@ -155,7 +161,7 @@ def test_an_engine_answers_for_all_that_was_committed_before_it_was_asked(
 
 
 def test_two_processes_see_the_same(database: Database) -> None:
-    engines = [IndexEngine(make_index=FaissIndex), IndexEngine(make_index=FaissIndex)]
+    engines = [IndexEngine(make_index=embedded_index), IndexEngine(make_index=embedded_index)]
     for seed in (1, 2, 3):
         add(database, f"ast_{seed}", seed=seed)
         assert found(database, engines[seed % 2], seed) == [f"ast_{seed}"]
@@ -207,7 +213,7 @@ def test_who_waits_too_long_for_another_to_catch_up_is_told(database: Database) 
             go_on.wait(10)
             super().add(item, descriptors)
 
-    engine = IndexEngine(make_index=Slow)
+    engine = IndexEngine(make_index=indexes_of(Slow))
     add(database, "ast_1")
     other = threading.Thread(target=caught_up, args=(database, engine))
     other.start()
@@ -232,7 +238,7 @@ def test_a_check_that_the_engine_fails_on_is_unknown_and_never_clear(service: Se
         def add(self, item: ItemNumber, descriptors: Descriptors) -> None:
             raise MemoryError(item, descriptors)
 
-    service.index = IndexEngine(make_index=Broken)
+    service.index = IndexEngine(make_index=indexes_of(Broken))
     add(service.database, "ast_1", seed=1)
     answer = search_works(service, SHOWN[2])
     assert isinstance(answer, Unanswerable)
@@ -243,11 +249,11 @@ def test_an_older_view_does_not_send_the_index_back(database: Database) -> None:
     """Who began to read before a change asks an engine that has seen it: no reason to begin again."""
     made: list[ExactIndex] = []
 
-    def make() -> ExactIndex:
-        made.append(ExactIndex())
+    def make(algorithm: Algorithm) -> ExactIndex:
+        made.append(ExactIndex(algorithm))
         return made[-1]
 
-    engine = IndexEngine(make_index=make)
+    engine = IndexEngine(make_index=indexes_of(make))
     add(database, "ast_1", seed=1)
     caught_up(database, engine)
     at_first = len(made)
@@ -264,15 +270,15 @@ def test_an_older_view_does_not_send_the_index_back(database: Database) -> None:
 
 
 def test_a_snapshot_and_what_the_log_adds_equal_a_rebuild(database: Database, tmp_path: Path) -> None:
-    first = IndexEngine(make_index=FaissIndex)
+    first = IndexEngine(make_index=embedded_index)
     for seed in (1, 2, 3):
         add(database, f"ast_{seed}", seed=seed)
     assert caught_up(database, first) == first.save(tmp_path / "snapshot") == 3
     remove(database, "ast_1")
     add(database, "ast_4", seed=4)
-    second = IndexEngine(make_index=FaissIndex)
+    second = IndexEngine(make_index=embedded_index)
     assert second.restore(tmp_path / "snapshot") == 3
-    rebuilt = IndexEngine(make_index=FaissIndex)
+    rebuilt = IndexEngine(make_index=embedded_index)
     for engine in (second, rebuilt):
         assert [found(database, engine, seed) for seed in (1, 2, 3, 4)] == [[], ["ast_2"], ["ast_3"], ["ast_4"]]
     assert (second.sequence, second.sizes) == (rebuilt.sequence, rebuilt.sizes)
@@ -282,7 +288,7 @@ def test_a_snapshot_and_what_the_log_adds_equal_a_rebuild(database: Database, tm
 def test_a_damaged_snapshot_is_refused_and_the_index_rebuilt(database: Database, tmp_path: Path, damage: str) -> None:
     path = tmp_path / "snapshot"
     add(database, "ast_1")
-    saved = IndexEngine(make_index=FaissIndex)
+    saved = IndexEngine(make_index=embedded_index)
     caught_up(database, saved)
     saved.save(path)
     whole = path.read_bytes()
@@ -295,7 +301,7 @@ def test_a_damaged_snapshot_is_refused_and_the_index_rebuilt(database: Database,
     elif damage == "foreign":
         with zipfile.ZipFile(path, "w") as archive:
             archive.writestr("index", "x")
-    engine = IndexEngine(make_index=ExactIndex if damage == "other algorithms" else FaissIndex)
+    engine = IndexEngine(make_index=indexes_of(ExactIndex if damage == "other algorithms" else FaissIndex))
     with pytest.raises(BadSnapshot):
         engine.restore(path)
     assert engine.sequence == 0
@@ -309,7 +315,7 @@ def test_a_service_starts_from_its_snapshot_and_says_when_it_could_not(service: 
     assert (service.index.sequence, service.index_problem, service.index_ready.is_set()) == (1, None, True)
     service.index.save(path)
     path.write_bytes(path.read_bytes()[:-1])
-    service.index = IndexEngine(make_index=FaissIndex)
+    service.index = IndexEngine(make_index=embedded_index)
     service.load_index()
     assert found(service.database, service.index, 1) == ["ast_1"]
     assert service.index_problem is not None
@@ -320,13 +326,13 @@ def test_a_service_starts_from_its_snapshot_and_says_when_it_could_not(service: 
 def test_an_index_that_is_ahead_of_a_restored_backup_is_rebuilt(
     database: Database, tmp_path: Path, *, from_snapshot: bool
 ) -> None:
-    engine = IndexEngine(make_index=FaissIndex)
+    engine = IndexEngine(make_index=embedded_index)
     for seed in (1, 2, 3):
         add(database, f"ast_{seed}", seed=seed)
     caught_up(database, engine)
     if from_snapshot:
         engine.save(tmp_path / "snapshot")
-        engine = IndexEngine(make_index=FaissIndex)
+        engine = IndexEngine(make_index=embedded_index)
         assert engine.restore(tmp_path / "snapshot") == 3
     with database.transaction() as session:  # the database as it was after the first of them
         for subject_id in ("ast_2", "ast_3"):
@@ -358,7 +364,7 @@ def test_whatever_happened_an_index_equals_the_database(
     database: Database, tmp_path: Path, steps: list[tuple[object, ...]]
 ) -> None:
     """The database is not emptied between the examples: each history goes on where the one before ended."""
-    engine, path = IndexEngine(make_index=ExactIndex), tmp_path / "snapshot"
+    engine, path = IndexEngine(make_index=indexes_of(ExactIndex)), tmp_path / "snapshot"
     for step in steps:
         match step:
             case ("add" | "fail to add" as verb, int(seed), Corpus() as corpus):
@@ -382,7 +388,7 @@ def test_whatever_happened_an_index_equals_the_database(
                     path.write_bytes(path.read_bytes()[:-7])
                 if step == ("restart from nothing",):
                     path.unlink(missing_ok=True)
-                engine = IndexEngine(make_index=ExactIndex)
+                engine = IndexEngine(make_index=indexes_of(ExactIndex))
                 try:
                     engine.restore(path)
                 except BadSnapshot:

@@ -12,7 +12,8 @@ from alembic.migration import MigrationContext
 import migrations
 from api.service import alembic_config, upgrade_database
 from registry.database import Database
-from registry.models import Base
+from registry.models import Base, IndexLogRow, Match, Work
+from tests.factories import AT
 
 _REPOSITORY = Path(__file__).parents[2]
 # What `upgrade_database` does, without the seconds that importing the rest of the service takes.
@@ -78,3 +79,41 @@ def test_processes_that_start_at_once_migrate_once(empty_database_url: str) -> N
     said = [process.communicate(timeout=60)[1] for process in started]
     assert [process.returncode for process in started] == [0, 0], said
     assert _differences(empty_database_url) == []
+
+
+def test_what_was_stored_before_the_defences_keeps_its_meaning(empty_database_url: str) -> None:
+    config = alembic_config(empty_database_url)
+    command.upgrade(config, "0001")
+    database = Database(empty_database_url)
+    try:
+        with database.transaction() as session:
+            for statement in _BEFORE_THE_DEFENCES:
+                session.execute(sa.text(statement))
+        command.upgrade(config, "0002")
+        with database.transaction() as session:
+            [match] = session.scalars(sa.select(Match)).all()
+            assert (match.confirmed, match.doubts, match.no_weight) == (True, [], None)
+            assert session.scalars(sa.select(Work.shows_frames)).all() == [False]
+            negative = {"at": AT, "corpus": "negatives", "algorithm": "video-phash-v1", "item_number": 9}
+            session.execute(sa.insert(IndexLogRow).values(sequence=1, operation="add", **negative))
+        command.downgrade(config, "0001")
+        with database.reading() as session:
+            rows = session.execute(sa.text("SELECT sequence, operation, corpus FROM index_log")).all()
+            assert rows == [(1, "remove", "works")], "the log keeps its numbers"
+            assert session.execute(sa.text("SELECT count(*) FROM matches")).scalar_one() == 1
+    finally:
+        database.dispose()
+
+
+_BEFORE_THE_DEFENCES = (
+    "INSERT INTO holders (id, name, assurance, created_at) VALUES ('hld_1', 'A', 'vetted', '2026-01-01 00:00:00')",
+    "INSERT INTO works (id, holder_id, title, kind, identifiers, creators, policy, created_at, updated_at)"
+    " VALUES ('wrk_1', 'hld_1', 'T', 'clip', '{}', '[]', 'block', '2026-01-01 00:00:00', '2026-01-01 00:00:00')",
+    "INSERT INTO assets (id, work_id, status, progress, warnings, created_at)"
+    " VALUES ('ast_1', 'wrk_1', 'indexed', 1, '[]', '2026-01-01 00:00:00')",
+    "INSERT INTO checks (id, holder_id, status, progress, context, reasons, engine, timings_ms, created_at, expires_at)"
+    " VALUES ('chk_1', 'hld_1', 'done', 1, '{}', '[]', '{}', '{}', '2026-01-01 00:00:00', '2026-01-01 00:00:00')",
+    "INSERT INTO matches (check_id, position, work_id, asset_id, title, modality, algorithm, query_start_s,"
+    " query_end_s, reference_start_s, reference_end_s, score, policy, own) VALUES ('chk_1', 0, 'wrk_1', 'ast_1', 'T',"
+    " 'video', 'video-phash-v1', 0, 1, 0, 1, 1, 'block', false)",
+)

@@ -1,7 +1,7 @@
 """The runner: each accepted job takes effect once, wherever a process dies, and nobody is left waiting."""
 
 import logging
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -12,10 +12,10 @@ from api.service import Service
 from fingerprinting.errors import MediaError, MediaFault
 from fingerprinting.extract import Extracted
 from fingerprinting.model import MediaInfo
-from registry import checks, jobs, works
+from registry import checks, exclusions, jobs, negatives, works
 from registry.access import Actor
 from registry.database import Database
-from registry.jobs import LEASE, MAX_ATTEMPTS
+from registry.jobs import LEASE, MAX_ATTEMPTS, JobKind
 from registry.models import (
     Asset,
     Check,
@@ -26,6 +26,7 @@ from registry.models import (
     Job,
     LedgerEntry,
     Match,
+    Negative,
     OutboxMessage,
     Work,
 )
@@ -35,6 +36,7 @@ from tests.fakes import Clock, Killed, die_once
 from tests.integration.at_once import at_once
 
 PICTURE = MediaInfo(container="mp4", duration_s=12.0, width=160, height=120, video_tracks=1, audio_tracks=0)
+FOREVER = datetime(2999, 1, 1, tzinfo=UTC)
 COPY = Extracted(media=PICTURE, fingerprint=factories.fingerprint(1))
 
 
@@ -78,13 +80,31 @@ def asked(service: Service) -> str:
         return check.id
 
 
-def job_of(database: Database, subject_id: str) -> Job:
+def claimed(service: Service) -> str:
+    """An indexed asset of a work that shows clip 1."""
+    with service.database.transaction() as session:
+        owner = factories.actor(session)
+        work = factories.work(session, owner)
+        return factories.asset(session, owner, work, service.index, COPY.fingerprint).id
+
+
+def banked(service: Service) -> str:
+    """A file for the negative bank that was answered with 202."""
+    blob_key = kept(service, "negative_1")
+    with service.database.transaction() as session:
+        operator = factories.operator(session)
+        entry, _ = negatives.add_upload(session, operator, "Stock", blob_key=blob_key, sha256=SHA256, at=AT)
+        return entry.id
+
+
+def job_of(database: Database, subject_id: str, *, explains: bool = False) -> Job:
+    explaining = (Job.kind == JobKind.EXPLAIN) == explains
     with database.reading() as session:
-        return session.scalars(sa.select(Job).where(Job.subject_id == subject_id)).one()
+        return session.scalars(sa.select(Job).where(Job.subject_id == subject_id, explaining)).one()
 
 
-def run(runner: Runner, subject_id: str) -> None:
-    runner.run(job_of(runner.service.database, subject_id).id)
+def run(runner: Runner, subject_id: str, *, explains: bool = False) -> None:
+    runner.run(job_of(runner.service.database, subject_id, explains=explains).id)
 
 
 def one[Row](database: Database, model: type[Row], id_: str) -> Row:
@@ -241,6 +261,91 @@ def test_a_check_survives_a_death_anywhere(
     clock.pass_by(LEASE + timedelta(seconds=1))
     run(runner, check_id)
     assert_answered_once(service, check_id)
+
+
+@pytest.mark.parametrize(
+    "where", ["api.runner.extract", "registry.negatives.store", "registry.negatives.settle", "registry.jobs.finish"]
+)
+def test_an_entry_of_the_bank_survives_a_death_anywhere(
+    service: Service, runner: Runner, clock: Clock, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    asset_id = claimed(service)
+    entry_id = banked(service)
+    die_once(monkeypatch, where)
+    with pytest.raises(Killed):
+        run(runner, entry_id)
+    clock.pass_by(LEASE + timedelta(seconds=1))
+    run(runner, entry_id)
+    assert one(service.database, Negative, entry_id).status == "indexed"
+    with service.database.reading() as session:
+        assert [row.negative_id for row in exclusions.in_force(session, asset_id)] == [entry_id]
+        assert list(session.scalars(sa.select(Item.corpus).where(Item.subject_id == entry_id))) == ["negatives"]
+    assert "negative_1" not in service.blobs.keys(older_than=FOREVER), "the file is needed no more"
+
+
+@pytest.mark.parametrize("where", ["api.explanations.make", "registry.jobs.finish", "registry.checks.explained"])
+def test_an_explanation_survives_a_death_anywhere(
+    service: Service, runner: Runner, clock: Clock, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    check_id = asked(service)
+    run(runner, check_id)
+    die_once(monkeypatch, where)
+    with pytest.raises(Killed):
+        run(runner, check_id, explains=True)
+    assert one(service.database, Check, check_id).explanation == "waiting"
+    clock.pass_by(LEASE + timedelta(seconds=1))
+    run(runner, check_id, explains=True)
+    check = one(service.database, Check, check_id)
+    assert (check.explanation, check.verdict) == ("ready", "block")
+    assert [k for k in service.blobs.keys(older_than=FOREVER) if "explanation" in k] == [check.explanation_key]
+
+
+def test_an_explanation_that_always_fails_is_given_up_and_the_verdict_stands(
+    service: Service, runner: Runner, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    check_id = asked(service)
+    run(runner, check_id)
+
+    def fail(*_arguments: object) -> bytes:
+        raise OSError("no room")
+
+    monkeypatch.setattr("api.explanations.make", fail)
+    for _ in range(MAX_ATTEMPTS):
+        clock.pass_by(timedelta(hours=5))
+        run(runner, check_id, explains=True)
+    check = one(service.database, Check, check_id)
+    assert (check.explanation, check.explanation_key, check.verdict) == ("failed", None, "block")
+
+
+def test_a_damaged_file_for_the_bank_is_rejected(
+    service: Service, runner: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read(*_arguments: object, **_limits: object) -> Extracted:
+        raise DAMAGED
+
+    monkeypatch.setattr("api.runner.extract", read)
+    entry_id = banked(service)
+    run(runner, entry_id)
+    entry = one(service.database, Negative, entry_id)
+    assert (entry.status, entry.reason, entry.blob_key) == ("rejected", "corrupt", None)
+    assert service.blobs.keys(older_than=FOREVER) == []
+
+
+def test_an_entry_removed_while_its_file_is_read_stays_removed(
+    service: Service, runner: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asset_id, entry_id = claimed(service), banked(service)
+
+    def read(*_arguments: object, **_limits: object) -> Extracted:
+        with service.database.transaction() as session:
+            negatives.remove(session, factories.operator(session), entry_id, at=AT)
+        return COPY
+
+    monkeypatch.setattr("api.runner.extract", read)
+    run(runner, entry_id)
+    assert one(service.database, Negative, entry_id).status == "withdrawn"
+    with service.database.reading() as session:
+        assert exclusions.in_force(session, asset_id) == []
 
 
 def test_a_restarted_service_goes_on_at_once(service: Service, runner: Runner, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,8 @@
 
 import pytest
 
-from fingerprinting.model import Fingerprint
+from fingerprinting.extract import Extracted
+from fingerprinting.model import Fingerprint, MediaInfo
 from provenance.model import Integrity, IntegrityState, ManifestFacts, SoftBinding
 from registry import releases, verifications, works
 from registry.access import Actor
@@ -24,9 +25,17 @@ def known(database: Database, index: IndexEngine) -> tuple[Actor, str, str]:
     return owner, work.id, release.id
 
 
+def extracted(shown: Fingerprint) -> Extracted:
+    """What decoding a silent clip would have given."""
+    picture = MediaInfo(
+        container="mp4", duration_s=shown.duration_s, width=160, height=120, video_tracks=1, audio_tracks=0
+    )
+    return Extracted(media=picture, fingerprint=shown)
+
+
 def recognised(database: Database, index: IndexEngine, shown: Fingerprint | None) -> tuple[list[str], list[str]]:
     with database.reading() as session:
-        found = verifications.recognise(session, shown, index)
+        found = verifications.recognise(session, extracted(shown) if shown else None, index)
     return [r["release_id"] for r in found["recovered"]], [m["work_id"] for m in found["registry_matches"]]
 
 
@@ -47,7 +56,7 @@ def test_a_stripped_release_is_recovered_with_the_stretch_and_its_state(
         releases.disable(session, session.get_one(Release, known[2]), at=AT)
     clip = factories.mixed(factories.fingerprint(9, seconds=4.0), factories.fingerprint(2, seconds=6.0, start_s=2.0))
     with database.reading() as session:
-        [recovered] = verifications.recognise(session, clip, index)["recovered"]
+        [recovered] = verifications.recognise(session, extracted(clip), index)["recovered"]
     times = [recovered[f"{side}_{end}_s"] for side in ("query", "reference") for end in ("start", "end")]
     assert times == pytest.approx([4.0, 10.0, 2.0, 8.0], abs=0.5)
     assert (recovered["state"], recovered["manifest_id"]) == ("disabled", "urn:c2pa:1")

@@ -1,6 +1,7 @@
 """Works and their assets: whose they are, what can be said of them, and that withdrawing means gone."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -113,7 +114,7 @@ def test_another_holders_work_is_not_there(database: Database, index: IndexEngin
         lambda session, who: works.withdraw(session, who, work.id, at=AT),
         lambda session, who: works.add_upload(session, who, work.id, blob_key="b", sha256=SHA256, at=AT),
         lambda session, who: works.add_fingerprint(session, who, work.id, shown, at=AT),
-        lambda session, who: works.own_asset(session, who, asset.id),
+        lambda session, who: works.visible_asset(session, who, asset.id),
     )
     for attempt in attempts:
         with database.transaction() as session, pytest.raises(NotFound):
@@ -254,6 +255,22 @@ def test_what_is_shared_too_briefly_or_with_oneself_is_no_conflict(database: Dat
         assert session.scalars(sa.select(Conflict)).all() == []
 
 
+def test_another_take_of_the_same_scene_is_no_rival_claim(database: Database, index: IndexEngine) -> None:
+    """Else anyone could weaken a work by filming the same place again."""
+    with database.transaction() as session:
+        first, second = factories.actor(session), factories.actor(session)
+        factories.asset(session, first, factories.work(session, first), index, factories.fingerprint(1))
+    with database.transaction() as session:
+        work = factories.work(session, second)
+        asset = works.add_fingerprint(session, second, work.id, factories.fingerprint(1), at=AT)
+        rivals = index.rivals(session, asset.id)
+        unsure = replace(rivals, segments=[replace(segment, confirmed=False) for segment in rivals.segments])
+        works.settle_asset(session, asset, unsure, not_claimed=[], at=AT)
+        assert session.scalars(sa.select(Conflict)).all() == []
+        works.settle_asset(session, asset, rivals, not_claimed=[], at=AT)
+        assert len(session.scalars(sa.select(Conflict)).all()) == 1
+
+
 def test_a_pair_of_claims_is_one_conflict_whichever_search_comes_last(database: Database, index: IndexEngine) -> None:
     assets = []
     for _ in range(3):
@@ -265,7 +282,7 @@ def test_a_pair_of_claims_is_one_conflict_whichever_search_comes_last(database: 
         with database.reading() as session:
             found = index.rivals(session, asset_id)
         with database.transaction() as session:
-            works.settle_asset(session, session.get_one(Asset, asset_id), found, at=AT)
+            works.settle_asset(session, session.get_one(Asset, asset_id), found, not_claimed=[], at=AT)
     with database.reading() as session:
         pairs = session.execute(sa.select(Conflict.asset_id, Conflict.rival_asset_id)).all()
     first, second, third = sorted(assets)
@@ -284,7 +301,7 @@ def test_a_claim_withdrawn_during_the_search_opens_no_conflict(database: Databas
     with database.transaction() as session:
         works.withdraw(session, second, their_work.id, at=AT)
     with database.transaction() as session:
-        works.settle_asset(session, session.get_one(Asset, ours.id), found, at=AT)
+        works.settle_asset(session, session.get_one(Asset, ours.id), found, not_claimed=[], at=AT)
     with database.reading() as session:
         assert works.conflicts_of(session, ours.id) == []
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from registry.domain.identifiers import MAX_VALUE_CHARS, Prefix, new_id, parse_id, validate_identifiers
+from registry.domain.identifiers import MAX_VALUE_CHARS, Prefix, first_id, new_id, parse_id, validate_identifiers
 from registry.errors import Invalid
 
 AT = datetime(2026, 3, 1, 12, 30, 15, 123456, tzinfo=UTC)
@@ -38,6 +38,12 @@ def test_an_id_carries_its_millisecond(at: datetime) -> None:
 def test_ids_sort_by_time_to_the_microsecond(at: datetime, later_us: int) -> None:
     later = at + timedelta(microseconds=later_us)
     assert new_id(Prefix.WORK, at=at) < new_id(Prefix.WORK, at=later)
+
+
+@given(st.integers(0, 86_400_000_000))
+def test_the_first_id_of_a_time_divides_what_was_made_before_and_after(later_us: int) -> None:
+    before, after = AT - timedelta(milliseconds=1), AT + timedelta(microseconds=later_us)
+    assert new_id(Prefix.CHECK, at=before) < first_id(Prefix.CHECK, at=AT) <= new_id(Prefix.CHECK, at=after)
 
 
 def test_ids_of_one_moment_differ() -> None:

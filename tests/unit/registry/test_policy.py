@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from registry.domain.policy import (
     Action,
     Assurance,
+    Doubt,
     MatchedWork,
+    NoWeight,
     Policy,
     ReasonCode,
     Thresholds,
@@ -35,17 +37,19 @@ def work(**fields: Any) -> MatchedWork:
         "disputed": False,
         "preference": Answer.UNSET,
         "matched_s": 10.0,
+        "thresholds": THRESHOLDS,
     }
-    return MatchedWork(**defaults | fields)
+    given = defaults | fields
+    return MatchedWork(**{"certain_s": given["matched_s"]} | given)
 
 
 def outcome(*works: MatchedWork) -> tuple[Verdict, list[str]]:
-    decision = decide(works, thresholds=THRESHOLDS)
+    decision = decide(works)
     return decision.verdict, [reason.code for reason in decision.reasons]
 
 
 WORKS = st.builds(
-    MatchedWork,
+    work,
     work_id=st.integers(0, 10**9).map("wrk_{}".format),
     title=st.text(max_size=20),
     policy=st.sampled_from(Policy),
@@ -84,7 +88,7 @@ def test_a_reservation_blocks_whatever_the_policy(policy: Policy) -> None:
 def test_a_permission_only_notifies_whatever_the_policy(policy: Policy) -> None:
     matched = work(policy=policy, preference=Answer.ALLOWED)
     assert outcome(matched) == (Verdict.CLEAR, [ReasonCode.ALLOWED])
-    assert decide([matched], thresholds=THRESHOLDS).actions == {"wrk_1": Action.NOTIFY}
+    assert decide([matched]).actions == {"wrk_1": Action.NOTIFY}
 
 
 @pytest.mark.parametrize(
@@ -112,6 +116,51 @@ def test_a_match_may_block_from_the_block_threshold_on() -> None:
     expected = [ReasonCode.POLICY_BLOCK, ReasonCode.TOO_SHORT_TO_BLOCK]
     assert outcome(work(matched_s=4.99)) == (Verdict.REVIEW, expected)
     assert outcome(work(matched_s=5.0))[0] is Verdict.BLOCK
+
+
+def test_what_is_not_beyond_doubt_is_for_a_person() -> None:
+    for doubt in Doubt:
+        doubted = work(certain_s=0.0, doubts=frozenset({doubt}))
+        assert outcome(doubted) == (Verdict.REVIEW, [ReasonCode.POLICY_BLOCK, ReasonCode(doubt.value)])
+
+
+def test_enough_that_is_beyond_doubt_blocks_whatever_else_is_doubted() -> None:
+    doubts = frozenset({Doubt.UNCONFIRMED})
+    assert outcome(work(certain_s=5.0, doubts=doubts))[0] is Verdict.BLOCK
+    assert outcome(work(certain_s=4.9, doubts=doubts))[0] is Verdict.REVIEW
+
+
+def test_doubted_seconds_count_for_a_review() -> None:
+    doubted = work(matched_s=3.0, certain_s=0.0, doubts=frozenset({Doubt.UNCONFIRMED}))
+    codes = [ReasonCode.POLICY_BLOCK, ReasonCode.TOO_SHORT_TO_BLOCK, ReasonCode.UNCONFIRMED]
+    assert outcome(doubted) == (Verdict.REVIEW, codes)
+
+
+def test_a_still_is_long_enough_and_blocks_when_it_is_confirmed() -> None:
+    still = work(matched_s=0.0, still=True, certain_still=True)
+    assert outcome(still) == (Verdict.BLOCK, [ReasonCode.POLICY_BLOCK])
+    doubted = replace(still, certain_still=False, doubts=frozenset({Doubt.UNCONFIRMED}))
+    assert outcome(doubted) == (Verdict.REVIEW, [ReasonCode.POLICY_BLOCK, ReasonCode.UNCONFIRMED])
+
+
+def test_what_has_no_weight_leads_to_nothing_and_is_said() -> None:
+    nothing = work(matched_s=0.0, weightless_s={NoWeight.NEGATIVE: 8.0, NoWeight.EXCLUDED: 2.0})
+    assert outcome(nothing) == (Verdict.CLEAR, [ReasonCode.NEGATIVE, ReasonCode.EXCLUDED])
+    beside = work(weightless_s={NoWeight.EXCLUDED: 2.0})
+    assert outcome(beside) == (Verdict.BLOCK, [ReasonCode.POLICY_BLOCK, ReasonCode.EXCLUDED])
+
+
+def test_each_work_is_judged_by_its_own_thresholds() -> None:
+    strict = Thresholds(review_matched_s=20.0, block_matched_s=30.0)
+    assert outcome(work(thresholds=strict))[0] is Verdict.CLEAR
+    both = outcome(work(thresholds=strict), work(work_id="wrk_2"))
+    assert both == (Verdict.BLOCK, [ReasonCode.TOO_SHORT, ReasonCode.POLICY_BLOCK])
+
+
+def test_thresholds_are_raised_to_a_floor_each_by_itself() -> None:
+    asked = Thresholds(review_matched_s=1.0, block_matched_s=9.0)
+    assert asked.at_least(THRESHOLDS) == Thresholds(review_matched_s=2.0, block_matched_s=9.0)
+    assert THRESHOLDS.at_least(THRESHOLDS) == THRESHOLDS
 
 
 def test_an_unverified_holder_causes_a_review_at_most() -> None:
@@ -144,7 +193,6 @@ def test_the_most_severe_work_decides_and_each_keeps_its_own_action() -> None:
             work(work_id="wrk_block"),
             work(work_id="wrk_review", policy=Policy.REVIEW),
         ],
-        thresholds=THRESHOLDS,
     )
     assert decision.verdict is Verdict.BLOCK
     assert decision.actions == {
@@ -167,7 +215,7 @@ def test_a_question_that_could_not_be_asked_is_unknown_never_clear() -> None:
 
 @given(SEVERAL)
 def test_every_work_has_an_action_and_a_reason_in_a_plain_sentence(several: list[MatchedWork]) -> None:
-    decision = decide(several, thresholds=THRESHOLDS)
+    decision = decide(several)
     assert set(decision.actions) == {matched.work_id for matched in several}
     assert {reason.work_id for reason in decision.reasons} >= set(decision.actions)
     assert decision.reasons
@@ -177,7 +225,7 @@ def test_every_work_has_an_action_and_a_reason_in_a_plain_sentence(several: list
 @given(SEVERAL, WORKS)
 def test_a_stricter_policy_never_lowers_the_verdict(several: list[MatchedWork], one: MatchedWork) -> None:
     verdicts = [
-        decide([*several, replace(one, policy=policy)], thresholds=THRESHOLDS).verdict
+        decide([*several, replace(one, policy=policy)]).verdict
         for policy in (Policy.NOTIFY, Policy.REVIEW, Policy.BLOCK)
     ]
     assert verdicts == sorted(verdicts, key=SEVERITY.__getitem__)
@@ -185,9 +233,15 @@ def test_a_stricter_policy_never_lowers_the_verdict(several: list[MatchedWork], 
 
 @given(WORKS)
 def test_a_longer_match_never_lowers_the_verdict(one: MatchedWork) -> None:
-    longer = replace(one, matched_s=one.matched_s + 3)
-    before, after = (decide([matched], thresholds=THRESHOLDS).verdict for matched in (one, longer))
+    longer = replace(one, matched_s=one.matched_s + 3, certain_s=one.certain_s + 3)
+    before, after = (decide([matched]).verdict for matched in (one, longer))
     assert SEVERITY[after] >= SEVERITY[before]
+
+
+@given(SEVERAL)
+def test_nothing_blocks_that_is_doubted(several: list[MatchedWork]) -> None:
+    doubted = [replace(matched, certain_s=0.0, doubts=frozenset({Doubt.QUARANTINED})) for matched in several]
+    assert decide(doubted).verdict is not Verdict.BLOCK
 
 
 @given(SEVERAL)
@@ -196,20 +250,20 @@ def test_unverified_and_contested_works_never_block(several: list[MatchedWork]) 
         replace(matched, assurance=Assurance.UNVERIFIED) if index % 2 else replace(matched, disputed=True)
         for index, matched in enumerate(several)
     ]
-    assert decide(weak, thresholds=THRESHOLDS).verdict is not Verdict.BLOCK
+    assert decide(weak).verdict is not Verdict.BLOCK
 
 
 @given(SEVERAL, WORKS)
 def test_one_more_work_never_lowers_the_verdict(several: list[MatchedWork], one: MatchedWork) -> None:
-    before = decide(several, thresholds=THRESHOLDS).verdict
-    after = decide([*several, one], thresholds=THRESHOLDS).verdict
+    before = decide(several).verdict
+    after = decide([*several, one]).verdict
     assert SEVERITY[after] >= SEVERITY[before]
 
 
 @given(SEVERAL)
 def test_own_works_alone_are_always_clear(several: list[MatchedWork]) -> None:
     own = [replace(matched, own=True) for matched in several]
-    assert decide(own, thresholds=THRESHOLDS).verdict is Verdict.CLEAR
+    assert decide(own).verdict is Verdict.CLEAR
 
 
 def test_assurances_compare_by_how_much_they_prove() -> None:
