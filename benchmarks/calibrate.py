@@ -1,127 +1,210 @@
 """Calibration: how far apart rows of a copy lie, how far rows of other works, and what thresholds follow.
 
-Rows of a copy are those whose time lies in the copied stretch, each with the reference row on the true
-line; a row is taken as the nearest one within a step, as the alignment may take it.
+A look of a copy is compared with what the reference shows at the same moment, on the true line, a step of
+the reference more or less; where either has several rows of one time, or a query is turned before it is
+looked for, the nearest pair counts, as it does in the alignment.
 """
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.corpus import Corpus, Query
-from benchmarks.report import table
+from benchmarks import cache, plots
+from benchmarks.corpus import UNREGISTERED, Corpus, Query
+from benchmarks.report import Report, table
+from benchmarks.systems import Clearmark, arrays_of, fingerprint_in
+from fingerprinting import sscd
+from fingerprinting.errors import MediaError
 from fingerprinting.hamming import distances
-from fingerprinting.model import VECTOR_BITS, Algorithm, Descriptors
-from fingerprinting.traits import TRAITS, Traits
+from fingerprinting.model import Algorithm, Descriptors, Fingerprint, ItemNumber, Modality, Vectors
+from fingerprinting.traits import TRAITS, Measure, Traits
 
-_ROWS_AT_ONCE = 512
-# Every so many rows of a reference are compared with all others: neighbours say the same.
-_EVERY = 4
+# Of what is not copied, so many rows are asked about each query: neighbours say the same.
+_ASKED_ROWS = 24
+_LET_IN = 0.001
 
-Bits = npt.NDArray[np.uint16]
+Bits = npt.NDArray[np.float64]
+_NONE: Bits = np.empty(0)
 
 
-def calibrate(corpus: Corpus) -> str:
-    """Measure and tell, as Markdown."""
-    parts = [corpus.summary(), ""]
-    for algorithm in Algorithm:
-        queries = [query for query in corpus.queries if query.algorithm is algorithm]
-        if not queries:
+def calibrate(corpus: Corpus, say: Callable[[str], None]) -> Report:
+    """Measure and tell."""
+    system = Clearmark("everything", TRAITS)
+    works = {}
+    for item, work in corpus.works.items():
+        key = cache.digest("work 1", system.version, cache.content_of(work.path))
+        try:
+            works[item] = fingerprint_in(cache.arrays(key, partial(system.describe, work.path)), TRAITS)
+        except (MediaError, RuntimeError) as error:
+            say(f"{work.path.name} is left out: {error}")
+    say("works are described")
+    # The picture beside an edited sound is not what is measured.
+    ears = Clearmark("sound", [algorithm for algorithm in TRAITS if algorithm.modality is Modality.AUDIO])
+    sides = {Modality.VIDEO: system, Modality.AUDIO: ears}
+    samples = [_Sample.of(sides[one.modality], one) for one in corpus.queries if one.edit != UNREGISTERED]
+    say("copies are described")
+    parts, figures, images = [corpus.summary(), "", _HOW, ""], {}, {}
+    for algorithm, traits in TRAITS.items():
+        edits, unrelated = _distances(samples, corpus, works, algorithm)
+        if not edits:
             continue
-        traits = TRAITS[algorithm]
-        edits = dict.fromkeys(query.edit for query in queries)
-        copies = {edit: np.concatenate([_copied(corpus, q) for q in queries if q.edit == edit]) for edit in edits}
-        nearest, counts = _unrelated(corpus, algorithm)
-        parts += [f"## {algorithm.value}", ""]
-        parts += [table(_COPY_HEADINGS, [_copy_row(edit, bits, traits) for edit, bits in copies.items()]), ""]
-        parts += [_threshold_table(np.concatenate(list(copies.values())), nearest, counts, traits), ""]
-    return "\n".join(parts)
+        together, image = np.concatenate(list(edits.values())), f"calibration-{algorithm}.png"
+        rows = [_EditRow.of(edit, bits, traits) for edit, bits in edits.items()]
+        parts += [f"## {algorithm.value}", "", _thresholds(together, unrelated, traits), ""]
+        parts += [f"![distances]({image})", "", table(_HEADINGS, [row.cells() for row in rows]), ""]
+        figures[algorithm.value] = [asdict(row) for row in rows]
+        images[image] = plots.distances(
+            algorithm.value,
+            {"looks of copies": together.tolist(), "unrelated rows, the nearest": unrelated.tolist()},
+            {"search_radius_bits": traits.search_radius_bits, "match_bits": traits.match_bits},
+        )
+    return Report(
+        title="Calibration", body="\n".join(parts), figures={"run": corpus.run, "edits": figures}, plots=images
+    )
 
 
-_COPY_HEADINGS = (
-    "rows of a copy, bits apart",
-    "rows",
-    "median",
-    "90 %",
-    "99 %",
-    "99.9 %",
-    "within search",
-    "within match",
-)
+def _distances(
+    samples: Sequence["_Sample"], corpus: Corpus, works: dict[ItemNumber, Fingerprint], algorithm: Algorithm
+) -> tuple[dict[str, Bits], Bits]:
+    """Of one algorithm: distances of copies by edit, and those of unrelated rows."""
+    traits, copied = TRAITS[algorithm], dict[str, list[Bits]]()
+    mine = [one for one in samples if one.query.modality is algorithm.modality]
+    for one in mine:
+        copied.setdefault(one.query.edit, []).append(_copied(one, works, algorithm, traits))
+    edits = {edit: bits for edit, several in copied.items() if len(bits := np.concatenate(several))}
+    unrelated = [_unrelated(one, corpus, works, algorithm, traits) for one in mine]
+    return edits, np.concatenate([_NONE, *unrelated])
 
 
-def _copy_row(edit: str, bits: Bits, traits: Traits) -> list[str]:
-    quantiles = [f"{q:.0f}" for q in np.quantile(bits, [0.5, 0.9, 0.99, 0.999])]
-    shares = [f"{(bits <= limit).mean():.2%}" for limit in (traits.search_radius_bits, traits.match_bits)]
-    return [edit, str(len(bits)), *quantiles, *shares]
+_HOW = """
+Distances in bits: of the rows as they stand, and for `video-sscd-v1` of the angle between embeddings, half a turn
+being 512 bits. *Looks* are the moments of a copy that have a row, each with its nearest reference row on the true
+line; *unrelated* are rows of the same queries, each with its nearest row of all works of other sources.
+""".strip()
 
 
-def _threshold_table(copies: Bits, nearest: Bits, counts: npt.NDArray[np.int64], traits: Traits) -> str:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Sample:
+    """A query and everything that can be seen and heard of it."""
+
+    query: Query
+    fingerprint: Fingerprint | None
+
+    @classmethod
+    def of(cls, system: Clearmark, query: Query) -> "_Sample":
+        key = cache.digest("sample 1", system.version, cache.content_of(query.path))
+        try:
+            described = cache.arrays(key, lambda: arrays_of(system.look_closely(query.path)))
+        except (MediaError, RuntimeError):
+            return cls(query=query, fingerprint=None)
+        return cls(query=query, fingerprint=fingerprint_in(described, TRAITS))
+
+    def rows(self, algorithm: Algorithm) -> Descriptors | None:
+        found = self.fingerprint.of(algorithm) if self.fingerprint else None
+        return found if found is not None and len(found) else None
+
+
+def _apart(ours: Vectors, theirs: Vectors, traits: Traits) -> Bits:
+    """Distances of every pair, float64 (m, n); of our rows turned in the nearest way."""
+    turned = [turn(ours) for turn in traits.turns]
+    if traits.measure is Measure.ANGLE:
+        cosines = [np.clip(sscd.embeddings_of(rows) @ sscd.embeddings_of(theirs).T, -1, 1) for rows in turned]
+        apart = [traits.code_bits / np.pi * np.arccos(cosine) for cosine in cosines]
+    else:
+        apart = [distances(traits.codes(rows), traits.codes(theirs)) for rows in turned]
+    return np.min(apart, axis=0).astype(np.float64)
+
+
+def _copied(one: _Sample, works: dict[ItemNumber, Fingerprint], algorithm: Algorithm, traits: Traits) -> Bits:
+    """For each moment of the copied pieces that has a row: the distance of its nearest row on the true line."""
+    rows, found = one.rows(algorithm), [_NONE]
+    for piece in one.query.pieces if rows is not None else ():
+        theirs = works[piece.item].of(algorithm) if piece.item in works else None
+        if rows is None or theirs is None or not len(theirs):
+            continue
+        # A row that spans the edge of the piece describes what is beside it as well.
+        inside = (rows.times_s >= piece.query_start_s + traits.first_s) & (
+            rows.times_s < piece.query_end_s - traits.first_s
+        )
+        speed = (piece.reference_end_s - piece.reference_start_s) / (piece.query_end_s - piece.query_start_s)
+        wanted_s = piece.reference_start_s + (rows.times_s[inside] - piece.query_start_s) * speed
+        late_s = wanted_s[:, None] - theirs.times_s[None]
+        # A query may look more often than a reference: what counts is the look next to each reference row.
+        if traits.query_step_s < traits.step_s:
+            late_s[np.abs(late_s).min(axis=1) > traits.query_step_s] = np.inf
+        near = (late_s >= -traits.step_s) & (late_s <= max(traits.step_s, traits.held_s))
+        apart = np.where(near, _apart(rows.vectors[inside], theirs.vectors, traits), np.inf).min(axis=1, initial=np.inf)
+        moments, groups = np.unique(wanted_s, return_inverse=True)
+        nearest = np.full(len(moments), np.inf)
+        np.minimum.at(nearest, groups, apart)
+        found.append(nearest[np.isfinite(nearest)])
+    return np.concatenate(found)
+
+
+def _unrelated(
+    one: _Sample, corpus: Corpus, works: dict[ItemNumber, Fingerprint], algorithm: Algorithm, traits: Traits
+) -> Bits:
+    """The nearest row of any work of another source, for some rows that the index would be asked for."""
+    rows = one.rows(algorithm)
+    strange = [
+        theirs.vectors
+        for item, work in works.items()
+        if corpus.works[item].source not in one.query.sources and (theirs := work.of(algorithm)) is not None
+    ]
+    if rows is None or not strange:
+        return _NONE
+    asked = rows.vectors[traits.weigh(rows.vectors) >= traits.min_weight]
+    asked = asked[:: max(1, len(asked) // _ASKED_ROWS)]
+    return _apart(asked, np.concatenate(strange), traits).min(axis=1) if len(asked) else _NONE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _EditRow:
+    edit: str
+    looks: int
+    quantiles_bits: list[float]
+    within_search: float
+    within_match: float
+
+    @classmethod
+    def of(cls, edit: str, bits: Bits, traits: Traits) -> "_EditRow":
+        return cls(
+            edit=edit,
+            looks=len(bits),
+            quantiles_bits=np.quantile(bits, [0.1, 0.5, 0.9, 0.99]).tolist(),
+            within_search=float((bits <= traits.search_radius_bits).mean()),
+            within_match=float((bits <= traits.match_bits).mean()),
+        )
+
+    def cells(self) -> list[str]:
+        shares = (self.within_search, self.within_match)
+        return [
+            self.edit, str(self.looks), *(f"{q:.0f}" for q in self.quantiles_bits), *(f"{one:.1%}" for one in shares)
+        ]  # fmt: skip
+
+
+_HEADINGS = ("looks of a copy, bits apart", "looks", "10 %", "median", "90 %", "99 %", "within search", "within match")
+
+
+def _thresholds(copied: Bits, unrelated: Bits, traits: Traits) -> str:
     """What each threshold would keep of the copies and let in of the rest."""
-    pairs = np.cumsum(counts) / max(1, int(counts.sum()))
     names = {traits.search_radius_bits: "search_radius_bits", traits.match_bits: "match_bits"}
+    step = traits.code_bits // 32
     rows = [
         [
             f"{bits} `{names[bits]}`" if bits in names else str(bits),
-            f"{(copies <= bits).mean():.2%}",
-            f"{(nearest <= bits).mean():.2%}" if len(nearest) else "-",
-            f"{pairs[bits]:.1e}",
+            f"{(copied <= bits).mean():.2%}",
+            f"{(unrelated <= bits).mean():.3%}" if len(unrelated) else "–",
         ]
-        for bits in sorted({*range(24, 105, 16), *names})
+        for bits in sorted({*range(2 * step, traits.code_bits // 2, step), *names})
     ]
-    headings = ("bits", "copied rows within", "rows with an unrelated row within", "unrelated pairs within")
-    return table(headings, rows)
-
-
-def _copied(corpus: Corpus, query: Query) -> Bits:
-    """Distances of the rows in the copied stretch from the reference rows on the true line."""
-    mine, theirs = (
-        query.fingerprint.of(query.algorithm),
-        corpus.references[query.source].fingerprint.of(query.algorithm),
+    shares = table(
+        ("bits", f"of {len(copied)} looks of copies", f"of {len(unrelated)} unrelated rows, the nearest"), rows
     )
-    assert mine is not None
-    assert theirs is not None
-    traits, truth = TRAITS[query.algorithm], query.truth
-    # A vector that spans the edge of the stretch describes what is beside it as well.
-    inside = (mine.times_s >= truth.query_start_s + traits.first_s) & (
-        mine.times_s <= truth.query_start_s + truth.length_s - traits.first_s
-    )
-    wanted_s = mine.times_s[inside] - truth.query_start_s + truth.reference_start_s
-    if query.algorithm is Algorithm.VIDEO_PHASH_V1:
-        # A query looks more often than a reference: what counts is the look next to each reference row.
-        near = np.abs(wanted_s[:, None] - theirs.times_s[None]).min(axis=1, initial=np.inf) <= traits.query_step_s
-        inside[np.flatnonzero(inside)[~near]] = False
-        wanted_s = wanted_s[near]
-    if not len(wanted_s) or not len(theirs):
-        return np.empty(0, np.uint16)
-    best = np.full(len(wanted_s), VECTOR_BITS, np.uint16)
-    apart = distances(mine.vectors[inside], theirs.vectors)
-    apart[np.abs(wanted_s[:, None] - theirs.times_s[None]) > traits.step_s] = VECTOR_BITS
-    best = apart.min(axis=1)
-    return best[best < VECTOR_BITS]
-
-
-def _unrelated(corpus: Corpus, algorithm: Algorithm) -> tuple[Bits, npt.NDArray[np.int64]]:
-    """Of rows that the index is asked for: the nearest row of another cluster, and all pairs by distance."""
-    traits = TRAITS[algorithm]
-    held = {
-        number: descriptors
-        for number, reference in corpus.references.items()
-        if (descriptors := reference.fingerprint.of(algorithm)) is not None and len(descriptors)
-    }
-    nearest, counts = [np.empty(0, np.uint16)], np.zeros(VECTOR_BITS + 1, np.int64)
-    for number, descriptors in held.items():
-        others = [o.vectors for n, o in held.items() if corpus.clips[n].cluster != corpus.clips[number].cluster]
-        asked = _asked(descriptors, traits)
-        if not others or not len(asked):
-            continue
-        rest = np.concatenate(others)
-        for start in range(0, len(asked), _ROWS_AT_ONCE):
-            apart = distances(asked[start : start + _ROWS_AT_ONCE], rest)
-            nearest.append(apart.min(axis=1))
-            counts += np.bincount(apart.ravel(), minlength=VECTOR_BITS + 1)
-    return np.concatenate(nearest), counts
-
-
-def _asked(descriptors: Descriptors, traits: Traits) -> npt.NDArray[np.uint8]:
-    telling: npt.NDArray[np.uint8] = descriptors.vectors[traits.weigh(descriptors.vectors) >= traits.min_weight]
-    return telling[::_EVERY]
+    if not len(unrelated):
+        return shares
+    kept = np.quantile(unrelated, _LET_IN)
+    return f"{shares}\n\nOne unrelated row in {1 / _LET_IN:.0f} has a nearer one than {kept:.0f} bits."

@@ -1,8 +1,9 @@
 """The clips to measure on: a folder of the caller's, or those that travel in the `samples` wheels.
 
-A clip belongs to a cluster of takes, versions or excerpts of one thing: a match inside a cluster is no
-false one. A folder may say so in a MANIFEST.csv (columns path, kind, category, cluster); without one,
-each file is its own cluster.
+A clip belongs to a cluster of versions of one thing, of which one at most is registered, and to a source,
+whose clips may show the same set-up: what is found between two works of one source is neither right nor
+false, and is told apart. A folder may say both in a MANIFEST.csv (columns path, kind, category, cluster,
+source); without one, each file is a cluster and a source of its own.
 """
 
 import csv
@@ -20,11 +21,14 @@ _SAMPLES = (
     ("arcade", "resources/assets/video/*.mp4"),
     ("arcade", "resources/assets/music/*.mp3"),
 )
+# Measuring tools, not works: nobody registers an impulse response.
+_NO_WORKS = frozenset({"impulse response"})
 
 
 class Kind(StrEnum):
     VIDEO = "video"
     MUSIC = "music"
+    SPEECH = "speech"
     OTHER_SOUND = "other sound"
 
 
@@ -35,6 +39,7 @@ class Clip:
     path: Path
     kind: Kind
     cluster: str
+    source: str
     duration_s: float
     has_audio: bool
 
@@ -50,37 +55,44 @@ def find_clips(folder: Path | None) -> list[Clip]:
         NoMedia: there are none.
     """
     named = list(_in_wheels() if folder is None else _in_folder(folder))
-    clips = [clip for path, category, cluster in named if (clip := _clip(path, category, cluster)) is not None]
+    clips = [clip for path, *words in named if (clip := _clip(path, *words)) is not None]
     if not clips:
         raise NoMedia("No clips found: run `make setup`, which installs some in wheels, or give --media FOLDER.")
     return clips
 
 
-def _in_wheels() -> Iterator[tuple[Path, str, str]]:
+def _in_wheels() -> Iterator[tuple[Path, str, str, str]]:
     for package, pattern in _SAMPLES:
         found = importlib.util.find_spec(package)
         for folder in (found.submodule_search_locations or ()) if found else ():
             for path in sorted(Path(folder).glob(pattern)):
                 # carphone_pristine and carphone_distorted are one take.
-                yield path, "music" if path.suffix == ".mp3" else "", path.stem.partition("_")[0]
+                take = path.stem.partition("_")[0]
+                yield path, "music" if path.suffix == ".mp3" else "", take, take
 
 
-def _in_folder(folder: Path) -> Iterator[tuple[Path, str, str]]:
+def _in_folder(folder: Path) -> Iterator[tuple[Path, str, str, str]]:
     manifest = folder / "MANIFEST.csv"
     if not manifest.exists():
-        yield from ((path, "music", str(path)) for path in sorted(folder.rglob("*")) if path.is_file())
+        yield from ((path, "music", str(path), str(path)) for path in sorted(folder.rglob("*")) if path.is_file())
         return
     with manifest.open(newline="") as file:
         for row in csv.DictReader(file):
-            # Sounds of one folder are prompts of one voice or stems of one song.
-            cluster = row["cluster"] or str(Path(row["path"]).parent)
-            yield folder / row["path"], row["category"], cluster
+            if row["category"] not in _NO_WORKS:
+                source = row["source"].partition("@")[0]
+                yield folder / row["path"], row["category"], row["cluster"] or row["path"], source
 
 
-def _clip(path: Path, category: str, cluster: str) -> Clip | None:
+def _clip(path: Path, category: str, cluster: str, source: str) -> Clip | None:
     try:
         media = probe(path)
     except MediaError:
         return None
-    kind = Kind.VIDEO if media.has_video else Kind.MUSIC if category == "music" else Kind.OTHER_SOUND
-    return Clip(path=path, kind=kind, cluster=cluster, duration_s=media.duration_s or 0.0, has_audio=media.has_audio)
+    return Clip(
+        path=path,
+        kind=Kind.VIDEO if media.has_video else Kind(category) if category in set(Kind) else Kind.OTHER_SOUND,
+        cluster=cluster,
+        source=source,
+        duration_s=media.duration_s or 0.0,
+        has_audio=media.has_audio,
+    )
