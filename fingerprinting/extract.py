@@ -24,9 +24,10 @@ class Extracted:
 
     def in_full(self) -> Fingerprint:
         """The fingerprint with every view of every frame, for who cannot look closer later."""
-        seen = self.glance.closer([(-np.inf, np.inf)]) if self.glance else None
-        if seen is None:
+        if self.glance is None:
             return self.fingerprint
+        self.glance.closer([(-np.inf, np.inf)])
+        seen = self.glance.seen()
         descriptors = (seen if d.algorithm is seen.algorithm else d for d in self.fingerprint.descriptors)
         return replace(self.fingerprint, descriptors=tuple(descriptors))
 

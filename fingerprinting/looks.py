@@ -2,10 +2,11 @@
 
 A reference is seen in three views and keeps a frame only where they changed. A query is glanced at:
 every frame as a whole, and a frame now and then in every view, so that a copy of any kind leaves some
-trace. Where the glance did not settle what a stretch is, `Glance.closer` sees the rest of it.
+trace. Where the glance did not settle what a stretch is, `Glance.closer` sees the rest of it, in the views
+that left the trace.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -29,11 +30,10 @@ HELD_S = 4.0
 _UNCHANGED_GREY, _BLOCK_PX = 6.0, 20
 # Every so many frames the glance takes every view; of frames that nobody can come back to, every second.
 _THOROUGH_EVERY, _THOROUGH_EVERY_LATE = 4, 2
-# A closer look is one in every view so often.
-_CLOSER_EVERY_S = 1.0
 # Frames after which none is kept for a closer look, 300 KB each: 100 s of film.
 _KEPT_FRAMES = 200
 _BATCH = 16
+ALL_VIEWS = range(sscd.QUERY_VIEWS)
 
 
 class ReferenceLooks:
@@ -84,47 +84,47 @@ class Glance:
         """What the glance saw; some rows are views of frames, most a frame as a whole."""
         for times_s, frames in self._frames.rest():
             self._see(times_s, frames)
+        return self.seen()
+
+    def seen(self) -> Descriptors:
+        """All rows seen so far."""
         return _descriptors(self._seen)
 
-    def closer(self, spans: Iterable[Span]) -> Descriptors | None:
-        """Look at a frame a second within `spans` in every view; None when that was done already.
+    def closer(self, spans: Iterable[Span], views: Sequence[int] = ALL_VIEWS) -> Descriptors | None:
+        """See more of the frames within `spans` that were only seen as a whole; None when there are none.
+
+        Args:
+            views: which ones, ascending; the whole is always among them.
 
         Returns:
-            All rows seen so far, the new ones among them. A frame within `spans` that was only seen as a whole is
-            left out: the one before it stands for it.
+            All rows seen so far, the new ones among them.
         """
-        wanted = list(spans)
-        within = [t for t, _ in self._put_by if any(start <= t < end for start, end in wanted)]
-        if not within:
+        wanted, chosen = list(spans), sorted({0, *views})
+        now = {t: f for t, f in self._put_by if any(start <= t < end for start, end in wanted)}
+        if not now:
             return None
-        frames = dict(self._put_by)
-        fresh: dict[float, Vectors] = {}
-        last_s = -np.inf
-        for time_s, views in self._seen:
-            if len(views) == sscd.QUERY_VIEWS:
-                last_s = time_s
-            elif time_s in within and time_s - last_s >= _CLOSER_EVERY_S:
-                last_s = time_s
-                fresh |= self._all_views([time_s], frames[time_s][None])
-        self._seen = [(t, fresh.get(t, views)) for t, views in self._seen if t in fresh or t not in within]
-        self._put_by = [(t, f) for t, f in self._put_by if t not in within]
-        return _descriptors(self._seen)
+        times_s = list(now)
+        for start in range(0, len(times_s), _BATCH):
+            some = times_s[start : start + _BATCH]
+            fresh = dict(self._views(some, np.stack([now[t] for t in some]), chosen))
+            self._seen = [(t, fresh.get(t, rows)) for t, rows in self._seen]
+        self._put_by = [(t, f) for t, f in self._put_by if t not in now]
+        return self.seen()
 
     def _see(self, times_s: list[float], frames: Frames) -> None:
         changed = [i for i, time_s in enumerate(times_s) if self._changes(time_s, frames[i])]
         thorough = [i for number, i in enumerate(changed, self._changed) if _is_thorough(number)]
         brief = [i for i in changed if i not in thorough]
-        seen = self._all_views([times_s[i] for i in thorough], frames[thorough])
-        wholes = sscd.quantised(self._embedder.embed(sscd.views_of(frames[brief], [0], tall=self._tall)))
-        seen += [(times_s[i], whole[None]) for i, whole in zip(brief, wholes, strict=True)]
+        seen = self._views([times_s[i] for i in thorough], frames[thorough], ALL_VIEWS)
+        seen += self._views([times_s[i] for i in brief], frames[brief], [0])
         self._seen += sorted(seen, key=lambda entry: entry[0])
         if self._changed < _KEPT_FRAMES:
             self._put_by += [(times_s[i], frames[i].copy()) for i in brief]
         self._changed += len(changed)
 
-    def _all_views(self, times_s: list[float], frames: Frames) -> list[Seen]:
-        cut = sscd.views_of(frames, range(sscd.QUERY_VIEWS), tall=self._tall)
-        seen = sscd.quantised(self._embedder.embed(cut)).reshape(len(frames), sscd.QUERY_VIEWS, sscd.DIMENSIONS)
+    def _views(self, times_s: list[float], frames: Frames, views: Sequence[int]) -> list[Seen]:
+        cut = sscd.views_of(frames, views, tall=self._tall)
+        seen = sscd.quantised(self._embedder.embed(cut)).reshape(len(frames), len(views), sscd.DIMENSIONS)
         return list(zip(times_s, seen, strict=True))
 
     def _changes(self, time_s: float, frame: Frames) -> bool:

@@ -18,6 +18,7 @@ from fingerprinting.constellation import find_by_landmarks
 from fingerprinting.grid import Side
 from fingerprinting.index.landmarks import LandmarkIndex
 from fingerprinting.index.protocol import FingerprintIndex, Hits, VectorIndex
+from fingerprinting.layout import places
 from fingerprinting.looks import Glance, Span
 from fingerprinting.model import Algorithm, Descriptors, Fingerprint, ItemNumber, Segment
 from fingerprinting.stills import align_still
@@ -59,6 +60,7 @@ def find_copies(
         glance: can look closer at what the query's frames did not settle.
     """
     reference_of = functools.cache(reference_of)
+    query = _with(query, glance.seen()) if glance is not None else query
     segments: list[Segment] = []
     for descriptors in query.descriptors:
         index = indexes.get(descriptors.algorithm)
@@ -72,12 +74,17 @@ def find_copies(
         search = _Search(query.duration_s, cast("VectorIndex", index), TRAITS[descriptors.algorithm], reference_of)
         found = search.find(descriptors)
         if glance is not None and descriptors.algorithm is Algorithm.VIDEO_SSCD_V1:
-            seen = glance.closer(search.unsettled([*segments, *found]))
+            seen = glance.closer(*search.unsettled([*segments, *found]))
             if seen is not None:
-                query = replace(query, descriptors=tuple(seen if d is descriptors else d for d in query.descriptors))
+                query = _with(query, seen)
                 found = search.find(seen)
         segments += found
     return sorted(_judged(segments, query, reference_of), key=lambda s: (-s.query_length_s, s.item, s.algorithm))
+
+
+def _with(query: Fingerprint, seen: Descriptors) -> Fingerprint:
+    """The query with what was seen of it by now."""
+    return replace(query, descriptors=tuple(seen if d.algorithm is seen.algorithm else d for d in query.descriptors))
 
 
 def _judged(segments: list[Segment], query: Fingerprint, reference_of: ReferenceOf) -> Iterator[Segment]:
@@ -93,7 +100,7 @@ class _Search:
 
     def __init__(self, duration_s: float, index: VectorIndex, traits: Traits, reference_of: ReferenceOf) -> None:
         self._duration_s, self._index, self._traits, self._reference_of = duration_s, index, traits, reference_of
-        self._hints: set[tuple[int, float]] = set()
+        self._hints: set[tuple[int, float, int]] = set()
 
     def find(self, descriptors: Descriptors) -> list[Segment]:
         """Segments of the query as it is, then of the query turned each other way."""
@@ -104,18 +111,22 @@ class _Search:
                     found.append(segment)
         return found
 
-    def unsettled(self, segments: list[Segment]) -> list[Span]:
-        """Around which moments of the query something is near to an item that no segment there copies."""
-        moments = {at for item, at in self._hints if not any(s.item == item and _covers(s, at) for s in segments)}
-        return [(at - _AROUND_S, at + _AROUND_S) for at in sorted(moments)]
+    def unsettled(self, segments: list[Segment]) -> tuple[list[Span], list[int]]:
+        """Around which moments, and in which views, something is near to an item that no segment there copies."""
+        hints = [
+            (at, view) for item, at, view in self._hints if not any(s.item == item and _covers(s, at) for s in segments)
+        ]
+        spans = [(at - _AROUND_S, at + _AROUND_S) for at in sorted({at for at, _ in hints})]
+        return spans, sorted({view for _, view in hints})
 
     def _find(self, descriptors: Descriptors) -> list[Segment]:
         asked = _thin(descriptors, self._traits)
         radius_bits, limit = self._traits.search_radius_bits, self._traits.hits_a_row
         hits = self._index.search(asked.vectors, radius_bits=radius_bits, limit=limit)
         near = hits.distances_bits <= _HINT_BITS
-        moments_s = asked.times_s[hits.query_rows[near]]
-        self._hints = set(zip(hits.items[near].tolist(), moments_s.tolist(), strict=True))
+        rows = hits.query_rows[near]
+        views = places(np.round(asked.times_s / self._traits.query_step_s))[rows]
+        self._hints = set(zip(hits.items[near].tolist(), asked.times_s[rows].tolist(), views.tolist(), strict=True))
         segments = []
         for item in _promising(hits, asked.times_s, self._traits):
             reference = self._reference_of(item)

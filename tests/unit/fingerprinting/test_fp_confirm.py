@@ -1,6 +1,6 @@
 """What tells a copy from another take of the same scene, and that a hard query gets its closer look."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -10,7 +10,7 @@ import pytest
 from fingerprinting.decode import FRAME_RATE_HZ
 from fingerprinting.index.exact import ExactIndex
 from fingerprinting.layout import thinned
-from fingerprinting.looks import Glance, Span
+from fingerprinting.looks import ALL_VIEWS, Glance, Span
 from fingerprinting.match import Reference, find_copies
 from fingerprinting.model import Algorithm, Descriptors, Fingerprint, ItemNumber, Segment, Vectors
 from fingerprinting.sscd import DIMENSIONS, quantised
@@ -122,18 +122,21 @@ def test_a_long_query_is_aligned_in_parts_and_told_as_one() -> None:
 class WatchedGlance(Glance):
     """Knows what a closer look would see, and remembers where it was asked for."""
 
-    def __init__(self, nearer: Descriptors) -> None:
-        self.nearer, self.asked = nearer, [np.empty(0)]
+    def __init__(self, brief: Descriptors, nearer: Descriptors) -> None:
+        self.brief, self.nearer, self.asked = brief, nearer, [np.empty(0)]
 
-    def closer(self, spans: Iterable[Span]) -> Descriptors | None:
-        self.asked = [np.array(span) for span in spans]
+    def seen(self) -> Descriptors:
+        return self.brief
+
+    def closer(self, spans: Iterable[Span], views: Sequence[int] = ALL_VIEWS) -> Descriptors | None:
+        self.asked, self.views = [np.array(span) for span in spans], list(views)
         return self.nearer if self.asked else None
 
 
 def test_an_easy_copy_and_a_stranger_need_no_closer_look() -> None:
     film = walk(40, seed=1)
     for query in (embedded(film[10:30]), embedded(walk(20, seed=2))):
-        glance = WatchedGlance(query.descriptors[1])
+        glance = WatchedGlance(query.descriptors[1], query.descriptors[1])
         found(query, embedded(film), glance)
         assert not glance.asked
 
@@ -144,7 +147,8 @@ def test_a_hint_is_followed_up_where_it_is() -> None:
     brief = unit(np.random.default_rng(8).normal(size=(40, DIMENSIONS)))
     brief[4] = seen_as(film[24:25], 0.6)[0]  # the one frame that was seen in every view
     query = embedded(brief)
-    glance = WatchedGlance(full)
+    glance = WatchedGlance(query.descriptors[1], full)
     assert [segment.reference_start_s for segment in found(query, embedded(film), glance)] == [pytest.approx(10, abs=1)]
     assert glance.asked
     assert all(start <= 2 < end for start, end in glance.asked)
+    assert glance.views == [0]
