@@ -90,7 +90,7 @@ def test_a_reference_that_never_changes_still_has_a_row_now_and_then() -> None:
 
 
 def test_a_frame_without_picture_has_no_row() -> None:
-    blank = np.full((FRAME_PX, FRAME_PX, 3), 90, np.uint8).tobytes()
+    blank = np.broadcast_to(np.array([250, 0, 90], np.uint8), (FRAME_PX, FRAME_PX, 3)).tobytes()
     for looks in (ReferenceLooks(FakeEmbedder(), tall=False), Glance(FakeEmbedder(), tall=False)):
         looks.take(film([1]) + 2 * blank + film([2]))
         assert set(looks.finish().times_s) == {0.0, 3 * STEP_S}
