@@ -51,7 +51,6 @@ def test_what_was_accepted_is_done_when_a_worker_comes(production: RunningServic
             end(worker)
         assert done["status"] == after["status"] == "indexed"
         found = ok(client.post("/v1/checks", files={"file": ("clip", clip.read_bytes())}))
-        assert found["verdict"] == "block"
         assert found["matches"][0]["asset_id"] == asset["id"]
     assert production.cli("ledger", "verify").returncode == 0
 
