@@ -47,7 +47,7 @@ def speed(clips: Sequence[Clip], *, quick: bool, say: Callable[[str], None]) -> 
     reading = {lines: _reading(_clip(picture, sounds[0], lines, _READ_S)) for lines in _LINES}
     say("files are read")
     real = [picture, sounds[0], *_others(clips, picture, sounds[0])]
-    floors, checks = _checks(_asked(clips, real), real, _HELD[:1] if quick else _HELD, say)
+    floors, checks = _checks(_asked(clips, real), real, _HELD[:2] if quick else _HELD, say)
     return Report(
         title="Speed",
         body="\n".join([_READING, "", _reading_table(reading), "", _CHECKING, "", *_checks_tables(floors, checks)]),

@@ -31,6 +31,8 @@ _PAIRS_PER_ITEM = 20_000
 # Where a glance finds something nearer than this, it becomes a closer look: so far around, which is more than
 # lies between two frames that were seen in every view.
 _HINT_BITS, _AROUND_S = 192, 6.0
+# A segment so alike (cosine 0.7, 64 bits of a hash) needs no closer look, nor what lies so near to its ends.
+_SETTLED_SCORE, _BESIDE_S = 0.5, 1.0
 # A stretch that is found anew by this share is the same stretch.
 _SAME_SHARE = 0.5
 
@@ -114,7 +116,9 @@ class _Search:
     def unsettled(self, segments: list[Segment]) -> tuple[list[Span], list[int]]:
         """Around which moments, and in which views, something is near to an item that no segment there copies."""
         hints = [
-            (at, view) for item, at, view in self._hints if not any(s.item == item and _covers(s, at) for s in segments)
+            (at, view)
+            for item, at, view in self._hints
+            if not any(s.item == item and _settles(s, at) for s in segments)
         ]
         spans = [(at - _AROUND_S, at + _AROUND_S) for at in sorted({at for at, _ in hints})]
         return spans, sorted({view for _, view in hints})
@@ -141,8 +145,10 @@ class _Search:
         return segments
 
 
-def _covers(segment: Segment, at_s: float) -> bool:
-    return segment.query_start_s - _AROUND_S <= at_s < segment.query_end_s + _AROUND_S
+def _settles(segment: Segment, at_s: float) -> bool:
+    """Whether a segment says all there is to say of its item at a moment."""
+    covers = segment.query_start_s - _BESIDE_S <= at_s < segment.query_end_s + _BESIDE_S
+    return covers and segment.score_0_1 >= _SETTLED_SCORE
 
 
 def _aligned(query: Side, reference: Side, traits: Traits, pairs_s: npt.NDArray[np.float64]) -> list[Alignment]:
