@@ -187,9 +187,10 @@ def covered_s(segments: list[Segment]) -> float:
 
 
 def _thin(descriptors: Descriptors, traits: Traits) -> Descriptors:
-    """The rows that the index is asked for: the alignment uses all of them."""
-    telling = traits.weigh(descriptors.vectors) >= traits.min_weight
-    rows = np.flatnonzero(telling)[:: traits.search_every]
+    """The rows that the index is asked for, all of every so many moments: the alignment uses all moments."""
+    telling = np.flatnonzero(traits.weigh(descriptors.vectors) >= traits.min_weight)
+    moments = np.unique(descriptors.times_s[telling], return_inverse=True)[1]
+    rows = telling[moments % traits.search_every == 0]
     return Descriptors(
         algorithm=descriptors.algorithm, times_s=descriptors.times_s[rows], vectors=descriptors.vectors[rows]
     )

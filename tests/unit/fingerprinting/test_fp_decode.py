@@ -13,8 +13,10 @@ from fingerprinting.decode import FRAME_RATE_HZ, DecodeLimits, decode, ffmpeg_ha
 from fingerprinting.errors import MediaError, MediaFault
 from fingerprinting.extract import extract
 from fingerprinting.hamming import distances
+from fingerprinting.index.exact import ExactIndex
 from fingerprinting.layout import LAYOUTS, thinned
-from fingerprinting.model import Algorithm
+from fingerprinting.match import Reference, find_copies
+from fingerprinting.model import Algorithm, ItemNumber
 from tests import media
 from tests.unit.fingerprinting.conftest import NoTrace
 
@@ -236,3 +238,19 @@ def test_a_picture_within_borders_has_a_row_with_them_and_one_without(tmp_path: 
     rows = min(len(boxed) // 2, len(plain))
     apart = distances(boxed.vectors[1 : 2 * rows : 2], plain.vectors[:rows]).diagonal()
     assert np.median(apart) < 40
+
+
+@pytest.mark.parametrize(
+    "framing", ["pad=iw:ih*4/3:0:(oh-ih)/2", "pad=iw*5/4:ih*5/4:(ow-iw)/2:(oh-ih)/2:orange", "hflip"]
+)
+def test_hashes_alone_find_a_copy_within_borders_or_mirrored(tmp_path: Path, made: Path, framing: str) -> None:
+    path, item = tmp_path / "copy.mp4", ItemNumber(1)
+    media.copied(made / "one.mp4", path, options=["-an", "-vf", framing])
+    stored = extract(made / "one.mp4").fingerprint
+    index = ExactIndex(PICTURE)
+    index.add(item, thinned(stored.descriptors[0]))
+    found = find_copies(
+        extract(path).fingerprint, {PICTURE: index}, reference_of=lambda _: Reference(item=item, fingerprint=stored)
+    )
+    assert found
+    assert found[0].query_length_s > 10
