@@ -113,7 +113,7 @@ def test_an_asset_that_was_let_go_counts_again_until_it_matches_far_more(
         flood(session, index, first=1000)
         assert len(held(session)) == 1
         for round_ in range(3):
-            flood(session, index, first=10_000 * (round_ + 1))
+            flood(session, index, first=10_000 * (round_ + 1), at=AT + timedelta(minutes=1))
         assert [row.decision for row in held(session)] == ["release", None]
 
 
