@@ -5,14 +5,14 @@ cards, counting leaders, intro cards) and what matches nothing (too short). Each
 on its own: one that fails carries no weight, whatever algorithms describe it. A query is not gated: a
 short or dark clip is still searched for what it shows.
 
-Thresholds: 104 real clips and pieces of music, and generated material; docs/adr/0014 has the figures.
+Thresholds: 200 real clips and pieces of music, and generated material; docs/adr/0014 has the figures.
 """
 
 import math
 
 import numpy as np
 
-from fingerprinting import chromaprint
+from fingerprinting import chromaprint, landmark
 from fingerprinting.decode import FRAME_RATE_HZ
 from fingerprinting.errors import MediaError, MediaFault
 from fingerprinting.hamming import distances
@@ -21,8 +21,6 @@ from fingerprinting.model import Algorithm, Descriptors, Fingerprint, Modality, 
 from fingerprinting.traits import TRAITS
 
 MIN_REFERENCE_S = 2.0
-# The descriptors by which each modality is judged; all others of it stand or fall with them.
-_JUDGED_BY = {Modality.VIDEO: Algorithm.VIDEO_PHASH_V1, Modality.AUDIO: Algorithm.AUDIO_CHROMAPRINT_V1}
 # One row of Chromaprint words takes this much sound.
 _SHORTEST_SOUND_S = 2 * chromaprint.FIRST_ROW_S
 
@@ -42,13 +40,18 @@ _HELD_BITS, _HELD_SHARE, _COUNT_STEP_S, _COUNT_SLACK_S = 8, 0.8, 1.0, 0.13
 _ONE_CHANGE_S = 0.25  # an encoder may take a few frames over one
 _MOST_NUMERALS, _FEWEST_NUMERALS = 20, 4
 
-# Rows of noise resemble each other however far apart: white to violet 44 to 48 bits in the median, pink 67 to
-# 71; whole real files 78 and more, but for one of 53 that is a drone. Brown noise (81) passes.
-_NOISE_BITS, _FAR_ROWS, _ENOUGH_ROWS = 72.0, 16, 24
-# Where there are too few rows for that, how much they say: white noise 0.20 to 0.27, beeps 0.06.
-_NOISE_WEIGHT = 0.28
-# Looked at, at most, so that a film costs no more than a clip.
-_SAMPLED_ROWS = 512
+# Noise has peaks on any band at any time. Of peaks 0.1 to 2 s apart, so many times as many lie on one band as
+# on two that are no notes of one scale: noise from white to brown 0.5 to 1.9 (3 s and more), music 2.5 and more
+# (all but 1 in 100 of 7,500 stretches of 3 s). And they do not come together: variance of the peaks of each 70 ms
+# over their mean, noise 0.4 to 1.3, speech and beats 2 and more. No stretch of music fell below both.
+_RECURRENCE, _CROWDING = 2.0, 1.3
+_RECURRING_FRAMES, _CROWD_FRAMES = (5, 86), 3
+_BESIDE_BANDS = (5, 6, 7, 10)
+# Of a looped piece of 0.5 to 2 s, so many peaks are back on their band after the same time: 0.80 to 0.99 of loops
+# of real music, at most 0.79 of 2,269 stretches of 10 s of it and 0.4 of whole tracks.
+_BACK_SHARE, _BACK_FRAMES = 0.8, (10, 90)
+# Looked at, at most, so that a film costs no more than a song.
+_SAMPLED_PEAKS = 6_000
 
 _PROBLEMS = {
     MediaFault.BLACK: "The picture is blank throughout and there is no sound to go by. Send the work itself.",
@@ -58,11 +61,10 @@ _PROBLEMS = {
     " Send a longer part of the work.",
     MediaFault.COUNTING: "It is a counting leader: every film has one. Cut it off and send the work itself.",
     MediaFault.SILENT: "There is nothing in the sound track but silence or a held tone, and no picture to go by.",
-    MediaFault.NOISE: "The sound is noise, or one moment over and over, and there is no picture to go by."
-    " Send the work itself.",
+    MediaFault.NOISE: "The sound is noise and there is no picture to go by. Send the work itself.",
     MediaFault.TOO_SHORT: "The sound is too short to be recognised: send at least 4 s of it.",
-    MediaFault.UNJUDGED: "The fingerprint lacks video-phash-v1 or audio-chromaprint-v1, by which its quality is"
-    " judged. Make it again with this version.",
+    MediaFault.UNJUDGED: "The fingerprint lacks video-phash-v1, audio-chromaprint-v1 or audio-landmark-v1, by"
+    " which its quality is judged. Make it again with this version.",
 }
 
 
@@ -91,12 +93,14 @@ def reference_of(fingerprint: Fingerprint) -> Fingerprint:
 
 
 def _fault(fingerprint: Fingerprint, modality: Modality) -> MediaFault | None:
-    descriptors = fingerprint.of(_JUDGED_BY[modality])
-    if descriptors is None:
+    """By some descriptors of a modality; all others of it stand or fall with them."""
+    if modality is Modality.VIDEO:
+        pictures = fingerprint.of(Algorithm.VIDEO_PHASH_V1)
+        return MediaFault.UNJUDGED if pictures is None else _picture_fault(pictures, fingerprint)
+    words, peaks = fingerprint.of(Algorithm.AUDIO_CHROMAPRINT_V1), fingerprint.of(Algorithm.AUDIO_LANDMARK_V1)
+    if words is None or peaks is None:
         return MediaFault.UNJUDGED
-    if modality is Modality.AUDIO:
-        return _sound_fault(descriptors, fingerprint.duration_s)
-    return _picture_fault(descriptors, fingerprint)
+    return _sound_fault(words, peaks, fingerprint.duration_s)
 
 
 def _picture_fault(descriptors: Descriptors, fingerprint: Fingerprint) -> MediaFault | None:
@@ -117,14 +121,21 @@ def _picture_fault(descriptors: Descriptors, fingerprint: Fingerprint) -> MediaF
     return None
 
 
-def _sound_fault(descriptors: Descriptors, duration_s: float) -> MediaFault | None:
-    kept = thinned(descriptors)
+def _sound_fault(words: Descriptors, peaks: Descriptors, duration_s: float) -> MediaFault | None:
+    kept = thinned(words)
     if not len(kept):
         return MediaFault.SILENT if duration_s > _SHORTEST_SOUND_S else MediaFault.TOO_SHORT
     needed = _needed(kept)
     if _different(kept.vectors, _SAME_BITS[Modality.AUDIO], most=needed) < needed:
         return MediaFault.REPETITIVE
-    return MediaFault.NOISE if _is_noise(kept.vectors) else None
+    strongest = landmark.strongest(peaks)
+    frames = landmark.frames_of(strongest)[:_SAMPLED_PEAKS]
+    bands = strongest.vectors[:_SAMPLED_PEAKS, 0].astype(np.int64)
+    if not len(frames):
+        return None
+    if _comes_back(frames, bands):
+        return MediaFault.REPETITIVE
+    return MediaFault.NOISE if _is_noise(frames, bands) else None
 
 
 def _one_a_frame(descriptors: Descriptors) -> Descriptors:
@@ -178,11 +189,35 @@ def _counts_seconds(descriptors: Descriptors) -> bool:
     return held >= _HELD_SHARE and len(changed_s) >= _FEWEST_NUMERALS and regular
 
 
-def _is_noise(vectors: Vectors) -> bool:
-    """Whether a sound has no course: any of its moments is as near to any other."""
-    if len(vectors) < _ENOUGH_ROWS:
-        return float(chromaprint.weights(vectors).mean()) < _NOISE_WEIGHT
-    every = math.ceil(len(vectors) / _SAMPLED_ROWS)
-    sampled = vectors[::every]
-    earlier, later = np.triu_indices(len(sampled), math.ceil(_FAR_ROWS / every))
-    return float(np.median(distances(sampled, sampled)[earlier, later])) <= _NOISE_BITS
+def _comes_back(frames: landmark.Ints, bands: landmark.Ints) -> bool:
+    """Whether nearly all peaks are there again after some time, always the same."""
+    cells = frames * landmark.BANDS + bands
+    for lag in range(*_BACK_FRAMES):
+        later = cells[frames + lag <= frames[-1]] + lag * landmark.BANDS
+        if len(later) < len(cells) / 2:
+            return False
+        again = [np.isin(later + slack * landmark.BANDS, cells) for slack in (-1, 0, 1)]
+        if np.logical_or.reduce(again).mean() >= _BACK_SHARE:
+            return True
+    return False
+
+
+def _is_noise(frames: landmark.Ints, bands: landmark.Ints) -> bool:
+    """Whether peaks keep neither to bands nor to moments."""
+    crowds = np.bincount((frames - frames[0]) // _CROWD_FRAMES)
+    return float(crowds.var() / crowds.mean()) < _CROWDING and _recurrence(frames, bands) < _RECURRENCE
+
+
+def _recurrence(frames: landmark.Ints, bands: landmark.Ints) -> float:
+    """How much likelier two peaks near in time are on one band than on two beside each other."""
+    first, last = _RECURRING_FRAMES
+    counts = np.zeros(max(_BESIDE_BANDS) + 1)
+    for step in range(1, len(frames)):
+        apart = frames[step:] - frames[:-step]
+        if apart.min() > last:
+            break
+        rises = np.abs(bands[step:] - bands[:-step])[(apart >= first) & (apart <= last)]
+        counts += np.bincount(rises[rises < len(counts)], minlength=len(counts))
+    # A rise is found both ways, up and down; none only once.
+    beside = counts[list(_BESIDE_BANDS)].mean() / 2
+    return float(counts[0] / beside) if beside else math.inf
