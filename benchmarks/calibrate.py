@@ -1,8 +1,9 @@
-"""Calibration: how far apart rows of a copy lie, how far rows of other works, and what thresholds follow.
+"""Calibration: how near copies come, how near other works, and what thresholds follow.
 
 A look of a copy is compared with what the reference shows at the same moment, on the true line, a step of
 the reference more or less; where either has several rows of one time, or a query is turned before it is
-looked for, the nearest pair counts, as it does in the alignment.
+looked for, the nearest pair counts, as it does in the alignment. Landmarks have no distance: of them the
+strongest run counts that the index proposes between a query and a work, believed or not.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,8 +18,11 @@ from benchmarks.corpus import UNREGISTERED, Corpus, Query
 from benchmarks.report import Report, table
 from benchmarks.systems import Clearmark, arrays_of, fingerprint_in
 from fingerprinting import sscd
+from fingerprinting.constellation import evidence
 from fingerprinting.errors import MediaError
 from fingerprinting.hamming import distances
+from fingerprinting.index.landmarks import LandmarkIndex
+from fingerprinting.match import Reference
 from fingerprinting.model import Algorithm, Descriptors, Fingerprint, ItemNumber, Modality, Vectors
 from fingerprinting.traits import TRAITS, Measure, Traits
 
@@ -32,21 +36,22 @@ _NONE: Bits = np.empty(0)
 
 def calibrate(corpus: Corpus, say: Callable[[str], None]) -> Report:
     """Measure and tell."""
-    system = Clearmark("everything", TRAITS)
+    system = Clearmark("everything", Algorithm)
     works = {}
     for item, work in corpus.works.items():
         key = cache.digest("work 1", system.version, cache.content_of(work.path))
         try:
-            works[item] = fingerprint_in(cache.arrays(key, partial(system.describe, work.path)), TRAITS)
+            works[item] = fingerprint_in(cache.arrays(key, partial(system.describe, work.path)), Algorithm)
         except (MediaError, RuntimeError) as error:
             say(f"{work.path.name} is left out: {error}")
     say("works are described")
     # The picture beside an edited sound is not what is measured.
-    ears = Clearmark("sound", [algorithm for algorithm in TRAITS if algorithm.modality is Modality.AUDIO])
+    ears = Clearmark("sound", [algorithm for algorithm in Algorithm if algorithm.modality is Modality.AUDIO])
     sides = {Modality.VIDEO: system, Modality.AUDIO: ears}
-    samples = [_Sample.of(sides[one.modality], one) for one in corpus.queries if one.edit != UNREGISTERED]
-    say("copies are described")
-    parts, figures, images = [corpus.summary(), "", _HOW, ""], {}, {}
+    samples = [_Sample.of(sides[one.modality], one) for one in corpus.queries]
+    say("queries are described")
+    parts, images = [corpus.summary(), "", _HOW, ""], dict[str, bytes]()
+    figures: dict[str, object] = {}
     for algorithm, traits in TRAITS.items():
         edits, unrelated = _distances(samples, corpus, works, algorithm)
         if not edits:
@@ -61,6 +66,20 @@ def calibrate(corpus: Corpus, say: Callable[[str], None]) -> Report:
             {"looks of copies": together.tolist(), "unrelated rows, the nearest": unrelated.tolist()},
             {"search_radius_bits": traits.search_radius_bits, "match_bits": traits.match_bits},
         )
+    strengths, wrong = _strengths(samples, corpus, works)
+    if strengths:
+        together, image = np.concatenate(list(strengths.values())), f"calibration-{Algorithm.AUDIO_LANDMARK_V1}.png"
+        parts += [f"## {Algorithm.AUDIO_LANDMARK_V1.value}", "", _HOW_STRONG, "", _strength_table(together, wrong), ""]
+        parts += [f"![strengths]({image})", "", _strengths_by_edit(strengths), ""]
+        figures[Algorithm.AUDIO_LANDMARK_V1.value] = {
+            edit: np.sort(found).tolist() for edit, found in strengths.items()
+        }
+        images[image] = plots.distances(
+            Algorithm.AUDIO_LANDMARK_V1.value,
+            {"copies": np.log10(together).tolist(), "other works, the strongest": np.log10(wrong).tolist()},
+            {"believed": 0.0},
+            axis="strength, powers of ten",
+        )
     return Report(
         title="Calibration", body="\n".join(parts), figures={"run": corpus.run, "edits": figures}, plots=images
     )
@@ -71,7 +90,7 @@ def _distances(
 ) -> tuple[dict[str, Bits], Bits]:
     """Of one algorithm: distances of copies by edit, and those of unrelated rows."""
     traits, copied = TRAITS[algorithm], dict[str, list[Bits]]()
-    mine = [one for one in samples if one.query.modality is algorithm.modality]
+    mine = [one for one in samples if one.query.modality is algorithm.modality and one.query.edit != UNREGISTERED]
     for one in mine:
         copied.setdefault(one.query.edit, []).append(_copied(one, works, algorithm, traits))
     edits = {edit: bits for edit, several in copied.items() if len(bits := np.concatenate(several))}
@@ -100,7 +119,7 @@ class _Sample:
             described = cache.arrays(key, lambda: arrays_of(system.look_closely(query.path)))
         except (MediaError, RuntimeError):
             return cls(query=query, fingerprint=None)
-        return cls(query=query, fingerprint=fingerprint_in(described, TRAITS))
+        return cls(query=query, fingerprint=fingerprint_in(described, Algorithm))
 
     def rows(self, algorithm: Algorithm) -> Descriptors | None:
         found = self.fingerprint.of(algorithm) if self.fingerprint else None
@@ -208,3 +227,68 @@ def _thresholds(copied: Bits, unrelated: Bits, traits: Traits) -> str:
         return shares
     kept = np.quantile(unrelated, _LET_IN)
     return f"{shares}\n\nOne unrelated row in {1 / _LET_IN:.0f} has a nearer one than {kept:.0f} bits."
+
+
+# -- landmarks ----------------------------------------------------------------------------------------
+
+_WEAKEST = 0.01
+_STRENGTHS = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 4.0)
+_HOW_STRONG = """
+*Strength* is gain times rarity over what is asked of a run of that length: 1 is believed, where both also come to
+their least. Of a copied work and of all works of other sources, the strongest run of each query counts, also of
+queries of which nothing is registered.
+""".strip()
+
+
+def _strengths(
+    samples: Sequence[_Sample], corpus: Corpus, works: dict[ItemNumber, Fingerprint]
+) -> tuple[dict[str, Bits], Bits]:
+    """Of each copied work the strongest run, by edit; of each query the strongest on a work of another source."""
+    index = LandmarkIndex()
+    for item, work in works.items():
+        peaks = work.of(Algorithm.AUDIO_LANDMARK_V1)
+        if peaks is not None:
+            index.add(item, peaks)
+    references = {item: Reference(item=item, fingerprint=work) for item, work in works.items()}
+    right, wrong = dict[str, list[float]](), list[float]()
+    for one in samples:
+        peaks = one.rows(Algorithm.AUDIO_LANDMARK_V1)
+        if one.query.modality is not Modality.AUDIO or peaks is None:
+            continue
+        best = dict[ItemNumber, float]()
+        for found in evidence(peaks, index, reference_of=references.get):
+            is_enough = found.is_copy or found.strength < 1
+            best[found.item] = max(best.get(found.item, _WEAKEST), found.strength if is_enough else 1 - _WEAKEST)
+        for item in one.query.works:
+            right.setdefault(one.query.edit, []).append(best.pop(item, _WEAKEST))
+        strange = [s for item, s in best.items() if corpus.works[item].source not in one.query.sources]
+        wrong.append(max(strange, default=_WEAKEST))
+    return {edit: np.array(found) for edit, found in right.items()}, np.array(wrong)
+
+
+def _strength_table(copied: Bits, wrong: Bits) -> str:
+    rows = [
+        [
+            f"{least:g}" + " (believed)" * (least == 1),
+            f"{(copied >= least).mean():.2%}",
+            f"{(wrong >= least).mean():.3%}",
+        ]
+        for least in _STRENGTHS
+    ]
+    shares = table(
+        ("strength at least", f"of {len(copied)} copied works", f"of {len(wrong)} queries, another work"), rows
+    )
+    return f"{shares}\n\nThe strongest run on another work came to {wrong.max(initial=0):.2f}."
+
+
+def _strengths_by_edit(strengths: dict[str, Bits]) -> str:
+    rows = [
+        [
+            edit,
+            str(len(found)),
+            *(f"{q:.2f}" for q in np.quantile(found, [0.0, 0.1, 0.5])),
+            f"{(found >= 1).mean():.1%}",
+        ]
+        for edit, found in strengths.items()
+    ]
+    return table(("strength of copies", "works", "least", "10 %", "median", "believed"), rows)

@@ -41,16 +41,19 @@ def growth(title: str, unit: str, lines: Mapping[str, tuple[Sequence[float], Seq
     return _png(figure)
 
 
-def distances(title: str, sides: Mapping[str, Sequence[float]], limits: Mapping[str, float]) -> bytes:
-    """How far apart rows are, in bits, a histogram of shares for each side, with lines at the limits."""
+def distances(
+    title: str, sides: Mapping[str, Sequence[float]], limits: Mapping[str, float], *, axis: str = "bits apart"
+) -> bytes:
+    """A histogram of shares for copies and one for the rest, with lines at the limits."""
     figure, axes = _axes(6, 3.5)
-    bins = np.linspace(0, max(max(side, default=0) for side in sides.values()), 2 * _BINS)
+    everything = [0.0, *(value for side in sides.values() for value in side)]
+    bins = np.linspace(min(everything), max(everything), 2 * _BINS)
     for (name, bits), colour in zip(sides.items(), ("tab:green", "tab:red"), strict=True):
         shares = np.full(len(bits), 1 / max(1, len(bits)))
         axes.hist(bits, bins=bins.tolist(), weights=shares, label=name, color=colour, alpha=0.6)
-    for (name, limit), style in zip(limits.items(), ("--", ":"), strict=True):
+    for (name, limit), style in zip(limits.items(), ("--", ":"), strict=False):
         axes.axvline(limit, color="black", linestyle=style, label=f"{name} {limit:g}")
-    axes.set(title=title, xlabel="bits apart", ylabel="share")
+    axes.set(title=title, xlabel=axis, ylabel="share")
     axes.legend(fontsize="small")
     return _png(figure)
 

@@ -106,20 +106,22 @@ class _Line:
 def evidence(segment: Segment, query: Fingerprint, reference: Fingerprint) -> Evidence:
     """Weigh a segment of pictures: `query` and `reference` are the whole fingerprints it came from."""
     line, traits = _Line.of(segment), TRAITS[segment.algorithm]
-    ours, theirs = _grids(segment.algorithm, query, reference, traits)
-    hashes = TRAITS[Algorithm.VIDEO_PHASH_V1]
-    correlation, beside = _correlation(line, *_grids(Algorithm.VIDEO_PHASH_V1, query, reference, hashes))
-    return Evidence(
-        contrast_bits=_contrast(line, ours, theirs, traits), correlation=correlation, correlation_beside=beside
+    alike, moving = _grids(segment.algorithm, query, reference), _grids(Algorithm.VIDEO_PHASH_V1, query, reference)
+    contrast_bits = _contrast(line, *alike, traits) if alike else None
+    # A document may hold embeddings alone: nothing is known then of what moves.
+    correlation, beside = _correlation(line, *moving) if moving else (None, 0.0)
+    return Evidence(contrast_bits=contrast_bits, correlation=correlation, correlation_beside=beside)
+
+
+def _grids(algorithm: Algorithm, query: Fingerprint, reference: Fingerprint) -> tuple[Grid, Grid] | None:
+    """Both sides of an algorithm; None where one of them has none."""
+    ours, theirs, traits = query.of(algorithm), reference.of(algorithm), TRAITS[algorithm]
+    if ours is None or theirs is None:
+        return None
+    return (
+        Grid.of(Side(descriptors=ours, duration_s=query.duration_s), traits, traits.query_step_s),
+        Grid.of(Side(descriptors=theirs, duration_s=reference.duration_s), traits, traits.step_s),
     )
-
-
-def _grids(algorithm: Algorithm, query: Fingerprint, reference: Fingerprint, traits: Traits) -> tuple[Grid, Grid]:
-    found = query.of(algorithm), reference.of(algorithm)
-    assert found[0] is not None
-    assert found[1] is not None
-    ours = Grid.of(Side(descriptors=found[0], duration_s=query.duration_s), traits, traits.query_step_s)
-    return ours, Grid.of(Side(descriptors=found[1], duration_s=reference.duration_s), traits, traits.step_s)
 
 
 def _contrast(line: _Line, ours: Grid, theirs: Grid, traits: Traits) -> float | None:

@@ -70,28 +70,69 @@ def find_by_landmarks(
         reference_of: loads an item's stored fingerprint; None when it was withdrawn meanwhile.
     """
 
+    sky_of = _skies(reference_of)
+    runs: list[_Run] = []
+    for passage, candidates in _passages(query, index):
+        found: list[_Run] = []
+        for candidate in candidates:
+            sky = sky_of(candidate.item)
+            if sky is not None and not any(run.explains(candidate) for run in found):
+                found += [run for run in passage.runs(candidate, sky) if passage.evidence(run).is_copy]
+        runs += _distinct(found)
+    segments = _joined([_segment(run, query_duration_s) for run in runs])
+    return sorted(segments, key=lambda s: (-s.query_length_s, s.item))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """What speaks for one run being a copy."""
+
+    item: ItemNumber
+    length_s: float
+    gain_nats: float
+    rarity: float
+
+    @property
+    def strength(self) -> float:
+        """Gain and rarity, by what is asked of a run of this length: 1 is enough."""
+        return self.gain_nats * self.rarity / (_MIN_PRODUCT + _SHORT_S / self.length_s)
+
+    @property
+    def is_copy(self) -> bool:
+        return self.gain_nats >= _MIN_GAIN_NATS and self.rarity >= _MIN_RARITY and self.strength >= 1
+
+
+def evidence(
+    query: Descriptors, index: LandmarkIndex, *, reference_of: Callable[[ItemNumber], "Reference | None"]
+) -> Iterator[Evidence]:
+    """What speaks for every run that the index proposes, believed or not: what the thresholds are chosen from."""
+    sky_of = _skies(reference_of)
+    for passage, candidates in _passages(query, index):
+        for candidate in candidates:
+            sky = sky_of(candidate.item)
+            yield from (passage.evidence(run) for run in (passage.runs(candidate, sky) if sky else ()))
+
+
+def _skies(reference_of: Callable[[ItemNumber], "Reference | None"]) -> Callable[[ItemNumber], "_Sky | None"]:
     @functools.lru_cache(_REFERENCES_KEPT)
     def sky_of(item: ItemNumber) -> _Sky | None:
         reference = reference_of(item)
         stored = reference.fingerprint.of(Algorithm.AUDIO_LANDMARK_V1) if reference else None
         return _Sky.of(item, stored, reference.fingerprint.duration_s) if reference and stored else None
 
+    return sky_of
+
+
+def _passages(query: Descriptors, index: LandmarkIndex) -> Iterator[tuple["_Passage", Iterator[Candidate]]]:
+    """The query in passages, each with what the index proposes for it."""
     frames, bands = frames_of(query), query.vectors[:, 0].astype(np.int64)
     end = int(frames.max(initial=-1)) + 1
-    runs: list[_Run] = []
     for begin in range(0, end, _PASSAGE_FRAMES - _BLOCK_FRAMES):
         inside = slice(*np.searchsorted(frames, [begin, begin + _PASSAGE_FRAMES]))
         passage = _Passage.of(frames[inside] - begin, bands[inside], begin)
-        found: list[_Run] = []
-        for block in _blocks(frames, begin, min(begin + _PASSAGE_FRAMES, end)):
-            asked = replace(query, times_s=query.times_s[block], vectors=query.vectors[block])
-            for candidate in index.candidates(asked, limit=_CANDIDATES_PER_BLOCK):
-                sky = sky_of(candidate.item)
-                if sky is not None and not any(run.explains(candidate) for run in found):
-                    found += passage.runs(candidate, sky)
-        runs += _distinct(found)
-    segments = _joined([_segment(run, query_duration_s) for run in runs])
-    return sorted(segments, key=lambda s: (-s.query_length_s, s.item))
+        blocks = _blocks(frames, begin, min(begin + _PASSAGE_FRAMES, end))
+        asked = (replace(query, times_s=query.times_s[block], vectors=query.vectors[block]) for block in blocks)
+        yield passage, (found for one in asked for found in index.candidates(one, limit=_CANDIDATES_PER_BLOCK))
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,9 +245,7 @@ class _Passage:
             begin, end = best.begin, best.end
         first = self.first
         moved = replace(line, query_frame=line.query_frame + first)
-        return [
-            replace(run, line=moved, begin=run.begin + first, end=run.end + first) for run in runs if self._is_copy(run)
-        ]
+        return [replace(run, line=moved, begin=run.begin + first, end=run.end + first) for run in runs]
 
     def _exact(self, line: _Line, sky: _Sky, begin: float, end: float, *, reach_frames: int, reach_bands: int) -> _Line:
         """The best line of those that pass within `reach_frames` of this one at both ends."""
@@ -249,11 +288,10 @@ class _Passage:
         ]
         return [run for run in runs if run.length_s >= _MIN_RUN_S]
 
-    def _is_copy(self, run: _Run) -> bool:
-        if run.gain_nats < _MIN_GAIN_NATS:
-            return False
-        rarity = self._rarity(run)
-        return rarity >= _MIN_RARITY and run.gain_nats * rarity >= _MIN_PRODUCT + _SHORT_S / run.length_s
+    def evidence(self, run: _Run) -> Evidence:
+        """What speaks for one of the passage's runs; of one that gains too little, how rare it is is not asked."""
+        rarity = self._rarity(run) if run.gain_nats >= _MIN_GAIN_NATS else 0.0
+        return Evidence(item=run.sky.item, length_s=run.length_s, gain_nats=run.gain_nats, rarity=rarity)
 
     def _rarity(self, run: _Run) -> float:
         """How far the run's line stands above the best hundredth of others, in steps from the best tenth to that.

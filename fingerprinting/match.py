@@ -31,8 +31,9 @@ _PAIRS_PER_ITEM = 20_000
 # Where a glance finds something nearer than this, it becomes a closer look: so far around, which is more than
 # lies between two frames that were seen in every view.
 _HINT_BITS, _AROUND_S = 192, 6.0
-# A segment so alike (cosine 0.7, 64 bits of a hash) needs no closer look, nor what lies so near to its ends.
-_SETTLED_SCORE, _BESIDE_S = 0.5, 1.0
+# A segment so alike (cosine 0.7, 64 bits of a hash) needs no closer look, nor what lies so near to its ends. Where
+# one item is so plain, another one must be nearer to be looked for: of 10^6 strange rows some are always near.
+_SETTLED_SCORE, _BESIDE_S, _BEHIND_BITS = 0.5, 1.0, 170
 # A stretch that is found anew by this share is the same stretch.
 _SAME_SHARE = 0.5
 
@@ -102,7 +103,7 @@ class _Search:
 
     def __init__(self, duration_s: float, index: VectorIndex, traits: Traits, reference_of: ReferenceOf) -> None:
         self._duration_s, self._index, self._traits, self._reference_of = duration_s, index, traits, reference_of
-        self._hints: set[tuple[int, float, int]] = set()
+        self._hints: set[tuple[int, float, int, bool]] = set()
 
     def find(self, descriptors: Descriptors) -> list[Segment]:
         """Segments of the query as it is, then of the query turned each other way."""
@@ -115,11 +116,12 @@ class _Search:
 
     def unsettled(self, segments: list[Segment]) -> tuple[list[Span], list[int]]:
         """Around which moments, and in which views, something is near to an item that no segment there copies."""
-        hints = [
-            (at, view)
-            for item, at, view in self._hints
-            if not any(s.item == item and _settles(s, at) for s in segments)
-        ]
+        plain = [segment for segment in segments if segment.score_0_1 >= _SETTLED_SCORE]
+        hints = []
+        for item, at, view, is_near in self._hints:
+            there = {segment.item for segment in plain if _covers(segment, at)}
+            if item not in there and (is_near or not there):
+                hints.append((at, view))
         spans = [(at - _AROUND_S, at + _AROUND_S) for at in sorted({at for at, _ in hints})]
         return spans, sorted({view for _, view in hints})
 
@@ -130,7 +132,9 @@ class _Search:
         near = hits.distances_bits <= _HINT_BITS
         rows = hits.query_rows[near]
         views = places(np.round(asked.times_s / self._traits.query_step_s))[rows]
-        self._hints = set(zip(hits.items[near].tolist(), asked.times_s[rows].tolist(), views.tolist(), strict=True))
+        behind = hits.distances_bits[near] <= _BEHIND_BITS
+        said = hits.items[near].tolist(), asked.times_s[rows].tolist(), views.tolist(), behind.tolist()
+        self._hints = set(zip(*said, strict=True))
         segments = []
         for item in _promising(hits, asked.times_s, self._traits):
             reference = self._reference_of(item)
@@ -145,10 +149,8 @@ class _Search:
         return segments
 
 
-def _settles(segment: Segment, at_s: float) -> bool:
-    """Whether a segment says all there is to say of its item at a moment."""
-    covers = segment.query_start_s - _BESIDE_S <= at_s < segment.query_end_s + _BESIDE_S
-    return covers and segment.score_0_1 >= _SETTLED_SCORE
+def _covers(segment: Segment, at_s: float) -> bool:
+    return segment.query_start_s - _BESIDE_S <= at_s < segment.query_end_s + _BESIDE_S
 
 
 def _aligned(query: Side, reference: Side, traits: Traits, pairs_s: npt.NDArray[np.float64]) -> list[Alignment]:

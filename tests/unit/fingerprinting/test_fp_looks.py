@@ -9,8 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fingerprinting.index.embedded import embedded_index
 from fingerprinting.layout import places, thinned
 from fingerprinting.looks import HELD_S, Glance, ReferenceLooks
+from fingerprinting.match import Reference, find_copies
+from fingerprinting.model import Algorithm, Descriptors, Fingerprint, ItemNumber
 from fingerprinting.sscd import (
     DIMENSIONS,
     FRAME_PX,
@@ -174,3 +177,38 @@ def test_a_reference_made_from_a_query_keeps_its_first_views() -> None:
     assert len(kept) == 8 * REFERENCE_VIEWS
     first = seen.vectors[places(np.round(seen.times_s * FRAME_RATE_HZ).astype(np.int64)) < REFERENCE_VIEWS]
     assert np.array_equal(kept.vectors, first)
+
+
+def test_what_is_a_little_like_a_plain_copy_asks_for_no_closer_look() -> None:
+    """Of a million strangers some are always near: behind a plain copy they must be nearer to count."""
+    seconds = 12
+    looks = ReferenceLooks(FakeEmbedder(), tall=False)
+    looks.take(film(range(2 * seconds)))
+    copied = looks.finish()
+    whole = embeddings_of(copied.vectors[::REFERENCE_VIEWS])
+    aside = unit_rows(len(whole), seed=3)
+    aside -= (aside * whole).sum(axis=1, keepdims=True) * whole
+    aside /= np.linalg.norm(aside, axis=1, keepdims=True)
+
+    def a_little_like(cosine: float) -> Descriptors:  # each at another time than its like: nothing lines up
+        rows = quantised(cosine * whole + np.sqrt(1 - cosine**2) * aside)[::3]
+        times_s = 4 * HELD_S * np.random.default_rng(4).permutation(len(rows))
+        order = np.argsort(times_s)
+        return Descriptors(algorithm=copied.algorithm, times_s=times_s[order].astype(np.float64), vectors=rows[order])
+
+    def shown(*items: Descriptors) -> int:
+        embedder, index = FakeEmbedder(), embedded_index(Algorithm.VIDEO_SSCD_V1)
+        known = {}
+        for number, descriptors in enumerate(items):
+            index.add(ItemNumber(number), descriptors)
+            held = Fingerprint(duration_s=float(descriptors.times_s[-1]) + 0.5, descriptors=(descriptors,))
+            known[ItemNumber(number)] = Reference(item=ItemNumber(number), fingerprint=held)
+        glance = Glance(embedder, tall=False)
+        glance.take(film(range(2 * seconds)))
+        query = Fingerprint(duration_s=float(seconds), descriptors=(glance.finish(),))
+        find_copies(query, {Algorithm.VIDEO_SSCD_V1: index}, reference_of=known.get, glance=glance)
+        return embedder.shown
+
+    assert shown(a_little_like(0.42)) > shown(copied)
+    assert shown(a_little_like(0.42), copied) == shown(copied)
+    assert shown(a_little_like(0.6), copied) > shown(copied)
