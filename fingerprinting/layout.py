@@ -7,6 +7,7 @@ import numpy as np
 
 from fingerprinting import chromaprint, landmark, sscd
 from fingerprinting.decode import FRAME_RATE_HZ
+from fingerprinting.insets import MOST_INSETS
 from fingerprinting.model import Algorithm, Descriptors
 
 
@@ -40,7 +41,7 @@ LAYOUTS: Mapping[Algorithm, Layout] = {
         first_s=0.0,
         query_step_s=1 / sscd.FRAME_RATE_HZ,
         step_s=1 / sscd.FRAME_RATE_HZ,
-        rows_a_time=sscd.QUERY_VIEWS,
+        rows_a_time=sscd.QUERY_VIEWS + MOST_INSETS,
         reference_rows_a_time=sscd.REFERENCE_VIEWS,
     ),
     Algorithm.AUDIO_CHROMAPRINT_V1: Layout(

@@ -1,19 +1,21 @@
 """Which frames and views the network is shown: enough of a reference, little of an easy query.
 
 A reference is seen in three views and keeps a frame only where they changed. A query is glanced at:
-every frame as a whole, and a frame now and then in every view, so that a copy of any kind leaves some
-trace. Where the glance did not settle what a stretch is, `Glance.closer` sees the rest of it, in the views
-that left the trace.
+every frame as a whole, and a frame now and then in every view and in each rectangle that stands in it, so
+that a copy of any kind leaves some trace. Where the glance did not settle what a stretch is,
+`Glance.closer` sees the rest of it, in the views that left the trace.
 """
 
+import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from fingerprinting import sscd
+from fingerprinting.insets import MOST_INSETS, find_insets
 from fingerprinting.model import Algorithm, Descriptors, Vectors
-from fingerprinting.sscd import FrameEmbedder, Frames
+from fingerprinting.sscd import Box, FrameEmbedder, Frames
 
 type Span = tuple[float, float]
 # A time and uint8 (views, 512), the rows of that time.
@@ -32,15 +34,17 @@ _UNCHANGED_GREY, _BLOCK_PX = 6.0, 20
 _THOROUGH_EVERY, _THOROUGH_EVERY_LATE = 4, 2
 # Frames after which none is kept for a closer look, 300 KB each: 100 s of film.
 _KEPT_FRAMES = 200
+# Frames come in blocks of so many, 8 s; insets are sought in a block and in the half before it, so that what
+# begins late in one, or ends a file with a few frames, is seen for some seconds all the same.
 _BATCH = 16
-ALL_VIEWS = range(sscd.QUERY_VIEWS)
+ALL_VIEWS = range(sscd.QUERY_VIEWS + MOST_INSETS)
 
 
 class ReferenceLooks:
     """Takes a reference's frames as they are decoded."""
 
     def __init__(self, embedder: FrameEmbedder, *, tall: bool) -> None:
-        self._embedder, self._tall = embedder, tall
+        self._embedder, self._boxes = embedder, sscd.boxes_of(tall=tall)[: sscd.REFERENCE_VIEWS]
         self._frames = _FrameStream()
         self._kept: list[Seen] = []
         self._last = -HELD_S, np.zeros((1, sscd.DIMENSIONS), np.float32)
@@ -55,7 +59,7 @@ class ReferenceLooks:
         return _descriptors(self._kept)
 
     def _see(self, times_s: list[float], frames: Frames) -> None:
-        cut = sscd.views_of(frames, range(sscd.REFERENCE_VIEWS), tall=self._tall)
+        cut = sscd.views_of(frames, self._boxes)
         seen = self._embedder.embed(cut).reshape(len(frames), sscd.REFERENCE_VIEWS, -1)
         for time_s, views in zip(times_s, seen, strict=True):
             last_s, last = self._last
@@ -69,11 +73,12 @@ class Glance:
     """Takes a query's frames as they are decoded, and keeps them for a closer look."""
 
     def __init__(self, embedder: FrameEmbedder, *, tall: bool) -> None:
-        self._embedder, self._tall = embedder, tall
+        self._embedder, self._boxes = embedder, sscd.boxes_of(tall=tall)
         self._frames = _FrameStream()
         self._last = -HELD_S, np.zeros((1, 1))
+        self._before = np.empty((0, *_FRAME_SHAPE), np.uint8)
         self._seen: list[Seen] = []
-        self._put_by: list[tuple[float, Frames]] = []
+        self._put_by: list[_PutBy] = []
         self._changed = 0
 
     def take(self, chunk: bytes) -> None:
@@ -100,32 +105,35 @@ class Glance:
             All rows seen so far, the new ones among them.
         """
         wanted, chosen = list(spans), sorted({0, *views})
-        now = {t: f for t, f in self._put_by if any(start <= t < end for start, end in wanted)}
+        now = [kept for kept in self._put_by if any(start <= kept.time_s < end for start, end in wanted)]
         if not now:
             return None
-        times_s = list(now)
-        for start in range(0, len(times_s), _BATCH):
-            some = times_s[start : start + _BATCH]
-            fresh = dict(self._views(some, np.stack([now[t] for t in some]), chosen))
-            self._seen = [(t, fresh.get(t, rows)) for t, rows in self._seen]
-        self._put_by = [(t, f) for t, f in self._put_by if t not in now]
+        fresh: dict[float, Vectors] = {}
+        for boxes, block in itertools.groupby(now, key=lambda kept: kept.boxes):
+            several, cut = list(block), [boxes[view] for view in chosen if view < len(boxes)]
+            frames = np.stack([kept.frame for kept in several])
+            fresh |= self._views([kept.time_s for kept in several], frames, cut)
+        self._seen = [(time_s, fresh.get(time_s, rows)) for time_s, rows in self._seen]
+        self._put_by = [kept for kept in self._put_by if kept.time_s not in fresh]
         return self.seen()
 
     def _see(self, times_s: list[float], frames: Frames) -> None:
+        boxes = (*self._boxes, *find_insets(np.concatenate([self._before, frames])))
+        self._before = frames[-(_BATCH // 2) :].copy()
         changed = [i for i, time_s in enumerate(times_s) if self._changes(time_s, frames[i])]
         thorough = [i for number, i in enumerate(changed, self._changed) if _is_thorough(number)]
         brief = [i for i in changed if i not in thorough]
-        seen = self._views([times_s[i] for i in thorough], frames[thorough], ALL_VIEWS)
-        seen += self._views([times_s[i] for i in brief], frames[brief], [0])
-        self._seen += sorted(seen, key=lambda entry: entry[0])
+        seen = self._views([times_s[i] for i in thorough], frames[thorough], boxes)
+        seen |= self._views([times_s[i] for i in brief], frames[brief], boxes[:1])
+        self._seen += sorted(seen.items())
         if self._changed < _KEPT_FRAMES:
-            self._put_by += [(times_s[i], frames[i].copy()) for i in brief]
+            self._put_by += [_PutBy(time_s=times_s[i], frame=frames[i].copy(), boxes=boxes) for i in brief]
         self._changed += len(changed)
 
-    def _views(self, times_s: list[float], frames: Frames, views: Sequence[int]) -> list[Seen]:
-        cut = sscd.views_of(frames, views, tall=self._tall)
-        seen = sscd.quantised(self._embedder.embed(cut)).reshape(len(frames), len(views), sscd.DIMENSIONS)
-        return list(zip(times_s, seen, strict=True))
+    def _views(self, times_s: list[float], frames: Frames, boxes: Sequence[Box]) -> dict[float, Vectors]:
+        cut = sscd.views_of(frames, boxes)
+        seen = sscd.quantised(self._embedder.embed(cut)).reshape(len(frames), len(boxes), sscd.DIMENSIONS)
+        return dict(zip(times_s, seen, strict=True))
 
     def _changes(self, time_s: float, frame: Frames) -> bool:
         blocks = sscd.FRAME_PX // _BLOCK_PX
@@ -137,20 +145,31 @@ class Glance:
         return True
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _PutBy:
+    """A frame that was seen as a whole only, with all views that it can be seen in."""
+
+    time_s: float
+    frame: Frames
+    boxes: tuple[Box, ...]
+
+
 @dataclass(slots=True)
 class _FrameStream:
-    """Raw bytes as they come, frames with a picture in batches as they are complete."""
+    """Raw bytes as they come, frames with a picture in blocks: the same blocks however the bytes are cut."""
 
     _pending: bytearray = field(default_factory=bytearray)
     _number: int = 0
 
     def take(self, chunk: bytes) -> Iterator[tuple[list[float], Frames]]:
         self._pending += chunk
-        if len(self._pending) >= _BATCH * _FRAME_BYTES:
-            yield from self.rest()
+        while len(self._pending) >= _BATCH * _FRAME_BYTES:
+            yield from self._next(_BATCH)
 
     def rest(self) -> Iterator[tuple[list[float], Frames]]:
-        count = len(self._pending) // _FRAME_BYTES
+        yield from self._next(len(self._pending) // _FRAME_BYTES)
+
+    def _next(self, count: int) -> Iterator[tuple[list[float], Frames]]:
         raw = np.frombuffer(bytes(self._pending[: count * _FRAME_BYTES]), np.uint8).reshape(count, *_FRAME_SHAPE)
         del self._pending[: count * _FRAME_BYTES]
         shown = [i for i in range(count) if raw[i, ::4, ::4].std(axis=(0, 1)).max() >= _BLANK_SPREAD]

@@ -2,8 +2,9 @@
 
 SSCD puts frames that copy one another near each other, and keeps near what was mirrored, tilted or
 graded. It is blind to most of a frame that was cut away, so frames are seen as a whole and in
-parts: a reference in three views, a query in thirteen. Rows of one time are views of one frame, in
-the order of `VIEWS`: a row's place says which view it is, and a reference keeps the first three.
+parts: a reference in three views, a query in thirteen and in the rectangles that stand in it
+(`insets`). Rows of one time are views of one frame, in one order: a row's place says which view it
+is, and a reference keeps the first three.
 
 Source: Pizzi et al., "A Self-Supervised Descriptor for Image Copy Detection", CVPR 2022.
 """
@@ -25,13 +26,16 @@ FRAME_RATE_HZ = 2
 INPUT_PX = 160
 DIMENSIONS = Algorithm.VIDEO_SSCD_V1.row_bytes
 
-# (left, top, right, bottom) as shares of the frame. The third, the upright strip that a 9:16 cut keeps, and
+# (left, top, right, bottom) as shares of the frame.
+type Box = tuple[float, float, float, float]
+
+# The third, the upright strip that a 9:16 cut keeps, and
 # the fourth, the lying strip of a wide picture between blurred bars, change places in tall pictures.
 _WHOLE, _CENTRE = (0.0, 0.0, 1.0, 1.0), (0.2, 0.2, 0.8, 0.8)
 _UPRIGHT, _LYING = (0.34, 0.0, 0.66, 1.0), (0.0, 0.34, 1.0, 0.66)
 
 
-def _corners(size: float) -> list[tuple[float, float, float, float]]:
+def _corners(size: float) -> list[Box]:
     far = 1 - size
     return [(x, y, x + size, y + size) for y in (0.0, far) for x in (0.0, far)]
 
@@ -60,18 +64,21 @@ class FrameEmbedder(Protocol):
         """uint8 (n, INPUT_PX, INPUT_PX, 3) RGB -> float32 (n, 512), L2-normalised."""
 
 
-def views_of(frames: Frames, views: Sequence[int], *, tall: bool) -> Frames:
-    """Cut views out of frames: uint8 (n, FRAME_PX, FRAME_PX, 3) -> (n * len(views), INPUT_PX, INPUT_PX, 3).
+def boxes_of(*, tall: bool) -> tuple[Box, ...]:
+    """The views that every frame of a query can be seen in, a reference's first.
 
     Args:
         tall: the picture was higher than wide before it was squashed.
     """
-    boxes = _TALL_VIEWS if tall else _WIDE_VIEWS
-    cut = np.empty((len(frames), len(views), INPUT_PX, INPUT_PX, 3), np.uint8)
+    return _TALL_VIEWS if tall else _WIDE_VIEWS
+
+
+def views_of(frames: Frames, boxes: Sequence[Box]) -> Frames:
+    """Cut boxes out of frames: uint8 (n, FRAME_PX, FRAME_PX, 3) -> (n * len(boxes), INPUT_PX, INPUT_PX, 3)."""
+    cut = np.empty((len(frames), len(boxes), INPUT_PX, INPUT_PX, 3), np.uint8)
     for row, frame in enumerate(frames):
         picture = Image.fromarray(frame)
-        for column, view in enumerate(views):
-            left, top, right, bottom = boxes[view]
+        for column, (left, top, right, bottom) in enumerate(boxes):
             box = (left * FRAME_PX, top * FRAME_PX, right * FRAME_PX, bottom * FRAME_PX)
             cut[row, column] = np.asarray(picture.resize((INPUT_PX, INPUT_PX), Image.Resampling.BILINEAR, box))
     return cut.reshape(-1, INPUT_PX, INPUT_PX, 3)

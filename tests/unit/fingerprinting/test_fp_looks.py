@@ -21,6 +21,7 @@ from fingerprinting.sscd import (
     INPUT_PX,
     QUERY_VIEWS,
     REFERENCE_VIEWS,
+    boxes_of,
     embeddings_of,
     quantised,
     signs,
@@ -33,9 +34,14 @@ STEP_S = 1 / FRAME_RATE_HZ
 
 
 def scene(*, seed: int) -> Pictures:
-    """One frame of coloured blocks."""
-    blocks = np.random.default_rng(seed).integers(0, 256, (16, 16, 3), dtype=np.uint8)
-    return blocks.repeat(FRAME_PX // 16, axis=0).repeat(FRAME_PX // 16, axis=1)
+    """One frame of coloured waves, which have no straight edge."""
+    random, places = np.random.default_rng(seed), np.arange(FRAME_PX) / FRAME_PX
+    frame = np.zeros((FRAME_PX, FRAME_PX, 3))
+    for _ in range(6):
+        across, down = random.uniform(-20, 20, 2)
+        waves = np.sin(2 * np.pi * (across * places[None] + down * places[:, None]) + random.uniform(0, 6))
+        frame += waves[..., None] * random.uniform(-1, 1, 3)
+    return (127 + 120 * frame / np.abs(frame).max()).astype(np.uint8)
 
 
 def film(seeds: Iterable[int]) -> bytes:
@@ -49,7 +55,7 @@ def unit_rows(count: int, *, seed: int) -> npt.NDArray[np.float32]:
 
 def test_a_view_is_a_part_of_the_frame_at_the_size_the_network_takes() -> None:
     frame = scene(seed=1)[None]
-    cut = views_of(frame, range(QUERY_VIEWS), tall=False)
+    cut = views_of(frame, boxes_of(tall=False))
     assert cut.shape == (QUERY_VIEWS, INPUT_PX, INPUT_PX, 3)
     corner = cut[8]  # the upper left quarter, pixel by pixel
     assert np.array_equal(corner, frame[0, : FRAME_PX // 2, : FRAME_PX // 2])
@@ -57,7 +63,7 @@ def test_a_view_is_a_part_of_the_frame_at_the_size_the_network_takes() -> None:
 
 def test_the_strip_that_a_reference_keeps_crosses_the_longer_side() -> None:
     frame = scene(seed=1)[None]
-    wide, tall = (views_of(frame, range(QUERY_VIEWS), tall=is_tall) for is_tall in (False, True))
+    wide, tall = (views_of(frame, boxes_of(tall=is_tall)) for is_tall in (False, True))
     assert np.array_equal(wide[[2, 3]], tall[[3, 2]])
     assert np.array_equal(wide[[0, 1, *range(4, QUERY_VIEWS)]], tall[[0, 1, *range(4, QUERY_VIEWS)]])
 

@@ -58,6 +58,7 @@ HARD = {
     "letterbox": "[0:v]pad=iw:ih*4/3:0:(oh-ih)/2",
     "tilted": "[0:v]rotate=0.1",
     "picture in picture": "[1:v]scale=640:360[h];[0:v]scale=320:180[c];[h][c]overlay=W-w-10:H-h-10",
+    "narrow picture in picture": "[1:v]scale=640:360[h];[0:v]scale=100:180[c];[h][c]overlay=W-w-16:16",
 }
 
 
