@@ -13,6 +13,7 @@ from benchmarks.corpus import QUICK, USUAL, prepare
 from benchmarks.index import index
 from benchmarks.media import Clip, NoMedia, find_clips
 from benchmarks.peers import peers
+from benchmarks.preferences import preferences
 from benchmarks.report import Report
 from benchmarks.scale import scale
 from benchmarks.speed import speed
@@ -69,6 +70,7 @@ _PARTS: dict[str, _Part] = {
     "speed": speed,
     "index": index,
     "scale": scale,
+    "preferences": preferences,
 }
 # The document of a part, where it is named otherwise.
 _DOCUMENTS = {"calibrate": "calibration"}

@@ -38,8 +38,8 @@ from registry.index import Answer, IndexEngine, store_item
 from registry.jobs import JobKind, enqueue
 from registry.models import Asset, AssetStatus, Check, CheckStatus, Corpus, ExplanationStatus, Match
 from registry.outbox import tell
+from registry.preferences import effective, rivals_of
 from registry.quarantine import FloodLimits
-from registry.reservations import effective, rivals_of
 
 VALIDITY = timedelta(hours=24)
 # As long as a verification is kept: time enough to look into a complaint.

@@ -96,12 +96,13 @@ def _(work: Work) -> dict[str, Any]:
 
 @facts_of.register
 def _(said: Reservation) -> dict[str, Any]:
-    return {
+    facts = {
         "holder": said.holder_id, "scope": said.scope, "work": said.work_id, "location": said.location,
         "use": said.use, "value": said.value, "territory": said.territory, "terms": said.terms_url,
         "declared": _time(said.declared_at), "from": _time(said.valid_from), "until": _time(said.valid_until),
         "withdrawn": _time(said.withdrawn_at), "superseded": _time(said.superseded_at),
     }  # fmt: skip
+    return facts | {name: value for name, value in (("asset", said.asset_id), ("contact", said.contact)) if value}
 
 
 @facts_of.register

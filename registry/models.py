@@ -112,6 +112,16 @@ class Work(Base):
     assets: Mapped[list["Asset"]] = relationship(back_populates="work", order_by="Asset.id")
 
 
+class WorkIdentifier(Base):
+    """A work's identifiers once more, each in a row, so that works are found by them."""
+
+    __tablename__ = "work_identifiers"
+    work_id: Mapped[str] = mapped_column(sa.ForeignKey("works.id"), primary_key=True)
+    scheme: Mapped[str] = mapped_column(primary_key=True)
+    value: Mapped[str]
+    __table_args__ = (sa.Index("ix_work_identifiers_scheme_value", "scheme", "value"),)
+
+
 class AssetStatus(StrEnum):
     QUEUED = "queued"
     PROCESSING = "processing"
@@ -263,11 +273,14 @@ class Reservation(Base):
     holder_id: Mapped[str] = _id("holders.id")
     scope: Mapped[str]
     work_id: Mapped[str | None] = mapped_column(sa.ForeignKey("works.id"), index=True)
+    asset_id: Mapped[str | None] = mapped_column(sa.ForeignKey("assets.id"), index=True)
     location: Mapped[str | None]
+    location_host: Mapped[str | None] = mapped_column(index=True)
     use: Mapped[str]
     value: Mapped[str]
     territory: Mapped[str]
     terms_url: Mapped[str | None]
+    contact: Mapped[str | None]
     declared_at: Mapped[datetime]
     valid_from: Mapped[datetime]
     valid_until: Mapped[datetime | None]

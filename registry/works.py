@@ -21,7 +21,7 @@ from registry.errors import Conflict as ConflictError
 from registry.errors import Invalid, NotFound
 from registry.index import Answer, remove_item, store_item
 from registry.jobs import JobKind, enqueue
-from registry.models import Asset, AssetStatus, Conflict, Corpus, Job, Reservation, Work
+from registry.models import Asset, AssetStatus, Conflict, Corpus, Job, Reservation, Work, WorkIdentifier
 
 # Less than this in common is a stock shot or a jingle, not a claim to the same work.
 _CONFLICT_S = 5.0
@@ -71,6 +71,7 @@ def register(session: Session, actor: Actor, said: NewWork, *, at: datetime) -> 
     )
     session.add(work)
     session.flush()
+    _list_identifiers(session, work)
     thresholds.ask(work, said.thresholds)
     ledger.record(session, "work.registered", work, at=at)
     return work
@@ -85,6 +86,7 @@ def change(session: Session, actor: Actor, work_id: str, changes: dict[str, Any]
                 work.title = _title(value)
             case "identifiers":
                 work.identifiers = validate_identifiers(value)
+                _list_identifiers(session, work)
             case "year":
                 work.year = _year(value, at)
             case "thresholds":
@@ -244,6 +246,11 @@ def conflicts_of(session: Session, asset_id: str) -> list[Conflict]:
     """Open conflicts, whichever side claimed first."""
     about = sa.or_(Conflict.asset_id == asset_id, Conflict.rival_asset_id == asset_id)
     return list(session.scalars(sa.select(Conflict).where(about, Conflict.closed_at.is_(None)).order_by(Conflict.id)))
+
+
+def _list_identifiers(session: Session, work: Work) -> None:
+    session.execute(sa.delete(WorkIdentifier).where(WorkIdentifier.work_id == work.id))
+    session.add_all(WorkIdentifier(work_id=work.id, scheme=key, value=value) for key, value in work.identifiers.items())
 
 
 def _title(title: str) -> str:

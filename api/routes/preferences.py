@@ -1,32 +1,75 @@
 """Preferences: what holders said of many works at once, for pipelines that filter before they use."""
 
-from fastapi import APIRouter
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Response
+from pydantic_core import to_json
 
 from api.access import TheActor, TheService
-from api.schemas import PreferenceAnswer, PreferenceAnswers, PreferenceOut, PreferenceQuery
-from registry.domain.preferences import Effective
-from registry.reservations import query
+from api.schemas import (
+    PreferenceAnswer,
+    PreferenceAnswers,
+    PreferenceItem,
+    PreferenceQuery,
+    PreferenceQuestion,
+    ReservationOut,
+)
+from registry import reservations
+from registry.domain.preferences import Answer, Use
+from registry.preferences import Asked, Found, query
 
 router = APIRouter(prefix="/v1", tags=["preferences"])
 
 
-@router.post("/preferences/query")
-def query_preferences(body: PreferenceQuery, _actor: TheActor, service: TheService) -> PreferenceAnswers:
+@router.post("/preferences/query", response_model=PreferenceAnswers)
+def query_preferences(body: PreferenceQuery, _actor: TheActor, service: TheService) -> Response:
+    """What holds for each item, for each use. Items are answered in their order."""
     at = body.at or service.now()
-    asked = [(item.work_id, item.sha256) for item in body.items]
+    asked = [_asked(item) for item in body.items]
     with service.database.reading() as session:
-        answers = query(session, asked, body.uses, at=at)
-    return PreferenceAnswers(
-        at=at,
-        items=[
-            PreferenceAnswer(
-                work_ids=answer.work_ids,
-                preferences={use: _preference(effective) for use, effective in answer.effective.items()},
-            )
-            for answer in answers
-        ],
-    )
+        found = query(session, asked, body.uses, at=at, territory=body.territory)
+        answer: dict[str, Any] = {"at": at, "items": told(found), "declarations": None}
+        if body.details:
+            ids = {said for one in found for holding in one.holding.values() for said in holding.declarations}
+            answer["declarations"] = {
+                row.id: ReservationOut.model_validate(row, from_attributes=True)
+                for row in reservations.with_ids(session, ids)
+            }
+    return Response(to_json(answer), media_type="application/json")
 
 
-def _preference(effective: Effective) -> PreferenceOut:
-    return PreferenceOut(answer=effective.answer, declarations=[said.id for said in effective.declarations])
+@router.get("/preferences")
+def get_preferences(
+    _actor: TheActor,
+    service: TheService,
+    asked: Annotated[PreferenceQuestion, Query()],
+) -> PreferenceAnswer:
+    """What holds for one work, file or web location, on any day since it was registered."""
+    with service.database.reading() as session:
+        [found] = query(session, [_asked(asked)], list(Use), at=asked.at or service.now(), territory=asked.territory)
+    return PreferenceAnswer.model_validate(told([found])[0])
+
+
+def _asked(item: PreferenceItem) -> Asked:
+    return Asked(work_id=item.work_id, asset_id=item.asset_id, sha256=item.sha256, iscc=item.iscc, url=item.url)
+
+
+def told(found: Sequence[Found]) -> list[dict[str, Any]]:
+    """`PreferenceAnswer`s, as plain as can be: of ten thousand, models alone would take longer than finding them."""
+    return [
+        {
+            "work_ids": one.work_ids,
+            "preferences": {
+                _USES[use]: {"answer": _ANSWERS[holding.answer], "declarations": holding.declarations}
+                if holding.declarations
+                else _UNSET
+                for use, holding in one.holding.items()
+            },
+        }
+        for one in found
+    ]
+
+
+_USES, _ANSWERS = {use: use.value for use in Use}, {answer: answer.value for answer in Answer}
+_UNSET: dict[str, object] = {"answer": Answer.UNSET.value, "declarations": []}

@@ -1,9 +1,9 @@
 """Works, what is added to them, and their reservations."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import sqlalchemy as sa
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Query, Response
 from sqlalchemy.orm import Session
 
 from api.access import IdempotencyHeader, TheActor, TheService
@@ -16,6 +16,7 @@ from api.schemas import (
     ReservationIn,
     ReservationOut,
     ScopedReservationIn,
+    Time,
     WorkChanges,
     WorkIn,
     WorkOut,
@@ -149,9 +150,14 @@ def reserve(work_id: str, body: ReservationIn, actor: TheActor, service: TheServ
 
 
 @router.get("/works/{work_id}/reservations")
-def list_reservations(work_id: str, actor: TheActor, service: TheService) -> Page[ReservationOut]:
+def list_reservations(
+    work_id: str,
+    actor: TheActor,
+    service: TheService,
+    at: Annotated[Time | None, Query(description="Only what was in force then; all ever said, when left out.")] = None,
+) -> Page[ReservationOut]:
     with service.database.reading() as session:
-        rows = reservations.of_work(session, actor, work_id)
+        rows = reservations.of_work(session, actor, work_id, at=at)
         return Page(items=[_reservation(row) for row in rows], next=None)
 
 

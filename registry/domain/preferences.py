@@ -2,7 +2,8 @@
 
 Rules, in this order:
 
-1. Only declarations in force at the time asked count, and only by the owners.
+1. Only declarations in force at the time asked count, and only by the owners. Of those that one owner made
+   about one thing, for one territory, the newest speaks: what was said for a time steps aside when it ends.
 2. A restriction counts where it touches the territory asked; a permission
    counts only where it covers all of it.
 3. Of one owner's declarations the most restrictive wins: reserved, then
@@ -83,7 +84,8 @@ class Declaration:
 
     In force in [max(valid_from, declared_at), the earliest of valid_until,
     withdrawn_at and superseded_at): a declaration may announce the future but
-    cannot rewrite what had been said in the past.
+    cannot rewrite what had been said in the past. `about` is the id of the
+    work or asset, or the location; None for a whole catalogue.
     """
 
     id: str
@@ -96,11 +98,12 @@ class Declaration:
     withdrawn_at: datetime | None
     superseded_at: datetime | None
     scope: Scope
+    about: str | None
     territory: str
     terms_url: str | None
 
     def __post_init__(self) -> None:
-        _check_territory(self.territory)
+        check_territory(self.territory)
 
     def in_force(self, at: datetime) -> bool:
         """Whether the declaration speaks at `at`."""
@@ -134,15 +137,12 @@ def effective_preference(
     Raises:
         Invalid: `territory` is none of these.
     """
-    asked = WORLDWIDE if territory is None else _check_territory(territory)
-    spoken = [
-        declaration
-        for declaration in declarations
-        if declaration.use is use
-        and declaration.declared_by in owners
-        and declaration.in_force(at)
-        and _bears_on(declaration, asked)
-    ]
+    asked = WORLDWIDE if territory is None else check_territory(territory)
+    newest: dict[tuple[str, Scope, str | None, str], Declaration] = {}
+    for said in sorted(declarations, key=_age):
+        if said.use is use and said.declared_by in owners and said.in_force(at):
+            newest[said.declared_by, said.scope, said.about, said.territory] = said
+    spoken = [declaration for declaration in newest.values() if _bears_on(declaration, asked)]
     by_owner = {
         owner: _most_restrictive([declaration for declaration in spoken if declaration.declared_by == owner])
         for owner in {declaration.declared_by for declaration in spoken}
@@ -151,13 +151,17 @@ def effective_preference(
         return Effective(answer=Answer.UNSET, declarations=())
     deciding = sorted(
         (declaration for effective in by_owner.values() for declaration in effective.declarations),
-        key=lambda declaration: (declaration.declared_at, declaration.id),
+        key=_age,
     )
     answers = {effective.answer for effective in by_owner.values()}
     answer = answers.pop() if len(answers) == 1 else Answer.DISPUTED
     if answer is not Answer.RESERVED and len(by_owner) < len(owners):
         answer = Answer.DISPUTED
     return Effective(answer=answer, declarations=tuple(deciding))
+
+
+def _age(declaration: Declaration) -> tuple[datetime, str]:
+    return declaration.declared_at, declaration.id
 
 
 _ORDER: Final = (Answer.RESERVED, Answer.CONSTRAINED, Answer.ALLOWED)
@@ -188,7 +192,8 @@ def _contains(outer: str, inner: str) -> bool:
     return outer in (WORLDWIDE, inner) or (outer == EU and inner in EU_MEMBERS)
 
 
-def _check_territory(territory: str) -> str:
+def check_territory(territory: str) -> str:
+    """The territory, when it is one. Raises: Invalid."""
     if territory != WORLDWIDE and not _COUNTRY_OR_EU.fullmatch(territory):
         raise Invalid(
             field="territory",

@@ -58,6 +58,7 @@ NEEDS: dict[str, Scope | None] = {
     "GET /v1/releases/{release_id}": None,
     "GET /v1/releases/{release_id}/file": None,
     "POST /v1/preferences/query": None,
+    "GET /v1/preferences": None,
     "POST /v1/notices": Scope.NOTICES_WRITE,
     "GET /v1/notices": None,
     "GET /v1/notices/{notice_id}": None,

@@ -4,6 +4,7 @@ import hashlib
 import json
 import time
 import uuid
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -165,6 +166,45 @@ def test_a_reservation_holds_until_it_is_withdrawn(stranger: httpx.Client) -> No
     assert answer() == "allowed"
     assert stranger.delete(f"/v1/works/{work}/reservations/{said['id']}").status_code == 204
     assert answer() == "unset"
+
+
+def test_any_past_day_can_be_asked(stranger: httpx.Client) -> None:
+    work = ok(stranger.post("/v1/works", json={"title": "Said and said again", "kind": "film"}), 201)["id"]
+
+    def reserve(value: str) -> dict[str, Any]:
+        body = {"use": "train", "value": value, "contact": "rights@studio.example"}
+        said: dict[str, Any] = ok(stranger.post(f"/v1/works/{work}/reservations", json=body), 201)
+        return said
+
+    first, second = reserve("reserved"), reserve("allowed")
+    before = (datetime.fromisoformat(first["declared_at"]) - timedelta(microseconds=1)).isoformat()
+    for at, answer, in_force in (
+        (before, "unset", []),
+        (first["declared_at"], "reserved", [first["id"]]),
+        (second["declared_at"], "allowed", [second["id"]]),
+    ):
+        found = ok(stranger.get("/v1/preferences", params={"work_id": work, "at": at}))
+        assert found["preferences"]["train"] == {"answer": answer, "declarations": in_force}
+        listed = ok(stranger.get(f"/v1/works/{work}/reservations", params={"at": at}))["items"]
+        assert [said["id"] for said in listed] == in_force
+        body = {"items": [{"work_id": work}], "uses": ["train"], "at": at, "details": True}
+        told = ok(stranger.post("/v1/preferences/query", json=body))["declarations"]
+        assert {key: said["contact"] for key, said in told.items()} == dict.fromkeys(in_force, "rights@studio.example")
+    assert [said["id"] for said in ok(stranger.get(f"/v1/works/{work}/reservations"))["items"]] == [
+        first["id"],
+        second["id"],
+    ]
+
+
+def test_a_web_location_is_reserved_and_asked_about(stranger: httpx.Client, pipeline: httpx.Client) -> None:
+    body = {"scope": "location", "location": "https://stranger.example/clips/*", "use": "tdm", "value": "reserved"}
+    said = ok(stranger.post("/v1/reservations", json=body), 201)
+    found = ok(pipeline.get("/v1/preferences", params={"url": "https://stranger.example/clips/1.mp4"}))
+    assert found["work_ids"] == []
+    assert found["preferences"]["tdm"] == {"answer": "reserved", "declarations": [said["id"]]}
+    problem(pipeline.get("/v1/preferences"), 422, "invalid")
+    problem(pipeline.get("/v1/preferences", params={"url": "https://a.example/", "work_id": "wrk_1"}), 422, "invalid")
+    problem(pipeline.get("/v1/preferences", params={"iscc": "no code"}), 422, "invalid")
 
 
 # -- a pipeline asks -------------------------------------------------------------------------------

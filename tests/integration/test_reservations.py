@@ -4,11 +4,12 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
+import numpy as np
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from registry import reservations, works
+from registry import preferences, reservations, works
 from registry.access import Actor, Scope
 from registry.database import Database
 from registry.domain.policy import Assurance
@@ -16,7 +17,8 @@ from registry.domain.preferences import Answer, Use, Value
 from registry.domain.preferences import Scope as Reach
 from registry.errors import Forbidden, Invalid, NotFound
 from registry.index import IndexEngine
-from registry.models import Reservation, Work
+from registry.models import Asset, Reservation, Work
+from registry.preferences import Asked
 from registry.reservations import NewReservation
 from tests import factories
 from tests.factories import AT, SHA256
@@ -33,7 +35,7 @@ def declare(session: Session, owner: Actor, about: Work | None, *, at: datetime 
 
 
 def answer(session: Session, work: Work, *, at: datetime = AT, use: Use = Use.TRAIN) -> str:
-    return reservations.effective(session, session.get_one(Work, work.id), [use], at=at)[use].answer.value
+    return preferences.effective(session, session.get_one(Work, work.id), [use], at=at)[use].answer.value
 
 
 def owned(session: Session, **fields: Any) -> tuple[Actor, Work]:
@@ -45,7 +47,7 @@ def test_silence_is_not_consent(database: Database) -> None:
     with database.transaction() as session:
         owner, work = owned(session)
         declare(session, owner, work, use=Use.SEARCH, value=Value.ALLOWED)
-        holding = reservations.effective(session, work, list(Use), at=AT)
+        holding = preferences.effective(session, work, list(Use), at=AT)
     assert {use for use, effective in holding.items() if effective.answer is not Answer.UNSET} == {Use.SEARCH}
     assert holding[Use.TRAIN].declarations == ()
 
@@ -166,7 +168,10 @@ def test_a_word_that_is_never_in_force_is_refused_and_supersedes_nothing(
         ("territory", {"territory": "fr"}),
         ("terms_url", {"terms_url": "javascript:alert(1)"}),
         ("work_id", {"work_id": None}),
-        ("scope", {"scope": Reach.ASSET}),
+        ("asset_id", {"scope": Reach.ASSET}),
+        ("asset_id", {"scope": Reach.ASSET, "asset_id": "ast_0"}),
+        ("location", {"scope": Reach.LOCATION, "work_id": None, "location": "/films/*"}),
+        ("location", {"scope": Reach.LOCATION, "work_id": None, "location": "https://*.example/"}),
         ("location", {"scope": Reach.LOCATION, "work_id": None}),
     ],
 )
@@ -238,8 +243,8 @@ def test_a_rival_that_is_less_well_known_cannot_weaken_a_work(database: Database
         declare(session, nobody, theirs, value=Value.ALLOWED)
         declare(session, nobody, None, value=Value.ALLOWED)
         assert (answer(session, ours), answer(session, theirs)) == ("reserved", "disputed")
-        assert reservations.rivals_of(session, ours) == frozenset()
-        assert reservations.rivals_of(session, theirs) == {studio.holder_id}
+        assert preferences.rivals_of(session, ours) == frozenset()
+        assert preferences.rivals_of(session, theirs) == {studio.holder_id}
 
 
 def uploaded(session: Session, owner: Actor, work: Work, *, sha256: str = SHA256) -> None:
@@ -252,12 +257,12 @@ def test_a_file_is_asked_about_by_its_hash(database: Database) -> None:
         owner, work = owned(session)
         uploaded(session, owner, work)
         declare(session, owner, work)
-        asked = [(None, SHA256), (None, "00" * 32), (work.id, None), ("wrk_0", None)]
-        found = reservations.query(session, asked, [Use.TRAIN, Use.SEARCH], at=AT)
-    assert [(item.work_ids, item.effective[Use.TRAIN].answer.value) for item in found] == [
-        ([work.id], "reserved"), ([], "unset"), ([work.id], "reserved"), ([], "unset"),
+        asked = [Asked(sha256=SHA256), Asked(sha256="00" * 32), Asked(work_id=work.id), Asked(work_id="wrk_0")]
+        found = preferences.query(session, asked, [Use.TRAIN, Use.SEARCH], at=AT)
+    assert [(item.work_ids, item.holding[Use.TRAIN].answer.value) for item in found] == [
+        ((work.id,), "reserved"), ((), "unset"), ((work.id,), "reserved"), ((), "unset"),
     ]  # fmt: skip
-    assert found[0].effective[Use.SEARCH].answer is Answer.UNSET
+    assert found[0].holding[Use.SEARCH].answer is Answer.UNSET
 
 
 def test_of_a_file_in_several_works_all_owners_are_heard(database: Database) -> None:
@@ -267,9 +272,9 @@ def test_of_a_file_in_several_works_all_owners_are_heard(database: Database) -> 
         uploaded(session, second, theirs)
         declare(session, first, ours, value=Value.ALLOWED)
         declare(session, second, theirs, value=Value.RESERVED)
-        [found] = reservations.query(session, [(None, SHA256)], [Use.TRAIN], at=AT)
-    assert (found.work_ids, found.effective[Use.TRAIN].answer) == (sorted([ours.id, theirs.id]), Answer.DISPUTED)
-    assert {said.declared_by for said in found.effective[Use.TRAIN].declarations} == {first.holder_id, second.holder_id}
+        [found] = preferences.query(session, [Asked(sha256=SHA256)], [Use.TRAIN], at=AT)
+    assert (found.work_ids, found.holding[Use.TRAIN].answer) == (tuple(sorted([ours.id, theirs.id])), Answer.DISPUTED)
+    assert len(found.holding[Use.TRAIN].declarations) == 2
 
 
 def test_of_a_withdrawn_work_nothing_is_known(database: Database) -> None:
@@ -278,13 +283,14 @@ def test_of_a_withdrawn_work_nothing_is_known(database: Database) -> None:
         uploaded(session, owner, work)
         declare(session, owner, work)
         works.withdraw(session, owner, work.id, at=AT + DAY)
-        found = reservations.query(session, [(None, SHA256), (work.id, None)], [Use.TRAIN], at=AT + DAY)
-    assert [(item.work_ids, item.effective[Use.TRAIN].answer) for item in found] == [([], Answer.UNSET)] * 2
+        found = preferences.query(session, [Asked(sha256=SHA256), Asked(work_id=work.id)], [Use.TRAIN], at=AT + DAY)
+    assert [(item.work_ids, item.holding[Use.TRAIN].answer) for item in found] == [((), Answer.UNSET)] * 2
 
 
-def test_a_question_about_nothing_is_refused(database: Database) -> None:
-    with database.reading() as session, pytest.raises(Invalid):
-        reservations.query(session, [(None, None)], [Use.TRAIN], at=AT)
+def test_a_question_about_nothing_or_two_things_is_refused() -> None:
+    for nothing in ({}, {"work_id": "wrk_0", "sha256": SHA256}):
+        with pytest.raises(Invalid):
+            Asked(**nothing)
 
 
 def test_of_two_words_said_at_once_the_later_supersedes_the_earlier(database: Database) -> None:
@@ -299,3 +305,135 @@ def test_of_two_words_said_at_once_the_later_supersedes_the_earlier(database: Da
     assert raised is None
     with database.reading() as session:
         assert (answer(session, work), answer(session, work, at=later)) == ("reserved", "allowed")
+
+
+# -- about a time, a file, a place -----------------------------------------------------------------
+
+
+def test_what_is_said_for_a_time_steps_aside_when_it_ends(database: Database) -> None:
+    with database.transaction() as session:
+        owner, work = owned(session)
+        standing = declare(session, owner, work, value=Value.RESERVED)
+        declare(session, owner, work, value=Value.ALLOWED, at=AT + DAY, valid_until=AT + 3 * DAY)
+        asked = [answer(session, work, at=AT + days * DAY) for days in (0, 1, 2, 3, 4)]
+        assert asked == ["reserved", "allowed", "allowed", "reserved", "reserved"]
+        assert standing.superseded_at is None
+        then = reservations.of_work(session, owner, work.id, at=AT + 2 * DAY)
+        assert [row.value for row in then] == ["reserved", "allowed"]
+        assert [row.id for row in reservations.of_work(session, owner, work.id, at=AT)] == [standing.id]
+
+
+def ask(session: Session, asked: Asked, *, use: Use = Use.TRAIN, **how: Any) -> str:
+    [found] = preferences.query(session, [asked], [use], at=how.pop("at", AT), **how)
+    return found.holding[use].answer.value
+
+
+def test_a_word_on_one_file_of_a_work_holds_for_that_file(database: Database) -> None:
+    with database.transaction() as session:
+        owner, work = owned(session)
+        uploaded(session, owner, work)
+        uploaded(session, owner, work, sha256="11" * 32)
+        film, trailer = asset_id(session, SHA256), asset_id(session, "11" * 32)
+        declare(session, owner, work, value=Value.RESERVED)
+        declare(session, owner, work, value=Value.ALLOWED, use=Use.SEARCH)
+        declare(session, owner, work, scope=Reach.ASSET, asset_id=trailer, value=Value.RESERVED, use=Use.SEARCH)
+        assert ask(session, Asked(sha256=SHA256), use=Use.SEARCH) == "allowed"
+        assert ask(session, Asked(asset_id=film), use=Use.SEARCH) == "allowed"
+        assert ask(session, Asked(sha256="11" * 32), use=Use.SEARCH) == "reserved"
+        assert ask(session, Asked(asset_id=trailer), use=Use.SEARCH) == "reserved"
+        assert ask(session, Asked(work_id=work.id), use=Use.SEARCH) == "allowed"
+        assert ask(session, Asked(asset_id=trailer)) == "reserved"
+
+
+def asset_id(session: Session, sha256: str) -> str:
+    return session.scalars(sa.select(Asset.id).where(Asset.sha256 == sha256)).one()
+
+
+def test_nobody_speaks_of_anothers_file(database: Database) -> None:
+    with database.transaction() as session:
+        owner, work = owned(session)
+        uploaded(session, owner, work)
+        film = asset_id(session, SHA256)
+        stranger, _ = owned(session)
+        with pytest.raises(NotFound):
+            reservations.declare(session, stranger, replace(NOTHING_SAID, scope=Reach.ASSET, asset_id=film), at=AT)
+
+
+def test_a_work_is_asked_about_by_its_iscc_as_it_is_now(database: Database) -> None:
+    iscc = "ISCC:KACT4EBWK27737D2AYCJRAL5Z36G76RFRMO4554RU26HZ4ORJGIVHDI"
+    with database.transaction() as session:
+        owner = factories.actor(session)
+        work = factories.work(session, owner, identifiers={"iscc": iscc})
+        declare(session, owner, work)
+        assert ask(session, Asked(iscc=iscc.removeprefix("ISCC:").lower())) == "reserved"
+        works.change(session, owner, work.id, {"identifiers": {}}, at=AT)
+        session.flush()
+        assert ask(session, Asked(iscc=iscc)) == "unset"
+        with pytest.raises(Invalid):
+            ask(session, Asked(iscc="ISCC:1"))
+
+
+def place(session: Session, holder: Actor, location: str, **said: Any) -> Reservation:
+    return declare(session, holder, None, scope=Reach.LOCATION, location=location, **said)
+
+
+def test_a_word_on_a_place_holds_for_what_lies_there(database: Database) -> None:
+    with database.transaction() as session:
+        owner = factories.actor(session)
+        place(session, owner, "https://Studio.example/films/*/trailer")
+        place(session, owner, "studio.example/press/", use=Use.SEARCH)
+        for url, found in (
+            ("https://studio.example/films/night/trailer", "reserved"),
+            ("https://studio.example/films/a/b/trailer?hd=1", "reserved"),
+            ("http://studio.example/films/trailer", "unset"),
+            ("https://studio.example/Films/night/trailer", "unset"),
+            ("https://studio.example/press/kit.zip", "unset"),
+            ("https://other.example/films/night/trailer", "unset"),
+        ):
+            assert ask(session, Asked(url=url)) == found, url
+        assert ask(session, Asked(url="https://studio.example/press/kit.zip"), use=Use.SEARCH) == "reserved"
+
+
+def test_of_a_place_those_who_are_known_best_are_heard(database: Database) -> None:
+    url = Asked(url="https://studio.example/film")
+    with database.transaction() as session:
+        place(session, factories.actor(session, assurance=Assurance.UNVERIFIED), "studio.example", value=Value.ALLOWED)
+        assert ask(session, url) == "allowed"
+        place(session, factories.actor(session, assurance=Assurance.DOMAIN), "https://studio.example/")
+        assert ask(session, url) == "reserved"
+        place(session, factories.actor(session, assurance=Assurance.DOMAIN), "studio.example", value=Value.ALLOWED)
+        assert ask(session, url) == "disputed"
+
+
+def test_many_stars_in_a_place_cost_nothing(database: Database) -> None:
+    with database.transaction() as session:
+        place(session, factories.actor(session), "studio.example/" + "*a" * 900 + "b")
+        assert ask(session, Asked(url="https://studio.example/" + "a" * 1900)) == "unset"
+
+
+def test_a_place_may_be_asked_about_for_one_country(database: Database) -> None:
+    with database.transaction() as session:
+        owner, work = owned(session)
+        declare(session, owner, work, territory="EU")
+        assert ask(session, Asked(work_id=work.id), territory="FR") == "reserved"
+        assert ask(session, Asked(work_id=work.id), territory="US") == "unset"
+
+
+def test_thousands_are_answered_as_each_alone(database: Database) -> None:
+    with database.transaction() as session:
+        random = np.random.default_rng(3)
+        owners = [factories.actor(session) for _ in range(3)]
+        rows = [factories.work(session, owners[int(random.integers(3))]) for _ in range(12)]
+        by_id = {owner.holder_id: owner for owner in owners}
+        for number in range(40):
+            work = rows[int(random.integers(len(rows)))]
+            value = list(Value)[int(random.integers(3))]
+            terms = "https://terms.example/" if random.integers(2) else None
+            use, later = list(Use)[int(random.integers(6))], AT + number * timedelta(seconds=1)
+            declare(session, by_id[work.holder_id], work, use=use, value=value, terms_url=terms, at=later)
+        declare(session, owners[0], None, use=Use.TDM)
+        at = AT + DAY
+        together = preferences.query(session, [Asked(work_id=work.id) for work in rows] * 200, list(Use), at=at)
+        alone = [preferences.effective(session, work, list(Use), at=at) for work in rows]
+    assert [one.holding for one in together] == alone * 200
+    assert len({holding.answer for one in alone for holding in one.values()}) == 4

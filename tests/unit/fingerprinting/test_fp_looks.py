@@ -41,7 +41,8 @@ def scene(*, seed: int) -> Pictures:
         across, down = random.uniform(-20, 20, 2)
         waves = np.sin(2 * np.pi * (across * places[None] + down * places[:, None]) + random.uniform(0, 6))
         frame += waves[..., None] * random.uniform(-1, 1, 3)
-    return (127 + 120 * frame / np.abs(frame).max()).astype(np.uint8)
+    shown: Pictures = (127 + 120 * frame / np.abs(frame).max()).astype(np.uint8)
+    return shown
 
 
 def film(seeds: Iterable[int]) -> bytes:

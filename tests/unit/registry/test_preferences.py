@@ -46,6 +46,7 @@ def said(value: Value, **fields: Any) -> Declaration:
         "withdrawn_at": None,
         "superseded_at": None,
         "scope": Scope.WORK,
+        "about": "wrk_1",
         "territory": "worldwide",
         "terms_url": "https://terms.example/" if value is Value.CONSTRAINED else None,
     }
@@ -73,6 +74,7 @@ def declarations(draw: st.DrawFn) -> Declaration:
         withdrawn_at=draw(st.none() | TIMES),
         superseded_at=draw(st.none() | TIMES),
         scope=draw(st.sampled_from(Scope)),
+        about=draw(st.sampled_from([None, "wrk_1", "wrk_2"])),
         territory=draw(TERRITORIES),
         terms_url=draw(st.sampled_from([None, "https://terms.example/"])),
     )
@@ -160,13 +162,23 @@ def test_one_declaration_is_the_answer_and_is_shown(value: Value) -> None:
 
 
 def test_the_most_restrictive_wins_and_only_what_decided_is_shown() -> None:
-    first = said(Value.RESERVED, id="rsv_1", declared_at=AT - 2 * DAY)
+    first = said(Value.RESERVED, id="rsv_1", about="wrk_other", declared_at=AT - 2 * DAY)
     milder = said(Value.ALLOWED, id="rsv_2")
     last = said(Value.RESERVED, id="rsv_3", scope=Scope.CATALOGUE)
     result = effective_preference([last, milder, first], Use.TRAIN, at=AT, owners=ANNA)
     assert result.answer is Answer.RESERVED
     assert result.declarations == (first, last)
     assert answer(said(Value.ALLOWED), said(Value.CONSTRAINED)) is Answer.CONSTRAINED
+
+
+def test_of_one_holders_words_on_one_thing_the_newest_in_force_speaks() -> None:
+    standing = said(Value.RESERVED, id="rsv_1", declared_at=AT - 2 * DAY)
+    for_a_time = said(Value.ALLOWED, id="rsv_2", valid_until=AT + DAY)
+    elsewhere = said(Value.CONSTRAINED, id="rsv_3", territory="FR")
+    assert answer(standing, for_a_time) is Answer.ALLOWED
+    assert answer(standing, for_a_time, elsewhere) is Answer.CONSTRAINED
+    later = effective_preference([standing, for_a_time], Use.TRAIN, at=AT + DAY, owners=ANNA)
+    assert later.declarations == (standing,)
 
 
 @pytest.mark.parametrize("terms", [None, "", "  "])
