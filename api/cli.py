@@ -1,5 +1,5 @@
 """The `clearmark` command. `register`, `check`, `explain`, `release`, `verify` and `negatives` speak to a
-service over HTTP; `keys`, `index` and `ledger` work on the data folder, beside a running service too.
+service over HTTP; `keys`, `webhooks` and `index` work on the data folder, beside a running service too; `ledger` both.
 
 Exit codes: 0 fine; 1 error; 2 wrong use; 10 block; 11 review; 12 unknown; 13 rejected by the quality
 gate; 14 verification found something that is not intact or not trusted.
@@ -11,20 +11,31 @@ import sys
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import httpx
 import typer
 
 from api.client import ApiProblem, Client
-from api.console import VERDICT_EXITS, Exit, columns, complain, fields, progress, show
+from api.console import (
+    URL,
+    VERDICT_EXITS,
+    AsJson,
+    Exit,
+    Key,
+    Media,
+    Url,
+    columns,
+    complain,
+    fields,
+    progress,
+    show,
+    the_service,
+)
+from api.ledger_commands import ledger
 from api.settings import SettingsError, describe, in_force, load_settings
 from fingerprinting.errors import FingerprintingError
 from registry.errors import RegistryError
-
-# Imports of what is slow to load stand in the commands that need it: a check over HTTP needs none.
-if TYPE_CHECKING:
-    from api.service import Service
 
 app = typer.Typer(
     help=__doc__,
@@ -36,17 +47,10 @@ app = typer.Typer(
 keys = typer.Typer(help="API keys.", no_args_is_help=True)
 webhooks = typer.Typer(help="Where holders are told of what happens.", no_args_is_help=True)
 index = typer.Typer(help="The fingerprint index.", no_args_is_help=True)
-ledger = typer.Typer(help="The append-only log.", no_args_is_help=True)
 negatives = typer.Typer(help="Material that everybody may use.", no_args_is_help=True)
 _GROUPS = {"keys": keys, "webhooks": webhooks, "index": index, "ledger": ledger, "negatives": negatives}
 for name, group in _GROUPS.items():
     app.add_typer(group, name=name)
-
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
-Media = Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True, help="A media file.")]
-Url = Annotated[str, typer.Option("--url", envvar="CLEARMARK_URL", help="The service.")]
-Key = Annotated[str, typer.Option("--key", envvar="CLEARMARK_KEY", help="An API key.")]
-URL = "http://127.0.0.1:8000"
 
 
 def main() -> None:
@@ -322,7 +326,7 @@ def create_key(
 
     wanted = [_one_of(Scope, text.strip(), "--scopes") for text in scopes.split(",")]
     level = _one_of(Assurance, assurance, "--assurance")
-    with _service() as service, service.database.transaction() as session:
+    with the_service() as service, service.database.transaction() as session:
         at = service.now()
         row = find_or_add_holder(session, name=holder, assurance=level, at=at)
         expires_at = at + timedelta(days=days) if days else None
@@ -337,7 +341,7 @@ def end_key(key_id: Annotated[str, typer.Argument(help="The key's id.")], as_jso
     """End a key at once."""
     from registry.access import revoke_key
 
-    with _service() as service, service.database.transaction() as session:
+    with the_service() as service, service.database.transaction() as session:
         revoke_key(session, key_id, at=service.now())
     show({"id": key_id, "revoked": True}, as_json=as_json, table=lambda: f"{key_id} is revoked.")
 
@@ -351,7 +355,7 @@ def set_webhook(
     """Tell a holder of what happens, by the Standard Webhooks convention; prints the signing secret."""
     from registry.access import set_webhook as put
 
-    with _service() as service, service.database.transaction() as session:
+    with the_service() as service, service.database.transaction() as session:
         secret = put(session, holder=holder, url=target)
     rows = {"holder": holder, "url": target, "secret": secret}
     show(rows, as_json=as_json, table=lambda: fields("Webhook: the secret is shown this once", dict(rows)))
@@ -360,7 +364,7 @@ def set_webhook(
 @index.command("status")
 def index_status(as_json: AsJson = False) -> None:
     """What the index holds, and whether the snapshot on disk is sound."""
-    with _service() as service:
+    with the_service() as service:
         try:
             snapshot: object = service.index.restore(service.settings.snapshot_path)
         except FingerprintingError as error:
@@ -384,71 +388,11 @@ def index_snapshot(as_json: AsJson = False) -> None:
     _write_snapshot(from_snapshot=True, as_json=as_json)
 
 
-@ledger.command("checkpoint")
-def ledger_checkpoint(as_json: AsJson = False) -> None:
-    """Print the signed head of the log."""
-    from registry.ledger import checkpoint
-
-    with _service() as service, service.database.transaction() as session:
-        note = checkpoint(session, service.ledger, at=service.now())
-        found = {"checkpoint": note, "key": service.ledger.verifier_key}
-    show(found, as_json=as_json, table=lambda: note.rstrip())
-
-
-@ledger.command("prove")
-def ledger_prove(number: Annotated[int, typer.Argument(min=0)], as_json: AsJson = False) -> None:
-    """Prove that an entry stands in the log; checks the proof it prints."""
-    from registry.domain.checkpoint import open_checkpoint
-    from registry.domain.merkle import leaf_hash, verify_inclusion
-    from registry.ledger import prove
-
-    with _service() as service, service.database.transaction() as session:
-        proof = prove(session, number, service.ledger, at=service.now())
-        head = open_checkpoint(proof.checkpoint, verifier_key=service.ledger.verifier_key)
-    hashes = list(proof.hashes)
-    valid = verify_inclusion(leaf_hash(proof.data.encode()), number, head.size, hashes, head.root)
-    found = {
-        "number": number, "data": proof.data, "checkpoint": proof.checkpoint,
-        "hashes": [value.hex() for value in hashes], "valid": valid,
-    }  # fmt: skip
-    rows = {"entry": proof.data, "log size": head.size, "root": head.root.hex(), "proof holds": valid}
-    show(found, as_json=as_json, table=lambda: fields(f"Entry {number}", rows))
-    raise typer.Exit(Exit.OK if valid else Exit.ERROR)
-
-
-@ledger.command("verify")
-def ledger_verify(as_json: AsJson = False) -> None:
-    """Prove the whole log from the database; says what was changed or is missing."""
-    from registry.ledger import size_of, verify
-
-    with _service() as service, service.database.reading() as session:
-        size = size_of(session)
-        with progress(f"Proving {size} entries", quiet=as_json):
-            problems = list(verify(session, verifier_key=service.ledger.verifier_key))
-    found = {"entries": size, "valid": not problems, "problems": problems}
-    said = "\n".join(problems) if problems else f"All {size} entries are there, unchanged, and signed for."
-    show(found, as_json=as_json, table=lambda: said)
-    raise typer.Exit(Exit.ERROR if problems else Exit.OK)
-
-
 # -- parts -------------------------------------------------------------------------------------
 
 
-class _service:  # noqa: N801  a context manager, used like a function
-    """The service of the data folder, for one command."""
-
-    def __enter__(self) -> "Service":
-        from api.service import build_service
-
-        self._service = build_service(load_settings())
-        return self._service
-
-    def __exit__(self, *_: object) -> None:
-        self._service.close()
-
-
 def _write_snapshot(*, from_snapshot: bool, as_json: bool) -> None:
-    with _service() as service, progress("Building the index", quiet=as_json):
+    with the_service() as service, progress("Building the index", quiet=as_json):
         path = service.settings.snapshot_path
         if from_snapshot and path.exists():
             try:

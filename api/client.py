@@ -125,6 +125,27 @@ class Client:
         """Ask what can be said of a file."""
         return self._send("/v1/verifications", path, {})
 
+    def receipt(self, subject_id: str) -> bytes:
+        """The file that proves what a record of the holder's own says: `registry.domain.receipt` reads it."""
+        return self._content(f"/v1/ledger/receipts/{subject_id}")
+
+    def checkpoint(self) -> tuple[str, str]:
+        """The signed head of the log, and the key that signs it."""
+        return self._content("/v1/ledger/checkpoint").decode(), self._content("/v1/ledger/key").decode()
+
+    def consistency(self, old: int, new: int) -> list[bytes]:
+        """The proof that the log of size `new` only adds to that of size `old`."""
+        answer = self._http.get("/v1/ledger/consistency", params={"from": old, "to": new})
+        if answer.is_error:
+            self._json(answer)
+        return [bytes.fromhex(value) for value in answer.json()]
+
+    def _content(self, path: str) -> bytes:
+        answer = self._http.get(path)
+        if answer.is_error:
+            self._json(answer)
+        return answer.content
+
     def wait_until_ready(self, *, timeout_s: float = 60.0) -> None:
         """Wait for a service that is starting."""
         deadline = time.monotonic() + timeout_s

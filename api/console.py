@@ -1,15 +1,29 @@
-"""What commands print: tables and progress for people, JSON for programs, and the exit codes."""
+"""What commands share: their options, what they print for people and for programs, and the exit codes."""
 
 import json
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from enum import IntEnum
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
+import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
+
+from api.settings import load_settings
+
+# What is slow to load is imported by the commands that need it: a check over HTTP needs none.
+if TYPE_CHECKING:
+    from api.service import Service
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+Media = Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True, help="A media file.")]
+Url = Annotated[str, typer.Option("--url", envvar="CLEARMARK_URL", help="The service.")]
+Key = Annotated[str, typer.Option("--key", envvar="CLEARMARK_KEY", help="An API key.")]
+URL = "http://127.0.0.1:8000"
 
 # In a pipe there is no width to fit: tables are as wide as a page of text.
 out = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 118)
@@ -70,3 +84,15 @@ def progress(label: str, *, quiet: bool) -> Iterator[Callable[[float], None]]:
     with bar:
         task = bar.add_task(label, total=1.0)
         yield lambda done: bar.update(task, completed=done)
+
+
+@contextmanager
+def the_service() -> "Iterator[Service]":
+    """The service of the data folder, for one command."""
+    from api.service import build_service
+
+    service = build_service(load_settings())
+    try:
+        yield service
+    finally:
+        service.close()

@@ -83,7 +83,8 @@ class Clearmark:
 
     @property
     def setting(self) -> str:
-        return ", ".join(sorted(self.algorithms)) + "; every segment that it reports counts as accepted"
+        gate = "" if self.algorithms == set(Algorithm) else "; the quality gate sees all of a work all the same"
+        return ", ".join(sorted(self.algorithms)) + gate + "; every segment that it reports counts as accepted"
 
     @property
     def version(self) -> str:
@@ -96,7 +97,9 @@ class Clearmark:
 
     def register(self, item: ItemNumber, described: Arrays) -> None:
         """Raises MediaError when the quality gate refuses it."""
-        fingerprint = reference_of(fingerprint_in(described, self.algorithms))
+        passed = reference_of(fingerprint_in(described, Algorithm))
+        kept = tuple(one for one in passed.descriptors if one.algorithm in self.algorithms)
+        fingerprint = Fingerprint(duration_s=passed.duration_s, descriptors=kept)
         self._references[item] = Reference(item=item, fingerprint=fingerprint)
         for descriptors in fingerprint.descriptors:
             self.add_rows(item, descriptors)

@@ -5,7 +5,6 @@ only as a salted commitment, so the log can be handed to anyone. `verify` proves
 the database, and that each record still is what its last entry committed to.
 """
 
-import hashlib
 import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -26,6 +25,7 @@ from registry.domain.checkpoint import (
     sign_checkpoint,
 )
 from registry.domain.merkle import NodeId, appended_nodes, consistency_proof, inclusion_proof, leaf_hash, root
+from registry.domain.receipt import Receipt, commitment
 from registry.errors import Invalid, LedgerError, NotFound
 from registry.models import (
     Check,
@@ -204,7 +204,7 @@ def record(session: Session, kind: str, subject: Record, *, at: datetime) -> int
 
 
 def _commitment(salt: bytes, subject: object) -> str:
-    return hashlib.sha256(salt + rfc8785.dumps(facts_of(subject))).hexdigest()
+    return commitment(salt, facts_of(subject))
 
 
 def _nodes(session: Session) -> Callable[[NodeId], bytes]:
@@ -251,6 +251,24 @@ def prove(session: Session, number: int, identity: LedgerIdentity, *, at: dateti
     note = checkpoint(session, identity, at=at)
     hashes = tuple(inclusion_proof(number, size_of(session), _nodes(session)))
     return Proof(number=number, data=entry.data, checkpoint=note, hashes=hashes)
+
+
+def receipt(session: Session, subject: Record, identity: LedgerIdentity, *, at: datetime) -> Receipt:
+    """What a record says now, with all that proves it: its newest entry is the one that commits to that."""
+    number = last_entry_of(session, subject.id)
+    entry = session.get(LedgerEntry, number) if number is not None else None
+    if number is None or entry is None:
+        raise NotFound(kind="ledger entry", id=subject.id)
+    proof = prove(session, number, identity, at=at)
+    return Receipt(
+        facts=facts_of(subject),
+        salt=entry.salt,
+        number=number,
+        entry=proof.data,
+        hashes=proof.hashes,
+        checkpoint=proof.checkpoint,
+        verifier_key=identity.verifier_key,
+    )
 
 
 def prove_consistency(session: Session, old: int, new: int) -> tuple[bytes, ...]:

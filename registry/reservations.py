@@ -98,13 +98,19 @@ def withdraw(session: Session, actor: Actor, reservation_id: str, *, at: datetim
         work_id: when given, the declaration must be about this work.
     """
     actor.require(Scope.WORKS_WRITE)
-    row = session.get(Reservation, reservation_id)
-    if row is None or row.holder_id != actor.holder_id or row.withdrawn_at is not None:
-        raise NotFound(kind="reservation", id=reservation_id)
-    if work_id is not None and row.work_id != work_id:
+    row = own(session, actor, reservation_id)
+    if row.withdrawn_at is not None or (work_id is not None and row.work_id != work_id):
         raise NotFound(kind="reservation", id=reservation_id)
     row.withdrawn_at = at
     ledger.record(session, "reservation.withdrawn", row, at=at)
+
+
+def own(session: Session, actor: Actor, reservation_id: str) -> Reservation:
+    """A declaration that the actor made, also one that has ended. Raises: NotFound."""
+    row = session.get(Reservation, reservation_id)
+    if row is None or row.holder_id != actor.holder_id:
+        raise NotFound(kind="reservation", id=reservation_id)
+    return row
 
 
 def of_work(session: Session, actor: Actor, work_id: str, *, at: datetime | None = None) -> list[Reservation]:

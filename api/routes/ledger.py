@@ -1,14 +1,21 @@
-"""The ledger for anyone: signed tree heads, entries, proofs."""
+"""The ledger: signed tree heads, entries and proofs for anyone, receipts for whose record it is."""
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
 from fastapi.responses import PlainTextResponse
+from sqlalchemy.orm import Session
 
-from api.access import TheService
+from api.access import TheActor, TheService
 from api.schemas import LedgerEntryOut, Page, ProofOut
-from registry import ledger
+from api.service import Service
+from registry import checks, ledger, releases, reservations, works
+from registry.access import Actor
+from registry.domain import receipt
+from registry.domain.identifiers import Prefix
+from registry.errors import NotFound
 
+_RECEIPT = "application/json"
 router = APIRouter(prefix="/v1/ledger", tags=["ledger"])
 _Number = Annotated[int, Query(ge=0, le=2**31 - 1)]
 
@@ -45,6 +52,31 @@ def get_proof(service: TheService, number: _Number) -> ProofOut:
         checkpoint=proof.checkpoint,
         hashes=[h.hex() for h in proof.hashes],
     )
+
+
+@router.get("/receipts/{subject_id}", response_class=Response, responses={200: {"content": {_RECEIPT: {}}}})
+def get_receipt(subject_id: str, actor: TheActor, service: TheService) -> Response:
+    """A file that proves what a work, reservation, check, release or notice of yours now says, for years to come."""
+    with service.database.transaction() as session:
+        subject = _own(session, actor, service, subject_id)
+        made = ledger.receipt(session, subject, service.ledger, at=service.now())
+    disposition = f'attachment; filename="{subject_id}.receipt.json"'
+    return Response(receipt.write(made), media_type=_RECEIPT, headers={"Content-Disposition": disposition})
+
+
+def _own(session: Session, actor: Actor, service: Service, subject_id: str) -> ledger.Record:
+    match subject_id.partition("_")[0]:
+        case Prefix.WORK:
+            return works.own_work(session, actor, subject_id)
+        case Prefix.RESERVATION:
+            return reservations.own(session, actor, subject_id)
+        case Prefix.CHECK:
+            return checks.visible(session, actor, subject_id)
+        case Prefix.RELEASE:
+            return releases.own_release(session, actor, subject_id)
+        case Prefix.NOTICE:
+            return service.desk.visible(session, actor, subject_id)
+    raise NotFound(kind="record", id=subject_id)
 
 
 @router.get("/consistency")

@@ -59,6 +59,7 @@ NEEDS: dict[str, Scope | None] = {
     "GET /v1/releases/{release_id}/file": None,
     "POST /v1/preferences/query": None,
     "GET /v1/preferences": None,
+    "GET /v1/ledger/receipts/{subject_id}": None,
     "POST /v1/notices": Scope.NOTICES_WRITE,
     "GET /v1/notices": None,
     "GET /v1/notices/{notice_id}": None,
@@ -133,6 +134,7 @@ def owned(service: RunningService, clips: Clips, film: Registered, tmp_path_fact
     ids = {
         "work_id": work, "asset_id": asset, "reservation_id": said, "check_id": check, "release_id": release,
         "notice_id": notice, "negative_id": "neg_" + "0" * 32, "holder_id": "hld_" + "0" * 32,
+        "subject_id": said,
     }  # fmt: skip
     scopes = [Scope(name) for name in (*HOLDER_SCOPES, "review")]
     all_but = {

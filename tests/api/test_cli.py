@@ -19,9 +19,10 @@ from typer.testing import CliRunner
 
 from api.app import specification
 from api.cli import app, main
+from api.client import Client
 from api.console import Exit
 from fingerprinting.document import from_document
-from registry.domain.checkpoint import open_checkpoint
+from registry.domain.checkpoint import Checkpoint, encode_verifier_key, generate_key, open_checkpoint, sign_checkpoint
 from tests import media
 from tests.api.conftest import HOLDER_SCOPES, Clips, Registered
 from tests.api.service import RunningService, environment_of, ok, problem, run_cli
@@ -278,6 +279,61 @@ def test_the_ledger_is_proved_on_the_command_line(clearmark: Run) -> None:
     proved = _json(clearmark("ledger", "verify", "--json"))
     assert (proved["valid"], proved["problems"], proved["entries"] >= head.size) == (True, [], True)
     _one_line(clearmark("ledger", "prove", 10**9))
+
+
+def test_a_receipt_is_fetched_and_proved_with_the_service_off(
+    clearmark: Run, service: RunningService, film: Registered, tmp_path: Path
+) -> None:
+    file, key = tmp_path / "film.receipt.json", service.key("Studio", *HOLDER_SCOPES)
+    fetched = clearmark("ledger", "receipt", film.work_id, "-o", file, "--json", CLEARMARK_KEY=key)
+    assert _json(fetched)["record"] == film.work_id
+    nowhere = {"CLEARMARK_URL": "http://127.0.0.1:9", "CLEARMARK_DATA_DIR": str(tmp_path / "none"), "CLEARMARK_KEY": ""}
+    proved = _json(clearmark("ledger", "prove", file, "--json", **nowhere))
+    assert (proved["valid"], proved["record"], proved["key_checked"]) == (True, film.work_id, False)
+    assert not (tmp_path / "none").exists()
+    assert "film" in clearmark("ledger", "prove", file, **nowhere).stdout
+    known = clearmark("ledger", "prove", file, "--key", proved["key"], "--json", **nowhere)
+    assert _json(known)["key_checked"]
+    other = _json(clearmark("ledger", "prove", file, "--key", "other+00000000+AA==", "--json", **nowhere), Exit.ERROR)
+    assert "another key" in other["problem"]
+    file.write_bytes(file.read_bytes().replace(b'"kind":"film"', b'"kind":"clip"'))
+    assert not _json(clearmark("ledger", "prove", file, "--json", **nowhere), Exit.ERROR)["valid"]
+    assert clearmark("ledger", "prove", tmp_path / "gone.json", **nowhere).returncode == Exit.USAGE
+
+
+def test_who_follows_the_log_sees_that_it_only_grows(clearmark: Run, tmp_path: Path, film: Registered) -> None:
+    assert film.work_id
+    kept = tmp_path / "log.json"
+    first = _json(clearmark("ledger", "follow", kept, "--json"))
+    assert first["before"] == 0
+    second = _json(clearmark("ledger", "follow", kept, "--json"))
+    assert second["before"] == first["size"] <= second["size"]
+
+
+@pytest.mark.parametrize("rewritten", ["other entries", "fewer entries", "another key"])
+def test_who_follows_the_log_sees_when_it_was_rewritten(clearmark: Run, tmp_path: Path, rewritten: str) -> None:
+    kept = tmp_path / "log.json"
+    now = _json(clearmark("ledger", "checkpoint", "--json"))
+    head, key = open_checkpoint(now["checkpoint"], verifier_key=now["key"]), generate_key()
+    seen = encode_verifier_key(signer_name=head.origin, key=key.public_key())
+
+    def was(size: int) -> str:
+        other = Checkpoint(origin=head.origin, size=size, root=bytes(32))
+        return sign_checkpoint(other, signer_name=head.origin, key=key)
+
+    if rewritten == "another key":
+        kept.write_text(json.dumps({"checkpoint": was(head.size), "key": seen}))
+        assert "another key" in _one_line(clearmark("ledger", "follow", kept))
+    else:
+        size = head.size + 5 if rewritten == "fewer entries" else head.size - 1
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(
+                Client, "checkpoint", lambda _: (sign_checkpoint(head, signer_name=head.origin, key=key), seen)
+            )
+            kept.write_text(json.dumps({"checkpoint": was(size), "key": seen}))
+            said = _one_line(clearmark("ledger", "follow", kept))
+        assert ("entries are gone" if rewritten == "fewer entries" else "was rewritten") in said
+    assert json.loads(kept.read_text())["key"] == seen, "what was kept stays as evidence"
 
 
 def test_a_changed_record_is_found_by_the_ledger(service: RunningService, film: Registered, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from registry.domain.checkpoint import BadCheckpoint, Checkpoint, encode_verifier_key, generate_key, open_checkpoint
 from registry.domain.merkle import NodeId, appended_nodes, leaf_hash, root, verify_consistency, verify_inclusion
+from registry.domain.receipt import prove
 from tests.api.conftest import Registered
 from tests.api.service import ok, problem
 
@@ -77,6 +78,26 @@ def test_a_checkpoint_is_signed_by_this_log_and_no_other(anyone: httpx.Client) -
     other = encode_verifier_key(signer_name=name, key=generate_key().public_key())
     with pytest.raises(BadCheckpoint):
         open_checkpoint(note, verifier_key=other)
+
+
+def test_a_receipt_proves_what_was_said_without_the_service(studio: httpx.Client, anyone: httpx.Client) -> None:
+    work = ok(studio.post("/v1/works", json={"title": "Received", "kind": "clip"}), 201)["id"]
+    said = ok(studio.post(f"/v1/works/{work}/reservations", json={"use": "train", "value": "reserved"}), 201)["id"]
+    answer = studio.get(f"/v1/ledger/receipts/{said}")
+    assert answer.headers["content-disposition"] == f'attachment; filename="{said}.receipt.json"'
+    found = prove(answer.content, verifier_key=anyone.get("/v1/ledger/key").text)
+    assert (found.entry["kind"], found.entry["subject"]) == ("reservation.declared", said)
+    facts = found.receipt.facts
+    assert (facts["work"], facts["use"], facts["value"]) == (work, "train", "reserved")
+    assert prove(studio.get(f"/v1/ledger/receipts/{work}").content).receipt.facts["title"] == "Received"
+
+
+def test_only_records_of_ones_own_have_a_receipt(
+    stranger: httpx.Client, studio: httpx.Client, film: Registered
+) -> None:
+    problem(stranger.get(f"/v1/ledger/receipts/{film.work_id}"), 404, "not-found")
+    for nothing in ("wrk_0", "ast_0", "nothing", "rsv_" + "0" * 32):
+        problem(studio.get(f"/v1/ledger/receipts/{nothing}"), 404, "not-found")
 
 
 def test_the_log_holds_nothing_that_a_holder_said(anyone: httpx.Client, studio: httpx.Client) -> None:
