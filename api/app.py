@@ -12,6 +12,7 @@ from api.routes import (
     assets,
     checks,
     holders,
+    imports,
     ledger,
     negatives,
     notices,
@@ -30,7 +31,8 @@ go out, verify where a clip came from, and take down what should not be there. E
 problem documents with a stable `type`.
 """
 _ROUTERS = (
-    works, assets, checks, releases, verifications, preferences, notices, ledger, holders, negatives, operations,
+    works, imports, assets, checks, releases, verifications, preferences, notices, ledger, holders, negatives,
+    operations,
 )  # fmt: skip
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",

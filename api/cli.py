@@ -1,8 +1,9 @@
-"""The `clearmark` command. `register`, `check`, `explain`, `release`, `verify` and `negatives` speak to a
-service over HTTP; `keys`, `webhooks` and `index` work on the data folder, beside a running service too; `ledger` both.
+"""The `clearmark` command. `register`, `import`, `export`, `check`, `explain`, `release`, `verify` and `negatives`
+speak to a service over HTTP; `keys`, `webhooks` and `index` work on the data folder, beside a running service too;
+`ledger` does both.
 
 Exit codes: 0 fine; 1 error; 2 wrong use; 10 block; 11 review; 12 unknown; 13 rejected by the quality
-gate; 14 verification found something that is not intact or not trusted.
+gate; 14 verification found something that is not intact or not trusted; 15 rows of an import were refused.
 """
 
 import json
@@ -211,6 +212,48 @@ def explain(
     with Client(url, key) as client, progress("Explaining", quiet=as_json):
         output.write_text(client.explanation(check_id))
     show({"check": check_id, "file": str(output)}, as_json=as_json, table=lambda: f"Written to {output}.")
+
+
+@app.command("import")
+def import_catalogue(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True, help="CSV or JSON Lines.")],
+    key: Key,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would become of each row, and do nothing.")
+    ] = False,
+    url: Url = URL,
+    as_json: AsJson = False,
+) -> None:
+    """Register the works of a file; rows that cannot be taken are named, the others go on record."""
+    with Client(url, key) as client, progress(f"Importing {file.name}", quiet=as_json):
+        found = client.import_catalogue(file, dry_run=dry_run)
+        refused = list(client.import_rows(found["id"], outcome="refused"))
+    would = "would be " * dry_run
+    title = f"{found['registered']} {would}registered, {found['known']} known already, {found['refused']} refused"
+    rows: list[list[object]] = [[row["number"], row["title"], row["field"], row["problem"]] for row in refused]
+    if found["problem"]:
+        complain(found["problem"])
+    show(
+        {**found, "rows_refused": refused},
+        as_json=as_json,
+        table=lambda: columns(title, ["row", "title", "in", "problem"], rows),
+    )
+    raise typer.Exit(Exit.ERROR if found["status"] == "failed" else Exit.INCOMPLETE if refused else Exit.OK)
+
+
+@app.command("export")
+def export_catalogue(
+    file: Annotated[Path, typer.Argument(dir_okay=False, help="Where to write; .csv or .jsonl.")],
+    key: Key,
+    url: Url = URL,
+    as_json: AsJson = False,
+) -> None:
+    """Write your works and what is reserved of them to a file that `clearmark import` takes."""
+    if file.suffix not in (".csv", ".jsonl"):
+        raise typer.BadParameter("Name a file that ends with .csv or .jsonl.", param_hint="FILE")
+    with Client(url, key) as client:
+        client.export_catalogue(file, file.suffix.removeprefix("."))
+    show({"file": str(file)}, as_json=as_json, table=lambda: f"Written to {file}.")
 
 
 @negatives.command("add")

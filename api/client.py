@@ -59,6 +59,26 @@ class Client:
         accepted = self._send(f"/v1/works/{work_id}/assets", source, {})
         return self._until_finished(f"/v1/assets/{accepted['id']}", progress)
 
+    def import_catalogue(
+        self, path: Path, *, dry_run: bool = False, progress: Callable[[int], None] | None = None
+    ) -> dict[str, Any]:
+        """Register the works of a CSV or JSON Lines file, and wait until every row was looked at."""
+        started = self._send("/v1/imports", path, {"dry_run": str(dry_run).lower()})
+        while started["status"] in ("queued", "processing"):
+            time.sleep(_POLL_S)
+            started = self.get(f"/v1/imports/{started['id']}")
+            if progress is not None:
+                progress(started["rows_done"])
+        return started
+
+    def import_rows(self, import_id: str, *, outcome: str) -> Iterator[dict[str, Any]]:
+        """The rows of an import of which that became: `registered`, `known` or `refused`."""
+        return self._pages(f"/v1/imports/{import_id}/rows", outcome=outcome)
+
+    def export_catalogue(self, target: Path, format: str) -> None:
+        """Write one's own works to a file, as `csv` or `jsonl`."""
+        self._fetch(f"/v1/exports/works.{format}", target)
+
     def check(
         self,
         source: Path | dict[str, Any],
@@ -93,13 +113,7 @@ class Client:
 
     def negatives(self) -> Iterator[dict[str, Any]]:
         """Every entry of the negative bank."""
-        cursor: dict[str, str] = {}
-        while True:
-            found = self.get("/v1/negatives", **cursor)
-            yield from found["items"]
-            if found["next"] is None:
-                return
-            cursor = {"cursor": found["next"]}
+        return self._pages("/v1/negatives")
 
     def remove_negative(self, negative_id: str) -> None:
         """Take an entry out of the negative bank."""
@@ -113,7 +127,10 @@ class Client:
 
     def download(self, release_id: str, target: Path) -> None:
         """Fetch the signed file."""
-        with self._http.stream("GET", f"/v1/releases/{release_id}/file") as answer:
+        self._fetch(f"/v1/releases/{release_id}/file", target)
+
+    def _fetch(self, path: str, target: Path) -> None:
+        with self._http.stream("GET", path) as answer:
             if answer.is_error:
                 answer.read()
                 self._json(answer)
@@ -139,6 +156,14 @@ class Client:
         if answer.is_error:
             self._json(answer)
         return [bytes.fromhex(value) for value in answer.json()]
+
+    def _pages(self, path: str, **parameters: str) -> Iterator[dict[str, Any]]:
+        while True:
+            found = self.get(path, **parameters)
+            yield from found["items"]
+            if found["next"] is None:
+                return
+            parameters["cursor"] = found["next"]
 
     def _content(self, path: str) -> bytes:
         answer = self._http.get(path)

@@ -41,6 +41,7 @@ class Exit(IntEnum):
     UNKNOWN = 12
     REJECTED = 13
     NOT_VERIFIED = 14
+    INCOMPLETE = 15
 
 
 VERDICT_EXITS = {"clear": Exit.OK, "block": Exit.BLOCK, "review": Exit.REVIEW, "unknown": Exit.UNKNOWN}

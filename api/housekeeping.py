@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from api.service import Service
 from registry import checks, ledger
-from registry.models import Asset, Check, Negative, Release, Verification
+from registry.models import Asset, Check, Import, Negative, Release, Verification
 
 _log = logging.getLogger(__name__)
 # Longer than any request or job may hold a file that no row names yet.
@@ -54,7 +54,7 @@ def remove_orphans(service: Service) -> None:
     candidates = service.blobs.keys(older_than=old)
     with service.database.reading() as session:
         for key in candidates:
-            columns = (*(model.blob_key for model in (Asset, Check, Release, Negative)), Check.explanation_key)
+            columns = (*(model.blob_key for model in (Asset, Check, Release, Negative, Import)), Check.explanation_key)
             named = (sa.select(column).where(column == key) for column in columns)
             if not any(session.scalar(query.limit(1)) for query in named):
                 service.blobs.delete(key)

@@ -4,6 +4,7 @@ The same runner serves the request that waits for a short check, the worker thre
 mode, and Celery's workers. Whatever it does may be done twice; only one result is stored.
 """
 
+import itertools
 import json
 import logging
 import os
@@ -25,7 +26,9 @@ from fingerprinting.errors import MediaError, MediaFault
 from fingerprinting.extract import Extracted, extract, extract_output
 from fingerprinting.looks import Glance
 from fingerprinting.model import Fingerprint
-from registry import checks, exclusions, jobs, negatives, works
+from registry import catalogue, checks, exclusions, imports, jobs, negatives, works
+from registry.catalogue import CatalogueFormat
+from registry.errors import Invalid
 from registry.index import IndexBehind, fingerprint_of
 from registry.jobs import JobKind, Lease, LeaseLost
 from registry.models import (
@@ -34,6 +37,7 @@ from registry.models import (
     Check,
     CheckStatus,
     Holder,
+    Import,
     Negative,
     OutboxMessage,
 )
@@ -41,6 +45,11 @@ from registry.models import (
 _log = logging.getLogger(__name__)
 _WEBHOOK_TIMEOUT_S = 10.0
 _CATCH_UP_S = 600.0  # nobody waits for the index in a job
+_ROWS_AT_ONCE = 50  # others may write between
+_UNREADABLE: dict[type[Exception], str] = {
+    UnicodeDecodeError: "It is not text in UTF-8. Save it as UTF-8 and send it again.",
+    FileNotFoundError: "The file was lost before all of it was read. Send it again.",
+}
 _NO_CONTENT = "There is no picture and no sound in it that could be compared. It was not looked at."
 
 
@@ -261,6 +270,28 @@ class Runner:
             stored = session.get_one(OutboxMessage, lease.subject_id)
             stored.delivered_at, stored.last_error = service.now(), None
 
+    def _import(self, lease: Lease) -> None:
+        """Some rows in each transaction, from where the last one ended."""
+        service = self.service
+        with service.database.reading() as session:
+            task = session.get_one(Import, lease.subject_id)
+        problem = None
+        if task.blob_key is not None:
+            try:
+                with service.blobs.open(task.blob_key) as path, path.open(encoding="utf-8", newline="") as file:
+                    rows = itertools.islice(catalogue.read(file, CatalogueFormat(task.format)), task.rows_done, None)
+                    for some in itertools.batched(rows, _ROWS_AT_ONCE):
+                        with service.database.transaction() as session:
+                            jobs.renew(session, lease, at=service.now())
+                            imports.store(session, session.get_one(Import, task.id), some, at=service.now())
+            except (Invalid, UnicodeDecodeError, FileNotFoundError) as error:
+                problem = error.problem if isinstance(error, Invalid) else _UNREADABLE[type(error)]
+        with service.database.transaction() as session:
+            jobs.finish(session, lease, at=service.now())
+            freed = imports.finish(session.get_one(Import, task.id), at=service.now(), problem=problem)
+        if freed:
+            service.blobs.delete(freed)
+
     def _notice_deadline(self, lease: Lease) -> None:
         service = self.service
         with service.database.transaction() as session:
@@ -275,6 +306,7 @@ _WORK = {
     JobKind.EXPLAIN: Runner._explain,
     JobKind.DELIVER: Runner._deliver,
     JobKind.NOTICE_DEADLINE: Runner._notice_deadline,
+    JobKind.IMPORT: Runner._import,
 }
 
 
@@ -321,6 +353,9 @@ def _give_up(session: Session, lease: Lease, error: str, service: Service) -> No
     elif lease.kind is JobKind.NEGATIVE:
         entry = session.get_one(Negative, lease.subject_id)
         negatives.reject(entry, reason="internal_error", problem="It could not be processed. Add it again.")
+    elif lease.kind is JobKind.IMPORT:
+        task = session.get_one(Import, lease.subject_id)
+        imports.finish(task, at=service.now(), problem="It failed on our side. Send it again: what is on record stays.")
     elif lease.kind is JobKind.EXPLAIN:
         checks.explained(session.get_one(Check, lease.subject_id), None)
     elif lease.kind is JobKind.DELIVER:

@@ -20,11 +20,14 @@ from pydantic import (
 from fingerprinting.document import MAX_DURATION_S
 from fingerprinting.model import Modality
 from registry.access import Scope
+from registry.catalogue import CatalogueFormat
 from registry.checks import DecisionValue
 from registry.domain.policy import Assurance, Doubt, NoWeight, Policy, Thresholds
 from registry.domain.preferences import WORLDWIDE, Answer, Use, Value
 from registry.domain.preferences import Scope as Reach
 from registry.exclusions import MOST_INTERVALS, ExclusionSource
+from registry.imports import Outcome
+from registry.models import ImportStatus
 from registry.quarantine import QuarantineDecision
 from registry.works import WorkKind
 
@@ -190,6 +193,34 @@ class WorkOut(BaseModel):
     updated_at: datetime
     reservations: list[ReservationOut]
     assets: list[str]
+
+
+class ImportOut(BaseModel):
+    """How far a catalogue file is on record; in a dry run, how far it would be."""
+
+    id: str
+    format: CatalogueFormat
+    dry_run: bool
+    status: ImportStatus
+    problem: str | None = Field(description="Why the file could not be read to its end.")
+    rows_done: int
+    registered: int
+    known: int = Field(description="Rows whose reference the holder already has a work for; they change nothing.")
+    refused: int
+    created_at: datetime
+    finished_at: datetime | None
+
+
+class ImportRowOut(BaseModel):
+    """What became of a row, numbered as a spreadsheet numbers it."""
+
+    number: int
+    outcome: Outcome
+    title: str
+    reference: str | None
+    work_id: str | None
+    field: str | None
+    problem: str | None
 
 
 class ConflictOut(BaseModel):

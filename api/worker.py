@@ -40,6 +40,7 @@ QUEUES = {
     JobKind.EXPLAIN: "explain",
     JobKind.DELIVER: "deliver",
     JobKind.NOTICE_DEADLINE: "deadlines",
+    JobKind.IMPORT: "fingerprint",
 }
 _RUN, _SWEEP, _HOUSEKEEPING = "clearmark.run", "clearmark.sweep", "clearmark.housekeeping"
 

@@ -110,7 +110,7 @@ def evidence(
     for passage, candidates in _passages(query, index):
         for candidate in candidates:
             sky = sky_of(candidate.item)
-            yield from (passage.evidence(run) for run in (passage.runs(candidate, sky) if sky else ()))
+            yield from (passage.evidence(run, in_full=True) for run in (passage.runs(candidate, sky) if sky else ()))
 
 
 def _skies(reference_of: Callable[[ItemNumber], "Reference | None"]) -> Callable[[ItemNumber], "_Sky | None"]:
@@ -288,9 +288,9 @@ class _Passage:
         ]
         return [run for run in runs if run.length_s >= _MIN_RUN_S]
 
-    def evidence(self, run: _Run) -> Evidence:
-        """What speaks for one of the passage's runs; of one that gains too little, how rare it is is not asked."""
-        rarity = self._rarity(run) if run.gain_nats >= _MIN_GAIN_NATS else 0.0
+    def evidence(self, run: _Run, *, in_full: bool = False) -> Evidence:
+        """What speaks for one of the passage's runs; of one that gains too little, rarity is only told in full."""
+        rarity = self._rarity(run) if in_full or run.gain_nats >= _MIN_GAIN_NATS else 0.0
         return Evidence(item=run.sky.item, length_s=run.length_s, gain_nats=run.gain_nats, rarity=rarity)
 
     def _rarity(self, run: _Run) -> float:

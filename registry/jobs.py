@@ -32,6 +32,7 @@ class JobKind(StrEnum):
     EXPLAIN = "explain"
     DELIVER = "deliver"
     NOTICE_DEADLINE = "notice_deadline"
+    IMPORT = "import"
 
 
 class LeaseLost(RegistryError):

@@ -45,6 +45,7 @@ class Prefix(StrEnum):
     EXCLUSION = "exc"
     NEGATIVE = "neg"
     QUARANTINE = "qrn"
+    IMPORT = "imp"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

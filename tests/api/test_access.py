@@ -32,6 +32,11 @@ PRIVATE = [operation for operation in OPERATIONS if operation not in PUBLIC]
 
 # The scope without which an operation is forbidden; None: any key will do, for what is the holder's own.
 NEEDS: dict[str, Scope | None] = {
+    "POST /v1/imports": Scope.WORKS_WRITE,
+    "GET /v1/imports": Scope.WORKS_WRITE,
+    "GET /v1/imports/{import_id}": None,
+    "GET /v1/imports/{import_id}/rows": None,
+    "GET /v1/exports/works.{format}": Scope.WORKS_WRITE,
     "POST /v1/works": Scope.WORKS_WRITE,
     "GET /v1/works": Scope.WORKS_WRITE,
     "GET /v1/works/{work_id}": Scope.WORKS_WRITE,
@@ -75,6 +80,9 @@ NEEDS: dict[str, Scope | None] = {
 }
 
 
+FORMS = {"POST /v1/imports"}  # what takes a file alone
+
+
 @dataclass(frozen=True, slots=True)
 class Owned:
     """One of everything, all a single holder's: ids by the specification's names, and bodies that fit."""
@@ -85,7 +93,8 @@ class Owned:
 
     def request(self, client: httpx.Client, operation: str) -> httpx.Response:
         method, path = operation.split(" ")
-        return client.request(method, path.format(**self.ids), json=self.bodies.get(operation))
+        form = {"file": b"title,kind\nMore,clip\n"} if operation in FORMS else None
+        return client.request(method, path.format(**self.ids), json=self.bodies.get(operation), files=form)
 
 
 def _key(service: RunningService, holder: str, scopes: list[Scope]) -> str:
@@ -112,6 +121,7 @@ def owned(service: RunningService, clips: Clips, film: Registered, tmp_path_fact
         check = ok(send(owner, "/v1/checks", clips.unrelated))["id"]
         release = ok(owner.post("/v1/releases", json={"check_id": check}), 201)["id"]
         notice = ok(owner.post("/v1/notices", json={"work_description": "Mine"}), 201)["id"]
+        catalogue = ok(owner.post("/v1/imports", files={"file": b"title,kind\n"}), 202)["id"]
     assert film.work_id != work
     bodies: dict[str, dict[str, Any]] = {
         "POST /v1/works": {"title": "More", "kind": "clip"},
@@ -134,7 +144,7 @@ def owned(service: RunningService, clips: Clips, film: Registered, tmp_path_fact
     ids = {
         "work_id": work, "asset_id": asset, "reservation_id": said, "check_id": check, "release_id": release,
         "notice_id": notice, "negative_id": "neg_" + "0" * 32, "holder_id": "hld_" + "0" * 32,
-        "subject_id": said,
+        "subject_id": said, "import_id": catalogue, "format": "csv",
     }  # fmt: skip
     scopes = [Scope(name) for name in (*HOLDER_SCOPES, "review")]
     all_but = {
@@ -185,7 +195,7 @@ def test_a_key_without_the_scope_is_forbidden(service: RunningService, owned: Ow
         problem(owned.request(weak, operation), 403, "forbidden")
 
 
-@pytest.mark.parametrize("operation", [operation for operation in PRIVATE if "{" in operation])
+@pytest.mark.parametrize("operation", [operation for operation in PRIVATE if "_id}" in operation])
 def test_what_belongs_to_another_does_not_exist(stranger: httpx.Client, owned: Owned, operation: str) -> None:
     answer = owned.request(stranger, operation)
     if NEEDS[operation] in (Scope.REVIEW, Scope.ADMIN):

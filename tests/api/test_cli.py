@@ -130,7 +130,7 @@ def test_wrong_use_is_exit_code_2(line: str, tmp_path: Path, monkeypatch: pytest
 def test_the_exit_codes_in_the_help_are_those_used() -> None:
     said = " ".join(CliRunner().invoke(app, ["--help"]).stdout.split())
     assert "0 fine; 1 error; 2 wrong use; 10 block; 11 review; 12 unknown; 13 rejected" in said
-    assert [code.value for code in Exit] == [0, 1, 2, 10, 11, 12, 13, 14]
+    assert [code.value for code in Exit] == [0, 1, 2, 10, 11, 12, 13, 14, 15]
 
 
 # -- over HTTP -----------------------------------------------------------------------------------

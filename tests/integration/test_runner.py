@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from api.runner import Runner
 from api.service import Service
+from api.worker import QUEUES
 from fingerprinting.errors import MediaError, MediaFault
 from fingerprinting.extract import Extracted
 from fingerprinting.model import MediaInfo
@@ -536,3 +537,7 @@ def test_who_wants_to_hear_is_told_once(service: Service, runner: Runner) -> Non
     with service.database.reading() as session:
         [message] = session.scalars(sa.select(OutboxMessage)).all()
     assert (message.event, message.payload) == ("check.done", {"id": check_id, "verdict": "block"})
+
+
+def test_every_kind_of_job_has_a_queue() -> None:
+    assert set(QUEUES) == set(JobKind)

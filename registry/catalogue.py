@@ -1,0 +1,333 @@
+"""Catalogues as files: works with what is reserved of them, as CSV and as JSON Lines.
+
+Reads a file row by row: a row is an entry or says what is wrong with it, and a bad row spoils no other. Writes
+the same formats. What a row comes to on record is decided in `registry.imports`.
+"""
+
+import csv
+import io
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any, TextIO
+
+from registry.domain.policy import Policy
+from registry.domain.preferences import WORLDWIDE, Use, Value
+from registry.errors import Invalid
+from registry.reservations import NewReservation
+from registry.works import NewWork, WorkKind
+
+MAX_ROWS = 200_000
+_MAX_LINE_CHARS = 1 << 16
+# A holder's own number for a work; an identifier like any other.
+REFERENCE = "reference"
+_STANDARD = ("isrc", "iswc", "isan", "eidr", "isni", "iscc")
+_COLUMNS = (
+    REFERENCE, "title", "kind", "year", "policy", "creators", *_STANDARD, *Use, "territory", "terms_url", "contact",
+)  # fmt: skip
+_MEMBERS = frozenset({REFERENCE, "title", "kind", "year", "policy", "creators", "identifiers", "reservations"})
+_SAID_MEMBERS = frozenset(
+    {"use", "value", "territory", "terms_url", "contact", "valid_from", "valid_until"}
+)  # fmt: skip
+_RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d.*")
+# What a spreadsheet would run is written with an apostrophe before it and read without; so is an apostrophe itself.
+_GUARDED = ("=", "+", "-", "@", "'")
+
+
+class CatalogueFormat(StrEnum):
+    CSV = "csv"
+    JSONL = "jsonl"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """A work and what is said of it; the reservations name no work yet."""
+
+    work: NewWork
+    reservations: tuple[NewReservation, ...] = ()
+
+    @property
+    def reference(self) -> str | None:
+        return self.work.identifiers.get(REFERENCE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One row of a file, numbered as a spreadsheet or an editor numbers it: an entry, or what is wrong with it."""
+
+    number: int
+    title: str
+    entry: Entry | None = None
+    problem: Invalid | None = None
+
+
+def format_of(beginning: str) -> CatalogueFormat:
+    """Which format a file has, told from its first characters."""
+    return CatalogueFormat.JSONL if beginning.lstrip("\ufeff \t\r\n").startswith("{") else CatalogueFormat.CSV
+
+
+def read(file: TextIO, format: CatalogueFormat) -> Iterator[Row]:
+    """The rows of a file, as they come.
+
+    Raises:
+        Invalid: the file itself cannot be read, e.g. a column that does not exist; nothing of it should be taken.
+    """
+    rows = _csv_rows(file) if format is CatalogueFormat.CSV else _json_rows(file)
+    for count, row in enumerate(rows):
+        if count == MAX_ROWS:
+            raise Invalid(field="file", problem=f"It has more than {MAX_ROWS} rows. Split it.")
+        yield row
+
+
+# -- CSV -----------------------------------------------------------------------------------------
+
+
+def _csv_rows(file: TextIO) -> Iterator[Row]:
+    beginning = file.readline(_MAX_LINE_CHARS).removeprefix("\ufeff")
+    delimiter = max(",;\t", key=beginning.count)
+    header = [name.strip().lower() for name in next(csv.reader([beginning], delimiter=delimiter), [])]
+    unknown = [name for name in header if name not in _COLUMNS]
+    if unknown or len(set(header)) != len(header):
+        named = f"There is no column {unknown[0]!r}." if unknown else "A column is there twice."
+        raise Invalid(field="file", problem=f"{named} The columns are: {', '.join(_COLUMNS)}.")
+    if not {"title", "kind"} <= set(header):
+        raise Invalid(field="file", problem="The first row names the columns; title and kind must be among them.")
+    reader = csv.reader(_bounded(file), delimiter=delimiter, strict=True)
+    for number in range(2, MAX_ROWS + 4):
+        try:
+            cells = next(reader, None)
+        except csv.Error as error:
+            raise Invalid(field="file", problem=f"Row {number} cannot be read as CSV: {error}.") from None
+        if cells is None:
+            return
+        if any(cell.strip() for cell in cells):
+            yield _csv_row(number, header, cells)
+
+
+def _bounded(file: TextIO) -> Iterator[str]:
+    while line := file.readline(_MAX_LINE_CHARS):
+        if len(line) == _MAX_LINE_CHARS:
+            raise Invalid(field="file", problem=f"It has a line of more than {_MAX_LINE_CHARS} characters.")
+        yield line
+
+
+def _csv_row(number: int, header: list[str], cells: list[str]) -> Row:
+    said = {name: _unguarded(cell.strip()) for name, cell in zip(header, cells, strict=False) if cell.strip()}
+    title = said.get("title", "")[:200]
+    try:
+        if len(cells) > len(header):
+            raise Invalid(field="row", problem=f"It has {len(cells)} cells and the first row {len(header)}.")
+        how = {name: said[name] for name in ("territory", "terms_url", "contact") if name in said}
+        described: dict[str, Any] = {
+            "title": said.get("title"),
+            "kind": said.get("kind"),
+            "year": _year(said.get("year")),
+            "policy": said.get("policy"),
+            "creators": [one.strip() for one in said.get("creators", "").split(";") if one.strip()],
+            "identifiers": {name: said[name] for name in (REFERENCE, *_STANDARD) if name in said},
+            "reservations": [{"use": use, "value": said[use], **how} for use in Use if use in said],
+        }
+        if how and not described["reservations"]:
+            raise Invalid(field=next(iter(how)), problem="It is said of a reservation, and the row makes none.")
+        return Row(number=number, title=title, entry=_entry(described))
+    except Invalid as problem:
+        return Row(number=number, title=title, problem=problem)
+
+
+def _year(text: str | None) -> int | None:
+    if text is None:
+        return None
+    if not re.fullmatch(r"[0-9]{4}", text):
+        raise Invalid(field="year", problem="Give the year of release in four digits.")
+    return int(text)
+
+
+def _unguarded(cell: str) -> str:
+    return cell[1:] if cell.startswith("'") and cell[1:].startswith(_GUARDED) else cell
+
+
+# -- JSON Lines ----------------------------------------------------------------------------------
+
+
+def _json_rows(file: TextIO) -> Iterator[Row]:
+    for number, line in enumerate(_bounded(file), start=1):
+        text = line.removeprefix("\ufeff").strip()
+        if text:
+            yield _json_row(number, text)
+
+
+def _json_row(number: int, text: str) -> Row:
+    title = ""
+    try:
+        try:
+            said = json.loads(text)
+        except (ValueError, RecursionError):
+            raise Invalid(field="row", problem="It is not JSON.") from None
+        if not isinstance(said, dict):
+            raise Invalid(field="row", problem="It is not a JSON object.")
+        title = str(said.get("title", ""))[:200]
+        _no_others(said, _MEMBERS, "row")
+        identifiers = _typed(said, "identifiers", dict, {})
+        reference = _typed(said, REFERENCE, str, None)
+        described = {**said, "identifiers": identifiers if reference is None else {**identifiers, REFERENCE: reference}}
+        return Row(number=number, title=title, entry=_entry(described))
+    except Invalid as problem:
+        return Row(number=number, title=title, problem=problem)
+
+
+# -- what is described ---------------------------------------------------------------------------
+
+
+def _entry(said: Mapping[str, Any]) -> Entry:
+    """Raises: Invalid."""
+    if "\x00" in json.dumps(said, ensure_ascii=False, default=str).replace("\\u0000", "\x00"):
+        raise Invalid(field="row", problem="It holds the character U+0000, which no text needs.")
+    creators = _typed(said, "creators", list, [])
+    identifiers = _typed(said, "identifiers", dict, {})
+    year = said.get("year")
+    if year is not None and (not isinstance(year, int) or isinstance(year, bool)):
+        raise Invalid(field="year", problem="Give the year of release as a whole number.")
+    if not all(isinstance(one, str) and 0 < len(one) <= 500 for one in creators) or len(creators) > 100:
+        raise Invalid(field="creators", problem="Give at most 100 names of at most 500 characters.")
+    if not all(isinstance(value, str) for value in identifiers.values()):
+        raise Invalid(field="identifiers", problem="Give each identifier as text.")
+    reservations = tuple(_reservation(one) for one in _typed(said, "reservations", list, []))
+    if len({(one.use, one.territory) for one in reservations}) != len(reservations):
+        raise Invalid(field="reservations", problem="It says two things of one use and territory.")
+    work = NewWork(
+        title=_typed(said, "title", str, ""),
+        kind=_one_of(WorkKind, said.get("kind"), "kind"),
+        identifiers=identifiers,
+        creators=creators,
+        year=year,
+        policy=_one_of(Policy, said.get("policy") or Policy.REVIEW, "policy"),
+    )
+    return Entry(work=work, reservations=reservations)
+
+
+def _reservation(said: object) -> NewReservation:
+    if not isinstance(said, dict):
+        raise Invalid(field="reservations", problem="Each is an object with use and value.")
+    _no_others(said, _SAID_MEMBERS, "reservations")
+    use = _one_of(Use, said.get("use"), "reservations.use")
+    terms_url, contact = (_typed(said, name, str, None) for name in ("terms_url", "contact"))
+    if max(len(terms_url or ""), len(contact or "")) > 2000:
+        raise Invalid(field="reservations", problem="A link or contact has at most 2000 characters.")
+    return NewReservation(
+        use=use,
+        value=_one_of(Value, said.get("value"), use.value),
+        territory=_typed(said, "territory", str, WORLDWIDE),
+        terms_url=terms_url,
+        contact=contact,
+        valid_from=_time(said.get("valid_from"), "valid_from"),
+        valid_until=_time(said.get("valid_until"), "valid_until"),
+    )
+
+
+def _typed(said: Mapping[str, Any], name: str, kind: type, otherwise: Any) -> Any:
+    value = said.get(name)
+    if value is None:
+        return otherwise
+    if not isinstance(value, kind):
+        named = {"str": "text", "list": "a list", "dict": "an object"}
+        raise Invalid(field=name, problem=f"It must be {named[kind.__name__]}.")
+    return value
+
+
+def _no_others(said: Mapping[str, Any], known: frozenset[str], field: str) -> None:
+    unknown = sorted(set(said) - known)
+    if unknown:
+        raise Invalid(field=field, problem=f"There is no member {unknown[0]!r}. There are: {', '.join(sorted(known))}.")
+
+
+def _one_of[E: StrEnum](kind: type[E], text: object, field: str) -> E:
+    name = text.strip().lower().replace(" ", "_").replace("-", "_") if isinstance(text, str) else ""
+    if name not in set(kind):
+        raise Invalid(field=field, problem=f"Give one of: {', '.join(kind)}.")
+    return kind(name)
+
+
+def _time(text: object, field: str) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        if not isinstance(text, str) or not _RFC_3339.fullmatch(text):
+            raise ValueError(text)
+        at = datetime.fromisoformat(text)
+        if at.tzinfo is None:
+            raise ValueError(text)
+        return at.astimezone(UTC)
+    except (ValueError, OverflowError):
+        problem = "Write a time as RFC 3339 does, for example 2026-01-31T12:00:00Z."
+        raise Invalid(field=field, problem=problem) from None
+
+
+# -- writing -------------------------------------------------------------------------------------
+
+
+def write(entries: Iterable[Entry], format: CatalogueFormat) -> Iterator[str]:
+    """The entries as a file, line by line; reading it gives the same ones.
+
+    A row of CSV has one territory, terms and contact for all of its uses, and no times: of a work that says more,
+    only what the first reservation has is in it. JSON Lines says everything.
+    """
+    if format is CatalogueFormat.JSONL:
+        yield from (json.dumps(_described(entry), ensure_ascii=False) + "\n" for entry in entries)
+        return
+    yield _csv_line(_COLUMNS)
+    for entry in entries:
+        yield _csv_line(_cells(entry))
+
+
+def says_more_than_csv(entry: Entry) -> bool:
+    """Whether a row of CSV cannot say all that the entry does."""
+    several = {(one.territory, one.terms_url, one.contact) for one in entry.reservations}
+    timed = any(one.valid_until for one in entry.reservations)
+    listed = any(";" in name for name in entry.work.creators)
+    return len(several) > 1 or timed or listed or bool(set(entry.work.identifiers) - {REFERENCE, *_STANDARD})
+
+
+def _cells(entry: Entry) -> list[str]:
+    work, said = entry.work, entry.reservations
+    first = said[0] if said else None
+    values = {
+        "title": work.title, "kind": work.kind, "year": str(work.year or ""), "policy": work.policy,
+        "creators": "; ".join(work.creators), **work.identifiers,
+        **{one.use.value: one.value for one in said if first and one.territory == first.territory},
+        "territory": first.territory if first else "", "terms_url": (first.terms_url if first else "") or "",
+        "contact": (first.contact if first else "") or "",
+    }  # fmt: skip
+    cells = [values.get(column, "") for column in _COLUMNS]
+    return [f"'{cell}" if cell.startswith(_GUARDED) else cell for cell in cells]
+
+
+def _csv_line(cells: Iterable[str]) -> str:
+    line = io.StringIO()
+    csv.writer(line).writerow(cells)
+    return line.getvalue()
+
+
+def _described(entry: Entry) -> dict[str, Any]:
+    work = entry.work
+    identifiers = {key: value for key, value in work.identifiers.items() if key != REFERENCE}
+    described = {
+        REFERENCE: entry.reference, "title": work.title, "kind": work.kind, "year": work.year, "policy": work.policy,
+        "creators": work.creators, "identifiers": identifiers,
+        "reservations": [_said(one) for one in entry.reservations],
+    }  # fmt: skip
+    return {name: value for name, value in described.items() if value not in (None, [], {})}
+
+
+def _said(one: NewReservation) -> dict[str, Any]:
+    said = {
+        "use": one.use, "value": one.value, "territory": one.territory, "terms_url": one.terms_url,
+        "contact": one.contact, "valid_from": _written(one.valid_from), "valid_until": _written(one.valid_until),
+    }  # fmt: skip
+    return {name: value for name, value in said.items() if value is not None}
+
+
+def _written(at: datetime | None) -> str | None:
+    return at.isoformat() if at else None

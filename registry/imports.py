@@ -1,0 +1,167 @@
+"""Imports: a holder's catalogue put on record from a file, some rows at a time, and what became of each row.
+
+A row stands for itself: what is wrong with it is told with its number, and the others go on record. Whatever
+stops an import, it goes on after the last row that was stored. A row whose `reference` the holder already has a
+work for changes nothing, so that a corrected file can be sent again whole. A dry run does the same and takes it
+all back.
+"""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from enum import StrEnum
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from registry import reservations, works
+from registry.access import Actor, Scope
+from registry.catalogue import REFERENCE, CatalogueFormat, Entry, Row
+from registry.domain.identifiers import Prefix, new_id
+from registry.domain.policy import Policy
+from registry.domain.preferences import Scope as Reach
+from registry.domain.preferences import Use, Value
+from registry.errors import Invalid, NotFound
+from registry.jobs import JobKind, enqueue
+from registry.models import Import, ImportRow, ImportStatus, Reservation, Work, WorkIdentifier
+from registry.reservations import NewReservation
+from registry.works import NewWork, WorkKind
+
+
+class Outcome(StrEnum):
+    """What became of a row; in a dry run, what would."""
+
+    REGISTERED = "registered"
+    KNOWN = "known"
+    REFUSED = "refused"
+
+
+def accept(
+    session: Session, actor: Actor, format: CatalogueFormat, *, blob_key: str, dry_run: bool, at: datetime
+) -> tuple[Import, str]:
+    """Take a file in; a job puts it on record. Returns the import and the job's id."""
+    actor.require(Scope.WORKS_WRITE)
+    row = Import(
+        id=new_id(Prefix.IMPORT, at=at),
+        holder_id=actor.holder_id,
+        format=format.value,
+        dry_run=dry_run,
+        status=ImportStatus.QUEUED.value,
+        blob_key=blob_key,
+        created_at=at,
+    )
+    session.add(row)
+    session.flush()
+    return row, enqueue(session, JobKind.IMPORT, row.id, at=at).id
+
+
+def own(session: Session, actor: Actor, import_id: str) -> Import:
+    """An import of the actor's. Raises: NotFound."""
+    row = session.get(Import, import_id)
+    if row is None or row.holder_id != actor.holder_id:
+        raise NotFound(kind="import", id=import_id)
+    return row
+
+
+def store(session: Session, task: Import, rows: Sequence[Row], *, at: datetime) -> None:
+    """Put some rows on record, the next ones of the file, and say what became of each."""
+    owner = Actor(holder_id=task.holder_id, scopes=frozenset({Scope.WORKS_WRITE}))
+    task.status = ImportStatus.PROCESSING.value
+    for row in rows:
+        told = ImportRow(import_id=task.id, number=row.number, title=row.title, outcome=Outcome.REFUSED.value)
+        told.reference = row.entry.reference if row.entry else None
+        problem = row.problem
+        if row.entry is not None:
+            try:
+                told.work_id, outcome = _put(session, task, owner, row.entry, at=at)
+                told.outcome = outcome.value
+            except Invalid as invalid:
+                problem = invalid
+        if problem is not None:
+            told.field, told.problem = problem.field, problem.problem
+        session.add(told)
+        session.flush()
+        task.rows_done += 1
+        task.registered += told.outcome == Outcome.REGISTERED
+        task.known += told.outcome == Outcome.KNOWN
+        task.refused += told.outcome == Outcome.REFUSED
+
+
+def finish(task: Import, *, at: datetime, problem: str | None = None) -> str | None:
+    """End an import; with a problem, of the whole file. Returns the blob, which nobody needs any more."""
+    freed, task.blob_key = task.blob_key, None
+    task.status = (ImportStatus.FAILED if problem else ImportStatus.DONE).value
+    task.problem, task.finished_at = problem, at
+    return freed
+
+
+def _put(session: Session, task: Import, owner: Actor, entry: Entry, *, at: datetime) -> tuple[str | None, Outcome]:
+    """One entry, all of it or nothing. Raises: Invalid."""
+    if entry.reference is not None:
+        known = _known(session, task, entry.reference)
+        if known is not None:
+            return known, Outcome.KNOWN
+    attempt = session.begin_nested()
+    try:
+        work = works.register(session, owner, entry.work, at=at)
+        for said in entry.reservations:
+            about = NewReservation(
+                use=said.use, value=said.value, work_id=work.id, territory=said.territory, terms_url=said.terms_url,
+                contact=said.contact, valid_from=said.valid_from, valid_until=said.valid_until,
+            )  # fmt: skip
+            reservations.declare(session, owner, about, at=at)
+    except Invalid:
+        attempt.rollback()
+        raise
+    if task.dry_run:
+        attempt.rollback()
+        return None, Outcome.REGISTERED
+    attempt.commit()
+    return work.id, Outcome.REGISTERED
+
+
+def _known(session: Session, task: Import, reference: str) -> str | None:
+    """The holder's work of that reference.
+
+    Raises:
+        Invalid: another row of the same file has it.
+    """
+    same = sa.select(ImportRow.number).where(
+        ImportRow.import_id == task.id, ImportRow.reference == reference, ImportRow.outcome != Outcome.REFUSED
+    )
+    row = session.scalar(same.limit(1))
+    if row is not None:
+        raise Invalid(field=REFERENCE, problem=f"Row {row} has the same reference.")
+    having = WorkIdentifier.scheme == REFERENCE, WorkIdentifier.value == reference
+    mine = Work.holder_id == task.holder_id, Work.withdrawn_at.is_(None)
+    return session.scalar(sa.select(Work.id).join(WorkIdentifier).where(*having, *mine).limit(1))
+
+
+def entries_of(session: Session, actor: Actor, *, at: datetime) -> Iterator[Entry]:
+    """The actor's catalogue as it is now, oldest first, as an import would take it."""
+    actor.require(Scope.WORKS_WRITE)
+    mine = sa.select(Work).where(Work.holder_id == actor.holder_id, Work.withdrawn_at.is_(None)).order_by(Work.id)
+    for some in session.scalars(mine, execution_options={"yield_per": 500}).partitions():
+        said: dict[str, list[Reservation]] = {work.id: [] for work in some}
+        about = Reservation.work_id.in_(said), Reservation.scope == Reach.WORK, *reservations.in_force(at)
+        for row in session.scalars(sa.select(Reservation).where(*about).order_by(Reservation.id)):
+            said[row.work_id or ""].append(row)
+        yield from (_entry(work, said[work.id]) for work in some)
+
+
+def _entry(work: Work, said: Sequence[Reservation]) -> Entry:
+    new = NewWork(
+        title=work.title,
+        kind=WorkKind(work.kind),
+        identifiers=work.identifiers,
+        creators=work.creators,
+        year=work.year,
+        policy=Policy(work.policy),
+    )
+    words = tuple(
+        NewReservation(
+            use=Use(row.use), value=Value(row.value), territory=row.territory, terms_url=row.terms_url,
+            contact=row.contact, valid_until=row.valid_until,
+        )
+        for row in said
+    )  # fmt: skip
+    return Entry(work=new, reservations=words)

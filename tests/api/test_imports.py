@@ -1,0 +1,136 @@
+"""Catalogues over HTTP and on the command line: five hundred rows with broken ones among them, out again, and back."""
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from api.client import Client
+from tests.api.conftest import HOLDER_SCOPES
+from tests.api.service import RunningService, ok, problem, run_cli
+
+COUNT, BROKEN = 500, {7: ("kind", "opera"), 100: ("year", "98"), 101: ("title", ""), 499: ("train", "perhaps")}
+
+
+@pytest.fixture(scope="module")
+def label(service: RunningService) -> str:
+    """A key of a holder with nothing else on record."""
+    return service.key("Label", *HOLDER_SCOPES)
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("catalogue") / "works.csv"
+    with path.open("w", newline="") as opened:
+        writer = csv.DictWriter(opened, ["reference", "title", "kind", "year", "creators", "train"])
+        writer.writeheader()
+        for number in range(COUNT):
+            row = {
+                "reference": f"L-{number}", "title": f"Song {number}", "kind": "sound_recording", "year": "1999",
+                "creators": "Ada; Ben", "train": "reserved",
+            }  # fmt: skip
+            if number in BROKEN:
+                row |= dict([BROKEN[number]])
+            writer.writerow(row)
+    return path
+
+
+@pytest.fixture(scope="module")
+def imported(service: RunningService, label: str, file: Path) -> dict[str, Any]:
+    with Client(service.url, label) as client:
+        return client.import_catalogue(file)
+
+
+def test_each_broken_row_is_named_and_the_rest_is_in(
+    service: RunningService, label: str, imported: dict[str, Any]
+) -> None:
+    told = {name: imported[name] for name in ("status", "rows_done", "registered", "known", "refused", "problem")}
+    assert told == {
+        "status": "done", "rows_done": COUNT, "registered": COUNT - len(BROKEN), "known": 0, "refused": len(BROKEN),
+        "problem": None,
+    }  # fmt: skip
+    with Client(service.url, label) as client:
+        refused = list(client.import_rows(imported["id"], outcome="refused"))
+        assert [(row["number"], row["field"]) for row in refused] == [(n + 2, BROKEN[n][0]) for n in sorted(BROKEN)]
+        assert all(row["problem"].endswith(".") for row in refused)
+        taken = list(client.import_rows(imported["id"], outcome="registered"))
+        assert len({row["work_id"] for row in taken}) == COUNT - len(BROKEN)
+        work = client.get(f"/v1/works/{taken[0]['work_id']}")
+        assert (work["title"], work["identifiers"], work["creators"]) == (
+            "Song 0",
+            {"reference": "L-0"},
+            ["Ada", "Ben"],
+        )
+        assert [(said["use"], said["value"]) for said in work["reservations"]] == [("train", "reserved")]
+
+
+def test_what_is_exported_is_known_when_it_comes_again(
+    service: RunningService, label: str, imported: dict[str, Any], tmp_path: Path
+) -> None:
+    with Client(service.url, label) as client:
+        for name in ("works.csv", "works.jsonl"):
+            client.export_catalogue(tmp_path / name, name.partition(".")[2])
+            again = client.import_catalogue(tmp_path / name, dry_run=True)
+            assert (again["known"], again["registered"], again["refused"]) == (imported["registered"], 0, 0)
+            assert again["dry_run"]
+
+
+def test_the_same_request_is_one_import(service: RunningService, label: str, file: Path) -> None:
+    with service.client(label) as client:
+        headers = {"Idempotency-Key": "once"}
+
+        def send(**data: str) -> httpx.Response:
+            return client.post("/v1/imports", files={"file": file.read_bytes()}, data=data, headers=headers)
+
+        first = send(dry_run="true")
+        assert first.headers["Location"] == f"/v1/imports/{ok(first, 202)['id']}"
+        assert ok(send(dry_run="true"), 202)["id"] == ok(first, 202)["id"]
+        problem(send(dry_run="false"), 409, "conflict")
+        assert ok(first, 202)["id"] in {task["id"] for task in ok(client.get("/v1/imports"))["items"]}
+
+
+def test_an_import_belongs_to_who_sent_it(stranger: httpx.Client, imported: dict[str, Any]) -> None:
+    for path in (f"/v1/imports/{imported['id']}", f"/v1/imports/{imported['id']}/rows"):
+        problem(stranger.get(path), 404, "not-found")
+    assert ok(stranger.get("/v1/imports"))["items"] == []
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b"name,kind\nA,film\n", "no column 'name'"),
+        (b"", "title and kind"),
+        (b"title,kind\n\xff\xfe,film\n", "UTF-8"),
+        (b'title,kind\n"A,film\n', "Row 2"),
+    ],
+)
+def test_a_file_that_cannot_be_read_says_why(
+    service: RunningService, stranger: httpx.Client, tmp_path: Path, body: bytes, said: str
+) -> None:
+    path = tmp_path / "bad.csv"
+    path.write_bytes(body)
+    with Client(service.url, service.key("Stranger", *HOLDER_SCOPES)) as client:
+        found = client.import_catalogue(path)
+    assert found["status"] == "failed"
+    assert said in found["problem"]
+    problem(stranger.post("/v1/imports", files={"file": b"x"}, data={"dry_run": "perhaps"}), 422, "invalid")
+
+
+def test_the_command_line_tells_what_became_of_a_file(service: RunningService, tmp_path: Path) -> None:
+    environment = {
+        **service.environment, "CLEARMARK_URL": service.url, "CLEARMARK_KEY": service.key("Choir", *HOLDER_SCOPES),
+    }  # fmt: skip
+    path, out = tmp_path / "choir.jsonl", tmp_path / "out.csv"
+    path.write_text('{"title": "One", "kind": "composition"}\n{"title": "Two", "kind": "tune"}\n')
+    ran = run_cli("import", path, "--json", environment=environment)
+    assert ran.returncode == 15
+    told = json.loads(ran.stdout)
+    assert [(row["number"], row["field"]) for row in told["rows_refused"]] == [(2, "kind")]
+    people = run_cli("import", path, "--dry-run", environment=environment)
+    assert "1 would be registered" in people.stdout
+    assert run_cli("export", out, environment=environment).returncode == 0
+    assert out.read_text().splitlines()[1].startswith(",One,composition")
+    assert run_cli("export", tmp_path / "out.xls", environment=environment).returncode == 2

@@ -1,0 +1,120 @@
+"""Catalogues from files: every row stands for itself, and what stopped goes on where it was."""
+
+import io
+from datetime import timedelta
+from itertools import islice
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from registry import catalogue, imports, ledger, works
+from registry.access import Actor
+from registry.catalogue import CatalogueFormat, Entry
+from registry.database import Database
+from registry.models import Import, ImportRow, Reservation, Work
+from tests import factories
+from tests.factories import AT
+
+HEAD = "reference,title,kind,isrc,train,territory\n"
+GOOD = HEAD + "1,One,film,,reserved,\n2,Two,clip,,,\n3,Three,film,,allowed,FR\n"
+
+
+def begun(session: Session, owner: Actor, *, dry_run: bool = False) -> Import:
+    task, _ = imports.accept(session, owner, CatalogueFormat.CSV, blob_key="import_1", dry_run=dry_run, at=AT)
+    return task
+
+
+def stored(session: Session, task: Import, text: str, *, most: int | None = None) -> list[tuple[int, str, str | None]]:
+    """Put (some) rows of a file on record; what became of all rows so far."""
+    rows = islice(catalogue.read(io.StringIO(text), CatalogueFormat.CSV), task.rows_done, most)
+    imports.store(session, task, list(rows), at=AT)
+    found = session.scalars(sa.select(ImportRow).where(ImportRow.import_id == task.id).order_by(ImportRow.number))
+    return [(row.number, row.outcome, row.field) for row in found]
+
+
+def titles(session: Session) -> list[str]:
+    return sorted(session.scalars(sa.select(Work.title)))
+
+
+def test_bad_rows_are_named_and_the_others_go_on_record(database: Database) -> None:
+    with database.transaction() as session:
+        owner = factories.actor(session)
+        task = begun(session, owner)
+        text = (
+            HEAD + "1,One,film,,reserved,\n2,Two,movie star,,,\n3,Three,film,US-X,,\n"
+            "4,Four,film,,reserved,Europe\n5,Five,clip,,,\n"
+        )
+        assert stored(session, task, text) == [
+            (2, "registered", None), (3, "refused", "kind"), (4, "refused", "identifiers.isrc"),
+            (5, "refused", "territory"), (6, "registered", None),
+        ]  # fmt: skip
+        assert (task.rows_done, task.registered, task.known, task.refused) == (5, 2, 0, 3)
+        assert titles(session) == ["Five", "One"]
+        assert [said.use for said in session.scalars(sa.select(Reservation))] == ["train"]
+
+
+def test_a_refused_row_leaves_nothing_behind(database: Database) -> None:
+    with database.transaction() as session:
+        task = begun(session, factories.actor(session))
+        before = ledger.size_of(session)
+        stored(session, task, HEAD + "1,One,film,,reserved,Europe\n")
+        assert (titles(session), ledger.size_of(session)) == ([], before)
+
+
+def test_a_dry_run_says_the_same_and_does_nothing(database: Database) -> None:
+    with database.transaction() as session:
+        owner = factories.actor(session)
+        before = ledger.size_of(session)
+        tried = begun(session, owner, dry_run=True)
+        said = stored(session, tried, GOOD + "1,Again,film,,,\n")
+        assert [outcome for _, outcome, _ in said] == ["registered"] * 3 + ["refused"]
+        assert (titles(session), ledger.size_of(session)) == ([], before)
+        assert stored(session, begun(session, owner), GOOD + "1,Again,film,,,\n") == said
+
+
+def test_a_corrected_file_is_sent_again_whole(database: Database) -> None:
+    with database.transaction() as session:
+        owner = factories.actor(session)
+        stored(session, begun(session, owner), GOOD)
+        again = stored(session, begun(session, owner), GOOD + "4,Four,film,,,\n")
+        assert [outcome for _, outcome, _ in again] == ["known", "known", "known", "registered"]
+        assert titles(session) == ["Four", "One", "Three", "Two"]
+        other = stored(session, begun(session, factories.actor(session)), GOOD)
+        assert {outcome for _, outcome, _ in other} == {"registered"}, "another holder's numbers are their own"
+
+
+def test_a_work_that_was_withdrawn_is_known_no_more(database: Database) -> None:
+    with database.transaction() as session:
+        owner = factories.actor(session)
+        stored(session, begun(session, owner), GOOD)
+        one = session.scalars(sa.select(Work.id).where(Work.title == "One")).one()
+        works.withdraw(session, owner, one, at=AT)
+        again = stored(session, begun(session, owner), GOOD)
+        assert [outcome for _, outcome, _ in again] == ["registered", "known", "known"]
+
+
+def test_an_import_goes_on_after_the_last_row_that_was_stored(database: Database) -> None:
+    with database.transaction() as session:
+        task = begun(session, factories.actor(session))
+        stored(session, task, GOOD, most=2)
+    with database.transaction() as session:
+        said = stored(session, session.get_one(Import, task.id), GOOD)
+        assert [(number, outcome) for number, outcome, _ in said] == [
+            (2, "registered"), (3, "registered"), (4, "registered"),
+        ]  # fmt: skip
+        assert titles(session) == ["One", "Three", "Two"]
+
+
+def test_what_goes_out_is_what_came_in(database: Database) -> None:
+    with database.transaction() as session:
+        owner = factories.actor(session)
+        stored(session, begun(session, owner), GOOD)
+        factories.work(session, factories.actor(session))
+        later = AT + timedelta(seconds=1)
+        entries = list(imports.entries_of(session, owner, at=later))
+    came = [row.entry for row in catalogue.read(io.StringIO(GOOD), CatalogueFormat.CSV)]
+
+    def named(entry: Entry | None) -> str:
+        return entry.work.title if entry else ""
+
+    assert sorted(entries, key=named) == sorted(came, key=named)

@@ -1,0 +1,199 @@
+"""Catalogue files: each row is an entry or says what is wrong, and what is written is read back the same."""
+
+import io
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from registry.catalogue import CatalogueFormat, Entry, Row, format_of, read, says_more_than_csv, write
+from registry.domain.policy import Policy
+from registry.domain.preferences import Use, Value
+from registry.errors import Invalid
+from registry.reservations import NewReservation
+from registry.works import NewWork, WorkKind
+
+CSV, JSONL = CatalogueFormat.CSV, CatalogueFormat.JSONL
+
+
+def rows(text: str, format: CatalogueFormat = CSV) -> list[Row]:
+    return list(read(io.StringIO(text, newline=""), format))
+
+
+def problem(text: str, format: CatalogueFormat = CSV) -> tuple[int, str]:
+    [row] = rows(text, format)
+    assert row.problem is not None
+    return row.number, row.problem.field
+
+
+def test_a_row_is_a_work_with_what_is_reserved_of_it() -> None:
+    [row] = rows(
+        "reference,title,kind,year,policy,creators,isrc,train,search,territory,terms_url,contact\n"
+        "A-1,Night Train,sound recording,1998,block,Ada; Ben,US-SKG-19-12345,reserved,allowed,EU,https://t.example,r@t\n"
+    )
+    assert row == Row(
+        number=2,
+        title="Night Train",
+        entry=Entry(
+            work=NewWork(
+                title="Night Train",
+                kind=WorkKind.SOUND_RECORDING,
+                identifiers={"reference": "A-1", "isrc": "US-SKG-19-12345"},
+                creators=["Ada", "Ben"],
+                year=1998,
+                policy=Policy.BLOCK,
+            ),
+            reservations=tuple(
+                NewReservation(use=use, value=value, territory="EU", terms_url="https://t.example", contact="r@t")
+                for use, value in ((Use.TRAIN, Value.RESERVED), (Use.SEARCH, Value.ALLOWED))
+            ),
+        ),
+    )
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_what_spreadsheets_write_is_read(delimiter: str) -> None:
+    text = (
+        "\ufeff"
+        + delimiter.join(["Title", " kind "])
+        + "\r\n"
+        + delimiter.join(['"A ""B""\r\nC"', "film"])
+        + "\r\n\r\n"
+    )
+    [row] = rows(text)
+    assert (row.number, row.title, row.problem) == (2, 'A "B"\r\nC', None)
+
+
+def test_rows_are_numbered_as_a_spreadsheet_numbers_them() -> None:
+    found = rows('title,kind\n"two\nlines",film\n,\nlast,clip\n')
+    assert [(row.number, row.title) for row in found] == [(2, "two\nlines"), (4, "last")]
+
+
+@pytest.mark.parametrize(
+    ("cells", "field"),
+    [
+        ("title,kind\nA,movie star\n", "kind"),
+        ("title,kind,year\nA,film,98\n", "year"),
+        ("title,kind,policy\nA,film,destroy\n", "policy"),
+        ("title,kind,train\nA,film,maybe\n", "train"),
+        ("title,kind,train,territory\nA,film,,FR\n", "territory"),
+        ("title,kind\nA,film,more\n", "row"),
+    ],
+)
+def test_a_bad_row_is_named_with_what_is_wrong(cells: str, field: str) -> None:
+    assert problem(cells) == (2, field)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "title\nA\n",
+        "title,kind,tittle\nA,film,B\n",
+        "title,kind,title\n",
+        'title,kind\n"A,film\n',
+        "title,kind\n" + "a" * 70_000,
+    ],
+    ids=["empty", "no kind", "unknown column", "twice", "open quote", "long line"],
+)
+def test_a_file_that_cannot_be_read_is_refused_whole(text: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        rows(text)
+    assert refused.value.field == "file"
+
+
+def test_a_json_row_says_everything() -> None:
+    text = (
+        '{"reference": "A-1", "title": "Night", "kind": "film", "identifiers": {"isan": "x"}, "reservations":'
+        ' [{"use": "train", "value": "constrained", "terms_url": "https://t.example",'
+        ' "valid_until": "2030-01-01T00:00:00Z"}]}'
+    )
+    [row] = rows(text, JSONL)
+    assert row.entry is not None
+    assert row.entry.reference == "A-1"
+    assert row.entry.reservations[0].valid_until == datetime(2030, 1, 1, tzinfo=UTC)
+
+
+def _saying(reservations: str) -> str:
+    return f'{{"title": "A", "kind": "film", "reservations": [{reservations}]}}'
+
+
+@pytest.mark.parametrize(
+    ("line", "field"),
+    [
+        ("{", "row"),
+        ("[1]", "row"),
+        ("[" * 5000, "row"),
+        ('{"title": "A", "kind": "film", "colour": 1}', "row"),
+        ('{"title": 7, "kind": "film"}', "title"),
+        ('{"title": "A", "kind": ["film"]}', "kind"),
+        ('{"title": "A\\u0000", "kind": "film"}', "row"),
+        ('{"title": "A", "kind": "film", "year": true}', "year"),
+        ('{"title": "A", "kind": "film", "year": 1e3}', "year"),
+        ('{"title": "A", "kind": "film", "creators": [""]}', "creators"),
+        ('{"title": "A", "kind": "film", "identifiers": {"isrc": 1}}', "identifiers"),
+        ('{"title": "A", "kind": "film", "reservations": {}}', "reservations"),
+        ('{"title": "A", "kind": "film", "reservations": [1]}', "reservations"),
+        ('{"title": "A", "kind": "film", "reservations": [{"use": "sell", "value": "reserved"}]}', "reservations.use"),
+        (
+            '{"title": "A", "kind": "film", "reservations": [{"use": "tdm", "value": "reserved", "at": 1}]}',
+            "reservations",
+        ),
+        (_saying('{"use": "tdm", "value": "reserved"}, {"use": "tdm", "value": "allowed"}'), "reservations"),
+        (_saying('{"use": "tdm", "value": "reserved", "valid_until": "tomorrow"}'), "valid_until"),
+    ],
+)
+def test_a_json_row_of_another_shape_is_named(line: str, field: str) -> None:
+    assert problem(line, JSONL) == (1, field)
+
+
+def test_the_format_is_told_from_the_beginning() -> None:
+    assert format_of('\ufeff \n{"title"') is JSONL
+    assert format_of("title,kind") is CSV
+    assert format_of("") is CSV
+
+
+TEXT = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=12).map(str.strip).filter(bool)
+RESERVATIONS = st.lists(
+    st.builds(
+        NewReservation,
+        use=st.sampled_from(Use),
+        value=st.sampled_from(Value),
+        territory=st.sampled_from(["worldwide", "EU", "FR"]),
+        terms_url=st.none() | st.just("https://t.example/"),
+        contact=st.none() | TEXT,
+        valid_until=st.none() | st.just(datetime(2030, 1, 1, tzinfo=UTC)),
+    ),
+    max_size=3,
+    unique_by=lambda said: (said.use, said.territory),
+)
+ENTRIES = st.builds(
+    Entry,
+    work=st.builds(
+        NewWork,
+        title=TEXT | st.sampled_from(["=1+1", "+1", "-1", "@A", "'=1", "'"]),
+        kind=st.sampled_from(WorkKind),
+        identifiers=st.dictionaries(st.sampled_from(["reference", "isrc", "catalogue"]), TEXT, max_size=3),
+        creators=st.lists(TEXT, max_size=3),
+        year=st.none() | st.integers(1850, 2030),
+        policy=st.sampled_from(Policy),
+    ),
+    reservations=RESERVATIONS.map(lambda said: tuple(sorted(said, key=lambda one: list(Use).index(one.use)))),
+)
+
+
+@given(st.lists(ENTRIES, max_size=4))
+def test_what_is_written_is_read_back_the_same(entries: list[Entry]) -> None:
+    written = "".join(write(entries, JSONL))
+    assert [row.entry for row in rows(written, JSONL)] == entries
+    plain = [entry for entry in entries if not says_more_than_csv(entry)]
+    found = rows("".join(write(plain, CSV)))
+    assert [row.problem for row in found] == [None] * len(plain)
+    assert [row.entry for row in found] == plain
+
+
+def test_nothing_that_is_written_runs_in_a_spreadsheet() -> None:
+    entry = Entry(work=NewWork(title="=HYPERLINK(1)", kind=WorkKind.FILM, creators=["@SUM(1)"]))
+    line = "".join(write([entry], CSV)).splitlines()[1]
+    assert not any(cell.strip('"').startswith(("=", "+", "-", "@")) for cell in line.split(","))
