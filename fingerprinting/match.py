@@ -5,7 +5,7 @@ up long enough is a segment. What a segment means for anyone is decided elsewher
 """
 
 import functools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import cast
 
@@ -33,7 +33,7 @@ _PAIRS_PER_ITEM = 20_000
 _HINT_BITS, _AROUND_S = 192, 6.0
 # A segment so alike (cosine 0.7, 64 bits of a hash) needs no closer look, nor what lies so near to its ends. Where
 # one item is so plain, another one must be nearer to be looked for: of 10^6 strange rows some are always near.
-_SETTLED_SCORE, _BESIDE_S, _BEHIND_BITS = 0.5, 1.0, 170
+_SETTLED_SCORE, _BESIDE_S, _BEHIND_BITS = 0.5, 1.0, 150
 # A stretch that is found anew by this share is the same stretch.
 _SAME_SHARE = 0.5
 
@@ -106,10 +106,11 @@ class _Search:
         self._hints: set[tuple[int, float, int, bool]] = set()
 
     def find(self, descriptors: Descriptors) -> list[Segment]:
-        """Segments of the query as it is, then of the query turned each other way."""
+        """Segments of the query as it is, then of the query turned each other way, where nothing is plain yet."""
         found: list[Segment] = []
         for turn in self._traits.turns:
-            for segment in self._find(replace(descriptors, vectors=turn(descriptors.vectors))):
+            plain = [segment for segment in found if segment.score_0_1 >= _SETTLED_SCORE]
+            for segment in self._find(replace(descriptors, vectors=turn(descriptors.vectors)), settled=plain):
                 if not any(_is_same(segment, other) for other in found):
                     found.append(segment)
         return found
@@ -125,8 +126,8 @@ class _Search:
         spans = [(at - _AROUND_S, at + _AROUND_S) for at in sorted({at for at, _ in hints})]
         return spans, sorted({view for _, view in hints})
 
-    def _find(self, descriptors: Descriptors) -> list[Segment]:
-        asked = _thin(descriptors, self._traits)
+    def _find(self, descriptors: Descriptors, *, settled: Sequence[Segment]) -> list[Segment]:
+        asked = _thin(descriptors, self._traits, settled)
         radius_bits, limit = self._traits.search_radius_bits, self._traits.hits_a_row
         hits = self._index.search(asked.vectors, radius_bits=radius_bits, limit=limit)
         near = hits.distances_bits <= _HINT_BITS
@@ -188,9 +189,16 @@ def covered_s(segments: list[Segment]) -> float:
     return total
 
 
-def _thin(descriptors: Descriptors, traits: Traits) -> Descriptors:
-    """The rows that the index is asked for, all of every so many moments: the alignment uses all moments."""
-    telling = np.flatnonzero(traits.weigh(descriptors.vectors) >= traits.min_weight)
+def _thin(descriptors: Descriptors, traits: Traits, settled: Sequence[Segment]) -> Descriptors:
+    """The rows that the index is asked for, all of every so many moments: the alignment uses all moments.
+
+    Args:
+        settled: segments within which nothing more is asked.
+    """
+    open_to = traits.weigh(descriptors.vectors) >= traits.min_weight
+    for segment in settled:
+        open_to &= (descriptors.times_s < segment.query_start_s) | (descriptors.times_s >= segment.query_end_s)
+    telling = np.flatnonzero(open_to)
     moments = np.unique(descriptors.times_s[telling], return_inverse=True)[1]
     rows = telling[moments % traits.search_every == 0]
     return Descriptors(

@@ -92,7 +92,8 @@ def _alike(vectors: Vectors) -> npt.NDArray[np.float32]:
     return np.ones(len(vectors), np.float32)
 
 
-# Measured by `python -m benchmarks calibrate`, see docs/benchmarks/calibration.md.
+# Chosen from what `python -m benchmarks calibrate` tells; docs/benchmarks/calibration.md is the last run that bore them
+# out, and names it.
 TRAITS: Mapping[Algorithm, Traits] = {
     Algorithm.VIDEO_PHASH_V1: Traits(
         code_bits=256,

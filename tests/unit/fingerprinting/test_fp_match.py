@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fingerprinting import chromaprint
+from fingerprinting import chromaprint, phash
 from fingerprinting.decode import FRAME_RATE_HZ
 from fingerprinting.index.exact import ExactIndex
+from fingerprinting.index.protocol import Hits
 from fingerprinting.layout import thinned
 from fingerprinting.match import Reference, covered_s, find_copies
 from fingerprinting.model import Algorithm, Descriptors, Fingerprint, ItemNumber, Segment, Vectors
@@ -158,6 +159,27 @@ def test_a_copy_at_another_speed_is_found_with_both_intervals(speed: float) -> N
     length_s = len(shown) / FRAME_RATE_HZ
     query = pictures(part(OTHER, 0, 6), shown, part(OTHER, 20, 25))
     assert_found(library(ONE, TWO).find(query), (1, 6, 6 + length_s, 8, 28))
+
+
+def test_a_mirrored_copy_is_found_beside_a_plain_one() -> None:
+    segments = library(ONE, TWO).find(pictures(part(ONE, 5, 15), phash.mirrored(part(TWO, 5, 15))))
+    assert_found(segments, (1, 0, 10, 5, 15), (2, 10, 20, 5, 15))
+
+
+def test_what_is_plain_is_not_looked_for_mirrored(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    search = ExactIndex.search
+
+    def counting(index: ExactIndex, vectors: Vectors, *, radius_bits: int, limit: int) -> Hits:
+        asked.append(len(vectors))
+        return search(index, vectors, radius_bits=radius_bits, limit=limit)
+
+    monkeypatch.setattr(ExactIndex, "search", counting)
+    held = library(ONE)
+    for query, rows in ((part(ONE, 0, 10), [80, 0]), (OTHER[:160], [80, 80])):
+        held.find(pictures(query))
+        assert asked == rows
+        asked.clear()
 
 
 def test_an_unrelated_film_has_no_segment() -> None:
