@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
-from pydantic_core import to_json
+from pydantic import TypeAdapter
 
 from api.access import TheActor, TheService
 from api.schemas import (
@@ -20,6 +20,7 @@ from registry.domain.preferences import Answer, Use
 from registry.preferences import Asked, Found, query
 
 router = APIRouter(prefix="/v1", tags=["preferences"])
+JSON: TypeAdapter[Any] = TypeAdapter(Any)
 
 
 @router.post("/preferences/query", response_model=PreferenceAnswers)
@@ -36,7 +37,7 @@ def query_preferences(body: PreferenceQuery, _actor: TheActor, service: TheServi
                 row.id: ReservationOut.model_validate(row, from_attributes=True)
                 for row in reservations.with_ids(session, ids)
             }
-    return Response(to_json(answer), media_type="application/json")
+    return Response(JSON.dump_json(answer), media_type="application/json")
 
 
 @router.get("/preferences")
