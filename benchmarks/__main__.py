@@ -10,6 +10,7 @@ from typing import Protocol
 from benchmarks.accuracy import accuracy
 from benchmarks.calibrate import calibrate
 from benchmarks.corpus import QUICK, USUAL, prepare
+from benchmarks.gate import gate
 from benchmarks.index import index
 from benchmarks.media import Clip, NoMedia, find_clips
 from benchmarks.peers import peers
@@ -67,6 +68,7 @@ def _calibrate(clips: Sequence[Clip], *, quick: bool, say: Say) -> Report:
 _PARTS: dict[str, _Part] = {
     "accuracy": _accuracy,
     "calibrate": _calibrate,
+    "gate": gate,
     "speed": speed,
     "index": index,
     "scale": scale,

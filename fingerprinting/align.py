@@ -7,9 +7,13 @@ A copy is a line t_reference = slope * t_query + offset. Along a candidate line 
 worth its gain against the query row that falls on it: +1 for an identical pair, 0 at `match_bits`, -1
 far beyond. The run of rows with the largest sum is the segment: it bridges a few bad rows and ends
 where the copy ends.
+
+One run after another is not always the best that can be said: a slow scene is like itself at other moments too,
+so that one line across the places where it was cut gains more than each of its pieces. Where something was found,
+it is looked for again with what is the very same first, and what explains more in all is kept.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -23,6 +27,8 @@ from fingerprinting.traits import Measure, Traits
 _OTHER_SLOPES = 2.0 ** (np.array([k for k in range(-24, 25) if k]) / 24)
 _OTHER_SPEED_FACTOR = 1.3
 _MAX_SEGMENTS = 32
+# Each piece must explain so much of the least gain more than fewer pieces would.
+_PIECE_SHARE = 0.5
 # Ticks of a query aligned at once: all products of embeddings of ten minutes with a film's fill 140 MB.
 _LONGEST_PART = {Measure.HAMMING: 1 << 30, Measure.ANGLE: 1200}
 # Pairs compared at once: bounds memory to about 60 MB.
@@ -44,27 +50,24 @@ class Alignment:
     agreement_0_1: float
 
 
-def align(query: Side, reference: Side, traits: Traits, *, pairs_s: Floats) -> list[Alignment]:
+def align(
+    query: Side, reference: Side, traits: Traits, *, pairs_s: Floats, said_s: Sequence[tuple[float, float]] = ()
+) -> list[Alignment]:
     """Find the segments in which `query` copies `reference`, longest first; empty when nothing lines up.
 
     Args:
         pairs_s: float64 (n, 2), times (query, reference) of near pairs that the index found; they
             propose lines where trying all would take too long.
+        said_s: intervals [start, end) of the query of which all is said already.
     """
     ours, theirs = Grid.of(query, traits, traits.query_step_s), Grid.of(reference, traits, traits.step_s)
     found: list[Alignment] = []
     for part in ours.parts(_LONGEST_PART[traits.measure]):
         end_s = part.first_s + len(part) * part.step_s
+        search = _Search(part, theirs, traits, (query.duration_s, reference.duration_s), said_s)
         pairs_here_s = pairs_s[(pairs_s[:, 0] >= part.first_s) & (pairs_s[:, 0] < end_s)]
-        search = _Search(part, theirs, traits)
-        while len(pairs_here_s) and len(found) < _MAX_SEGMENTS:
-            run = search.best_run(pairs_here_s)
-            if run is None or run.gain < traits.min_gain:
-                break
-            alignment = search.alignment(run, query.duration_s, reference.duration_s)
-            search.close(alignment)
-            found.append(alignment)
-    return _merged(found, traits.step_s)
+        found += search.explained(pairs_here_s)
+    return _merged(found[:_MAX_SEGMENTS], traits.step_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +82,10 @@ class _Run:
     agreement: float
 
     @property
+    def rows(self) -> Ticks:
+        return np.arange(self.start, self.end)[None]
+
+    @property
     def worth(self) -> float:
         """The gain, comparable between speeds: of a slowed copy each reference row explains more of the query."""
         return self.gain * max(1.0, 1 / self.slope)
@@ -87,13 +94,55 @@ class _Run:
 class _Search:
     """Finds the best runs one after another; what one has used is closed to the next."""
 
-    def __init__(self, query: Grid, reference: Grid, traits: Traits) -> None:
+    def __init__(
+        self,
+        query: Grid,
+        reference: Grid,
+        traits: Traits,
+        durations_s: tuple[float, float],
+        said_s: Sequence[tuple[float, float]],
+    ) -> None:
         self._query, self._reference, self._traits = query, reference, traits
+        self._durations_s, self._said_s = durations_s, said_s
         self._bits = likeness(query, reference, traits, sharpened=True)
         self._open = np.ones(len(query), bool)
 
-    def best_run(self, pairs_s: Floats) -> _Run | None:
-        """The best run at unchanged speed, or at another one that explains clearly more."""
+    def explained(self, pairs_s: Floats) -> list[Alignment]:
+        """What explains most of the query: with all pairs that are alike, or with the very same ones first."""
+        if not len(pairs_s):
+            return []
+        limits = (*self._traits.same_bits, self._traits.match_bits)
+        best, most = self._pieces(pairs_s, limits[-1:])
+        for first in range(len(limits) - 1 if best else 0):
+            pieces, worth = self._pieces(pairs_s, limits[first:])
+            if worth > most:
+                best, most = pieces, worth
+        return best
+
+    def _pieces(self, pairs_s: Floats, limits_bits: Sequence[int]) -> tuple[list[Alignment], float]:
+        """Runs by one measure after another, and what of the query they explain together by the widest."""
+        self._open[:] = True
+        for start_s, end_s in self._said_s:
+            self._close(start_s, end_s)
+        found: list[Alignment] = []
+        worth = 0.0
+        for limit_bits in limits_bits:
+            while len(found) < _MAX_SEGMENTS:
+                run = self.best_run(pairs_s, limit_bits)
+                if run is None or run.gain < self._traits.min_gain:
+                    break
+                gain = self._gains(run.slope, np.array([run.offset_s]), run.rows, limits_bits[-1]).sum()
+                worth += float(gain) / run.slope - _PIECE_SHARE * self._traits.min_gain
+                found.append(self.alignment(run, *self._durations_s))
+                self._close(found[-1].query_start_s, found[-1].query_end_s)
+        return found, worth
+
+    def best_run(self, pairs_s: Floats, limit_bits: int) -> _Run | None:
+        """The best run at unchanged speed, or at another one that explains clearly more.
+
+        Args:
+            limit_bits: a pair so far apart is worth nothing.
+        """
         query, reference = self._query, self._reference
         if not len(query) or not len(reference):
             return None
@@ -103,12 +152,12 @@ class _Search:
             offsets = np.arange(-reach_s, len(reference) * reference.step_s, query.step_s)
         else:
             offsets = self._around(self._proposed(pairs_s, 1.0))
-        best = self._best_on_lines(1.0, offsets)
+        best = self._best_on_lines(1.0, offsets, limit_bits)
         ranked = sorted(_OTHER_SLOPES, key=lambda slope: -self._support(pairs_s, slope)) if len(pairs_s) else []
         for slope in ranked[:3]:
             around = self._around(self._proposed(pairs_s, slope)[:4])
             for finer in slope * 2.0 ** (np.arange(-2, 3) / 120):
-                run = self._best_on_lines(float(finer), around)
+                run = self._best_on_lines(float(finer), around, limit_bits)
                 if run and (best is None or run.worth > best.worth * (_OTHER_SPEED_FACTOR if best.slope == 1 else 1)):
                     best = run
         return best
@@ -148,9 +197,9 @@ class _Search:
         before_s, after_s = least_s + shares * np.maximum(0, self._traits.first_s - least_s)
         return float(before_s), float(after_s)
 
-    def close(self, used: Alignment) -> None:
+    def _close(self, start_s: float, end_s: float) -> None:
         times_s = self._query.times_s
-        self._open[(times_s >= used.query_start_s) & (times_s < used.query_end_s)] = False
+        self._open[(times_s >= start_s) & (times_s < end_s)] = False
 
     def _row_of(self, query_times_s: Floats) -> Ticks:
         rows = np.round((query_times_s - self._query.first_s) / self._query.step_s)
@@ -176,12 +225,12 @@ class _Search:
         near = np.abs(pairs_s[:, 1] - slope * pairs_s[:, 0] - offset) <= self._traits.step_s
         return len(np.unique(pairs_s[near, 0]))
 
-    def _best_on_lines(self, slope: float, offsets: Floats) -> _Run | None:
+    def _best_on_lines(self, slope: float, offsets: Floats, limit_bits: int) -> _Run | None:
         best: _Run | None = None
         reachable = self._rows_reached(slope)
         for chunk in _chunks(offsets, max(1, _PAIRS_AT_ONCE // reachable)):
             rows = self._first_row(slope, chunk)[:, None] + np.arange(reachable)
-            gains = self._gains(slope, chunk, rows)
+            gains = self._gains(slope, chunk, rows, limit_bits)
             sums, starts, ends = best_runs(gains)
             line = int(sums.argmax())
             if best is None or sums[line] > best.gain:
@@ -213,11 +262,11 @@ class _Search:
         partner[~inside] = 0
         return self._bits(partner, np.broadcast_to(rows, partner.shape)), inside, partner
 
-    def _gains(self, slope: float, offsets: Floats, rows: Ticks) -> Gains:
+    def _gains(self, slope: float, offsets: Floats, rows: Ticks, limit_bits: int) -> Gains:
         """Worth of reference rows, int64 (lines, n), on their lines: float32 (lines, n)."""
         query, reference = self._query, self._reference
         bits, inside, partner = self._compare(slope, offsets, rows)
-        gains: Gains = np.clip(1 - bits / np.float32(self._traits.match_bits), -1, 1)
+        gains: Gains = np.clip(1 - bits / np.float32(limit_bits), -1, 1)
         # What says little speaks for a copy only so much; a difference counts in full.
         gains *= np.where(gains > 0, np.minimum(query.weight[partner], reference.weight[rows]), 1)
         gains[~(query.present[partner] & reference.present[rows])] = 0

@@ -5,7 +5,7 @@ moments. Two things tell a copy: along its line the two sides are more alike tha
 the one moves, the other moves. Where neither does, as in a picture that hardly changes, nothing tells.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from fingerprinting.grid import Floats, Grid, Side, Ticks, likeness
 from fingerprinting.model import Algorithm, Fingerprint, Modality, Segment
-from fingerprinting.traits import TRAITS, Traits
+from fingerprinting.traits import TRAITS
 
 # Beside the line means so far from it, in seconds of the reference; nearer, a slow scene is still the same.
 _BESIDE_S = (1.5, 6.0)
@@ -26,6 +26,11 @@ _LEAST_MOMENTS = 12
 # among many), correlations 0.67.
 _LEAST_CONTRAST_BITS = {Algorithm.VIDEO_PHASH_V1: 8.0, Algorithm.VIDEO_SSCD_V1: 16.0}
 _LEAST_CONTRASTED_S, _UNBENT, _LEAST_CORRELATION = 4.0, (0.9, 1.1), 0.7
+# A hard copy's hashes say nothing, so what the network found is told by itself alone.
+_TOLD_BY = {
+    Algorithm.VIDEO_PHASH_V1: (Algorithm.VIDEO_PHASH_V1, Algorithm.VIDEO_SSCD_V1),
+    Algorithm.VIDEO_SSCD_V1: (Algorithm.VIDEO_SSCD_V1,),
+}
 # So near, frames are the same frames; takes of one scene were 12 bits apart.
 _SAME_SCORE = {Algorithm.VIDEO_PHASH_V1: 1 - 3 / 128, Algorithm.VIDEO_SSCD_V1: 1.0}
 # An image has no moments: it is confirmed by its nearness alone, 30 bits of a hash or cosine 0.75.
@@ -39,13 +44,13 @@ class Evidence:
     """What speaks for a copy.
 
     Attributes:
-        contrast_bits: how much nearer the two sides are on the line than beside it; None where the
-            reference has nothing beside it.
+        contrast_bits: how much nearer the two sides are on the line than beside it, by each algorithm that can
+            tell; none can where the reference has nothing beside it.
         correlation: of how much the two sides change from moment to moment; None where too little is seen.
         correlation_beside: the highest one with one side shifted.
     """
 
-    contrast_bits: float | None
+    contrast_bits: Mapping[Algorithm, float]
     correlation: float | None
     correlation_beside: float
 
@@ -73,7 +78,7 @@ def _is_copy(segment: Segment, query: Fingerprint, reference: Fingerprint) -> bo
         return True
     found = evidence(segment, query, reference)
     unbent = _UNBENT[0] <= _Line.of(segment).slope <= _UNBENT[1] and segment.query_length_s >= _LEAST_CONTRASTED_S
-    if unbent and found.contrast_bits is not None and found.contrast_bits >= _LEAST_CONTRAST_BITS[algorithm]:
+    if unbent and any(bits >= _LEAST_CONTRAST_BITS[by] for by, bits in found.contrast_bits.items()):
         return True
     return found.correlation is not None and found.correlation >= max(_LEAST_CORRELATION, found.correlation_beside)
 
@@ -105,12 +110,16 @@ class _Line:
 
 def evidence(segment: Segment, query: Fingerprint, reference: Fingerprint) -> Evidence:
     """Weigh a segment of pictures: `query` and `reference` are the whole fingerprints it came from."""
-    line, traits = _Line.of(segment), TRAITS[segment.algorithm]
-    alike, moving = _grids(segment.algorithm, query, reference), _grids(Algorithm.VIDEO_PHASH_V1, query, reference)
-    contrast_bits = _contrast(line, *alike, traits) if alike else None
+    line = _Line.of(segment)
+    contrasts = {by: _contrast(line, by, query, reference) for by in _TOLD_BY[segment.algorithm]}
+    moving = _grids(Algorithm.VIDEO_PHASH_V1, query, reference)
     # A document may hold embeddings alone: nothing is known then of what moves.
     correlation, beside = _correlation(line, *moving) if moving else (None, 0.0)
-    return Evidence(contrast_bits=contrast_bits, correlation=correlation, correlation_beside=beside)
+    return Evidence(
+        contrast_bits={by: bits for by, bits in contrasts.items() if bits is not None},
+        correlation=correlation,
+        correlation_beside=beside,
+    )
 
 
 def _grids(algorithm: Algorithm, query: Fingerprint, reference: Fingerprint) -> tuple[Grid, Grid] | None:
@@ -124,8 +133,12 @@ def _grids(algorithm: Algorithm, query: Fingerprint, reference: Fingerprint) -> 
     )
 
 
-def _contrast(line: _Line, ours: Grid, theirs: Grid, traits: Traits) -> float | None:
+def _contrast(line: _Line, by: Algorithm, query: Fingerprint, reference: Fingerprint) -> float | None:
     """Mean distance beside the line, where it is least, less that on the line."""
+    grids = _grids(by, query, reference)
+    if grids is None:
+        return None
+    (ours, theirs), traits = grids, TRAITS[by]
     ticks = np.flatnonzero((theirs.times_s >= line.start_s) & (theirs.times_s < line.end_s))
     partner = np.round((line.query_s(theirs.times_s[ticks]) - ours.first_s) / ours.step_s).astype(np.int64)
     bits = likeness(ours, theirs, traits)

@@ -5,7 +5,7 @@ up long enough is a segment. What a segment means for anyone is decided elsewher
 """
 
 import functools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import cast
 
@@ -75,12 +75,14 @@ def find_copies(
             )
             continue
         search = _Search(query.duration_s, cast("VectorIndex", index), TRAITS[descriptors.algorithm], reference_of)
-        found = search.find(descriptors)
+        # What hashes say plainly of an item, the network need not say less exactly.
+        said = [s for s in _plain(segments) if s.algorithm.modality is descriptors.algorithm.modality]
+        found = search.find(descriptors, said)
         if glance is not None and descriptors.algorithm is Algorithm.VIDEO_SSCD_V1:
             seen = glance.closer(*search.unsettled([*segments, *found]))
             if seen is not None:
                 query = _with(query, seen)
-                found = search.find(seen)
+                found = search.find(seen, said)
         segments += found
     return sorted(_judged(segments, query, reference_of), key=lambda s: (-s.query_length_s, s.item, s.algorithm))
 
@@ -98,6 +100,10 @@ def _judged(segments: list[Segment], query: Fingerprint, reference_of: Reference
             yield from confirmed([s for s in segments if s.item == item], query, reference.fingerprint)
 
 
+def _plain(segments: Iterable[Segment]) -> list[Segment]:
+    return [segment for segment in segments if segment.score_0_1 >= _SETTLED_SCORE]
+
+
 class _Search:
     """One algorithm's part of a search."""
 
@@ -105,19 +111,23 @@ class _Search:
         self._duration_s, self._index, self._traits, self._reference_of = duration_s, index, traits, reference_of
         self._hints: set[tuple[int, float, int, bool]] = set()
 
-    def find(self, descriptors: Descriptors) -> list[Segment]:
-        """Segments of the query as it is, then of the query turned each other way, where nothing is plain yet."""
+    def find(self, descriptors: Descriptors, said: Sequence[Segment]) -> list[Segment]:
+        """Segments of the query as it is, then of the query turned each other way, where nothing is plain yet.
+
+        Args:
+            said: segments of an item within which nothing more is looked for of it.
+        """
         found: list[Segment] = []
         for turn in self._traits.turns:
-            plain = [segment for segment in found if segment.score_0_1 >= _SETTLED_SCORE]
-            for segment in self._find(replace(descriptors, vectors=turn(descriptors.vectors)), settled=plain):
+            turned = replace(descriptors, vectors=turn(descriptors.vectors))
+            for segment in self._find(turned, said, settled=_plain(found)):
                 if not any(_is_same(segment, other) for other in found):
                     found.append(segment)
         return found
 
     def unsettled(self, segments: list[Segment]) -> tuple[list[Span], list[int]]:
         """Around which moments, and in which views, something is near to an item that no segment there copies."""
-        plain = [segment for segment in segments if segment.score_0_1 >= _SETTLED_SCORE]
+        plain = _plain(segments)
         hints = []
         for item, at, view, is_near in self._hints:
             there = {segment.item for segment in plain if _covers(segment, at)}
@@ -126,7 +136,7 @@ class _Search:
         spans = [(at - _AROUND_S, at + _AROUND_S) for at in sorted({at for at, _ in hints})]
         return spans, sorted({view for _, view in hints})
 
-    def _find(self, descriptors: Descriptors, *, settled: Sequence[Segment]) -> list[Segment]:
+    def _find(self, descriptors: Descriptors, said: Sequence[Segment], *, settled: Sequence[Segment]) -> list[Segment]:
         asked = _thin(descriptors, self._traits, settled)
         radius_bits, limit = self._traits.search_radius_bits, self._traits.hits_a_row
         hits = self._index.search(asked.vectors, radius_bits=radius_bits, limit=limit)
@@ -134,8 +144,8 @@ class _Search:
         rows = hits.query_rows[near]
         views = places(np.round(asked.times_s / self._traits.query_step_s))[rows]
         behind = hits.distances_bits[near] <= _BEHIND_BITS
-        said = hits.items[near].tolist(), asked.times_s[rows].tolist(), views.tolist(), behind.tolist()
-        self._hints = set(zip(*said, strict=True))
+        hinted = hits.items[near].tolist(), asked.times_s[rows].tolist(), views.tolist(), behind.tolist()
+        self._hints = set(zip(*hinted, strict=True))
         segments = []
         for item in _promising(hits, asked.times_s, self._traits):
             reference = self._reference_of(item)
@@ -145,7 +155,8 @@ class _Search:
             ours = Side(descriptors=descriptors, duration_s=self._duration_s)
             theirs = Side(descriptors=stored, duration_s=reference.fingerprint.duration_s)
             pairs_s = _pairs(hits, item, asked.times_s, self._traits.pairs_a_moment)
-            aligned = _aligned(ours, theirs, self._traits, pairs_s)
+            said_s = [(s.query_start_s, s.query_end_s) for s in said if s.item == item]
+            aligned = _aligned(ours, theirs, self._traits, pairs_s, said_s)
             segments += [_segment(item, descriptors.algorithm, alignment) for alignment in aligned]
         return segments
 
@@ -154,10 +165,16 @@ def _covers(segment: Segment, at_s: float) -> bool:
     return segment.query_start_s - _BESIDE_S <= at_s < segment.query_end_s + _BESIDE_S
 
 
-def _aligned(query: Side, reference: Side, traits: Traits, pairs_s: npt.NDArray[np.float64]) -> list[Alignment]:
+def _aligned(
+    query: Side,
+    reference: Side,
+    traits: Traits,
+    pairs_s: npt.NDArray[np.float64],
+    said_s: Sequence[tuple[float, float]],
+) -> list[Alignment]:
     if query.is_still or reference.is_still:
         return align_still(query, reference, traits)
-    alignments = align(query, reference, traits, pairs_s=pairs_s)
+    alignments = align(query, reference, traits, pairs_s=pairs_s, said_s=said_s)
     return [a for a in alignments if a.query_end_s - a.query_start_s >= traits.min_run_s]
 
 

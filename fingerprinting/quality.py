@@ -9,6 +9,7 @@ Thresholds: 200 real clips and pieces of music, and generated material; docs/adr
 """
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -40,18 +41,15 @@ _HELD_BITS, _HELD_SHARE, _COUNT_STEP_S, _COUNT_SLACK_S = 8, 0.8, 1.0, 0.13
 _ONE_CHANGE_S = 0.25  # an encoder may take a few frames over one
 _MOST_NUMERALS, _FEWEST_NUMERALS = 20, 4
 
-# Noise has peaks on any band at any time. Of peaks 0.1 to 2 s apart, so many times as many lie on one band as
-# on two that are no notes of one scale: noise from white to brown 0.5 to 1.9 (3 s and more), music 2.5 and more
-# (all but 1 in 100 of 7,500 stretches of 3 s). And they do not come together: variance of the peaks of each 70 ms
-# over their mean, noise 0.4 to 1.3, speech and beats 2 and more. No stretch of music fell below both.
-_RECURRENCE, _CROWDING = 2.0, 1.3
-_RECURRING_FRAMES, _CROWD_FRAMES = (5, 86), 3
+# Noise has peaks on any band at any time: of peaks 0.1 to 2 s apart hardly more lie on one band than on two that are
+# no notes of one scale, and they do not come together (variance of the peaks of each 70 ms over their mean). In a
+# looped piece of 0.5 to 2 s nearly all peaks are back on their band after the same time. `python -m benchmarks gate`
+# tells how far real music, noise and loops lie from these.
+_NOISE_RECURRENCE, _NOISE_CROWDING, _LOOP_RETURN = 2.0, 1.3, 0.8
+_RECURRING_FRAMES, _CROWD_FRAMES, _RETURN_FRAMES = (5, 86), 3, (10, 90)
 _BESIDE_BANDS = (5, 6, 7, 10)
-# Of a looped piece of 0.5 to 2 s, so many peaks are back on their band after the same time: 0.80 to 0.99 of loops
-# of real music, at most 0.79 of 2,269 stretches of 10 s of it and 0.4 of whole tracks.
-_BACK_SHARE, _BACK_FRAMES = 0.8, (10, 90)
-# Looked at, at most, so that a film costs no more than a song.
-_SAMPLED_PEAKS = 6_000
+# What is weak in every one of so many stretches of so many peaks, half a minute each, is weak.
+_STRETCHES, _STRETCH_PEAKS = 6, 1000
 
 _PROBLEMS = {
     MediaFault.BLACK: "The picture is blank throughout and there is no sound to go by. Send the work itself.",
@@ -128,14 +126,10 @@ def _sound_fault(words: Descriptors, peaks: Descriptors, duration_s: float) -> M
     needed = _needed(kept)
     if _different(kept.vectors, _SAME_BITS[Modality.AUDIO], most=needed) < needed:
         return MediaFault.REPETITIVE
-    strongest = landmark.strongest(peaks)
-    frames = landmark.frames_of(strongest)[:_SAMPLED_PEAKS]
-    bands = strongest.vectors[:_SAMPLED_PEAKS, 0].astype(np.int64)
-    if not len(frames):
-        return None
-    if _comes_back(frames, bands):
+    stretches = [Course.of(stretch) for stretch in _stretches(landmark.strongest(peaks))]
+    if stretches and all(course.loops for course in stretches):
         return MediaFault.REPETITIVE
-    return MediaFault.NOISE if _is_noise(frames, bands) else None
+    return MediaFault.NOISE if stretches and all(course.is_noise for course in stretches) else None
 
 
 def _one_a_frame(descriptors: Descriptors) -> Descriptors:
@@ -189,27 +183,65 @@ def _counts_seconds(descriptors: Descriptors) -> bool:
     return held >= _HELD_SHARE and len(changed_s) >= _FEWEST_NUMERALS and regular
 
 
-def _comes_back(frames: landmark.Ints, bands: landmark.Ints) -> bool:
-    """Whether nearly all peaks are there again after some time, always the same."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Course:
+    """How a sound goes on, told from its peaks.
+
+    Attributes:
+        recurrence: how much likelier two peaks near in time are on one band than on two beside each other.
+        crowding: variance over mean of how many peaks come at once.
+        return_0_1: the share of peaks that are there again after some time, always the same.
+    """
+
+    recurrence: float
+    crowding: float
+    return_0_1: float
+
+    @property
+    def is_noise(self) -> bool:
+        return self.recurrence < _NOISE_RECURRENCE and self.crowding < _NOISE_CROWDING
+
+    @property
+    def loops(self) -> bool:
+        return self.return_0_1 >= _LOOP_RETURN
+
+    @classmethod
+    def of(cls, peaks: Descriptors) -> "Course":
+        """The course of audio-landmark-v1 peaks, at least one."""
+        frames, bands = landmark.frames_of(peaks), peaks.vectors[:, 0].astype(np.int64)
+        crowds = np.bincount((frames - frames[0]) // _CROWD_FRAMES)
+        return cls(
+            recurrence=_recurrence(frames, bands),
+            crowding=float(crowds.var() / crowds.mean()),
+            return_0_1=_return(frames, bands),
+        )
+
+
+def _stretches(peaks: Descriptors) -> list[Descriptors]:
+    """Some stretches of a sound, evenly spread; all of a short one."""
+    if not len(peaks):
+        return []
+    last = max(0, len(peaks) - _STRETCH_PEAKS)
+    begins = dict.fromkeys(np.linspace(0, last, _STRETCHES if last else 1).astype(int).tolist())
+    inside = [slice(begin, begin + _STRETCH_PEAKS) for begin in begins]
+    return [
+        Descriptors(algorithm=peaks.algorithm, times_s=peaks.times_s[cut], vectors=peaks.vectors[cut]) for cut in inside
+    ]
+
+
+def _return(frames: landmark.Ints, bands: landmark.Ints) -> float:
     cells = frames * landmark.BANDS + bands
-    for lag in range(*_BACK_FRAMES):
+    most = 0.0
+    for lag in range(*_RETURN_FRAMES):
         later = cells[frames + lag <= frames[-1]] + lag * landmark.BANDS
         if len(later) < len(cells) / 2:
-            return False
+            break
         again = [np.isin(later + slack * landmark.BANDS, cells) for slack in (-1, 0, 1)]
-        if np.logical_or.reduce(again).mean() >= _BACK_SHARE:
-            return True
-    return False
-
-
-def _is_noise(frames: landmark.Ints, bands: landmark.Ints) -> bool:
-    """Whether peaks keep neither to bands nor to moments."""
-    crowds = np.bincount((frames - frames[0]) // _CROWD_FRAMES)
-    return float(crowds.var() / crowds.mean()) < _CROWDING and _recurrence(frames, bands) < _RECURRENCE
+        most = max(most, float(np.logical_or.reduce(again).mean()))
+    return most
 
 
 def _recurrence(frames: landmark.Ints, bands: landmark.Ints) -> float:
-    """How much likelier two peaks near in time are on one band than on two beside each other."""
     first, last = _RECURRING_FRAMES
     counts = np.zeros(max(_BESIDE_BANDS) + 1)
     for step in range(1, len(frames)):

@@ -81,6 +81,19 @@ def test_a_copy_of_a_moving_scene_is_confirmed_by_its_line() -> None:
     assert (segment.reference_start_s, segment.reference_end_s) == pytest.approx((10, 22), abs=1)
 
 
+def test_what_hashes_say_plainly_the_network_does_not_say_again() -> None:
+    film = embedded(walk(40, seed=1))
+    kept = replace(film, descriptors=tuple(thinned(each) for each in film.descriptors))
+    indexes = {each.algorithm: ExactIndex(each.algorithm) for each in kept.descriptors}
+    for each in kept.descriptors:
+        indexes[each.algorithm].add(ItemNumber(1), each)
+    stored = Reference(item=ItemNumber(1), fingerprint=kept)
+    (segment,) = find_copies(film, indexes, reference_of=lambda _: stored)
+    assert (segment.algorithm, segment.confirmed) == (HASHES, True)
+    [blind] = find_copies(film, {EMBEDDINGS: indexes[EMBEDDINGS]}, reference_of=lambda _: stored)
+    assert blind.algorithm is EMBEDDINGS
+
+
 @pytest.mark.parametrize("cosine", [0.6, 0.95])
 def test_another_take_of_a_scene_is_left_to_a_person(cosine: float) -> None:
     segments = found(embedded(seen_as(take(12, seed=1), cosine)), embedded(take(12, seed=2)))

@@ -37,6 +37,16 @@ def film(*, seconds: float, seed: int, bits_a_frame: int = 5) -> Vectors:
     return np.packbits(frames, axis=1)
 
 
+def slow_scene(*, seconds: float, seed: int) -> Vectors:
+    """One scene without a cut in which a bit changes from frame to frame: each moment is near to all others."""
+    random, frames = np.random.default_rng(seed), np.empty((round(seconds * FRAME_RATE_HZ), 256), bool)
+    frames[0] = random.random(256) < 0.5
+    for row in range(1, len(frames)):
+        frames[row] = frames[row - 1]
+        frames[row, random.integers(0, 256)] ^= True
+    return np.packbits(frames, axis=1)
+
+
 def still(*, seconds: float, seed: int) -> Vectors:
     return np.repeat(film(seconds=1, seed=seed)[:1], round(seconds * FRAME_RATE_HZ), axis=0)
 
@@ -159,6 +169,17 @@ def test_a_copy_at_another_speed_is_found_with_both_intervals(speed: float) -> N
     length_s = len(shown) / FRAME_RATE_HZ
     query = pictures(part(OTHER, 0, 6), shown, part(OTHER, 20, 25))
     assert_found(library(ONE, TWO).find(query), (1, 6, 6 + length_s, 8, 28))
+
+
+def test_pieces_cut_out_of_a_slow_scene_are_found_each_in_its_place() -> None:
+    scene = slow_scene(seconds=20, seed=4)
+    segments = library(scene, TWO).find(pictures(part(scene, 1, 4), part(scene, 5.5, 8.5), part(scene, 10, 13)))
+    assert_found(segments, (1, 0, 3, 1, 4), (1, 3, 6, 5.5, 8.5), (1, 6, 9, 10, 13))
+
+
+def test_a_slow_scene_is_one_segment() -> None:
+    scene = slow_scene(seconds=20, seed=4)
+    assert_found(library(scene).find(pictures(noisy(part(scene, 2, 14), bits=20))), (1, 0, 12, 2, 14))
 
 
 def test_a_mirrored_copy_is_found_beside_a_plain_one() -> None:

@@ -124,6 +124,12 @@ def test_calm_music_is_no_noise(tmp_path: Path) -> None:
     assert weaknesses(extract(tmp_path / "calm.wav").fingerprint) == {}
 
 
+def test_a_song_that_begins_with_noise_is_no_noise(tmp_path: Path) -> None:
+    noise = np.random.default_rng(6).normal(0, 4000, 40 * media.SAMPLE_RATE_HZ).astype(np.int16)
+    media.write_wav(tmp_path / "rain.wav", np.concatenate([noise, media.tune(seconds=40, seed=6)]))
+    assert weaknesses(extract(tmp_path / "rain.wav").fingerprint) == {}
+
+
 def test_a_clip_whose_parts_are_shown_twice_is_a_reference(tmp_path: Path) -> None:
     once = media.frames(seconds=4, seed=4)
     path = media.drawn_clip(tmp_path / "twice.mp4", np.concatenate([once, once, once]))
