@@ -30,7 +30,8 @@ HELD_S = 4.0
 # A query's frame is left out only when nothing in it moved, not even a small picture in a picture: no block
 # of 20 x 20 pixels changed its mean by so many grey values.
 _UNCHANGED_GREY, _BLOCK_PX = 6.0, 20
-# Every so many frames the glance takes every view; of frames that nobody can come back to, every second.
+# Every so many frames the glance takes every view, and of one that is held; of frames that nobody can come back
+# to, every second.
 _THOROUGH_EVERY, _THOROUGH_EVERY_LATE = 4, 2
 # Frames after which none is kept for a closer look, 300 KB each: 100 s of film.
 _KEPT_FRAMES = 200
@@ -121,7 +122,9 @@ class Glance:
         boxes = (*self._boxes, *find_insets(np.concatenate([self._before, frames])))
         self._before = frames[-(_BATCH // 2) :].copy()
         changed = [i for i, time_s in enumerate(times_s) if self._changes(time_s, frames[i])]
-        thorough = [i for number, i in enumerate(changed, self._changed) if _is_thorough(number)]
+        # A frame that is held, as a still is, is seen this once.
+        held = {i for i, later in itertools.pairwise([*changed, len(times_s)]) if later > i + 1}
+        thorough = [i for number, i in enumerate(changed, self._changed) if i in held or _is_thorough(number)]
         brief = [i for i in changed if i not in thorough]
         seen = self._views([times_s[i] for i in thorough], frames[thorough], boxes)
         seen |= self._views([times_s[i] for i in brief], frames[brief], boxes[:1])

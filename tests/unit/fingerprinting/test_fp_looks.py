@@ -133,6 +133,15 @@ def test_a_glance_costs_little_and_a_closer_look_sees_the_rest() -> None:
     assert set(first.times_s) == set(nearer.times_s)
 
 
+def test_a_frame_that_is_held_is_seen_in_every_view_at_once() -> None:
+    glance = Glance(FakeEmbedder(), tall=False)
+    glance.take(film([1, 2, 3, 3, 3, 4, 5, 6]))
+    times_s, counts = np.unique(glance.finish().times_s, return_counts=True)
+    assert dict(zip(times_s.tolist(), counts.tolist(), strict=True)) == {
+        0.0: QUERY_VIEWS, 0.5: 1, 1.0: QUERY_VIEWS, 2.5: 1, 3.0: QUERY_VIEWS, 3.5: 1,
+    }  # fmt: skip
+
+
 def test_a_closer_look_takes_only_the_views_it_is_told() -> None:
     embedder = FakeEmbedder()
     glance = Glance(embedder, tall=False)
