@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from fastapi import Query
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from api.schemas import Page
+from api.schemas.base import Page
 
 Cursor = Annotated[str | None, Query(max_length=64, description="`next` of the page before.")]
 Limit = Annotated[int, Query(ge=1, le=200)]

@@ -6,7 +6,8 @@ from sqlalchemy.orm import Session
 
 from api.access import TheActor, TheService
 from api.paging import Cursor, Limit, page
-from api.schemas import AssetOut, ConflictOut, ExclusionOut, ExclusionsIn, Page, QuarantineIn, QuarantineOut
+from api.schemas.base import Page
+from api.schemas.works import AssetOut, ConflictOut, ExclusionOut, ExclusionsIn, QuarantineIn, QuarantineOut
 from registry import exclusions, quarantine, works
 from registry.access import Scope
 from registry.exclusions import Interval

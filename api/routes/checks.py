@@ -15,7 +15,8 @@ from api.access import IdempotencyHeader, TheActor, TheService
 from api.paging import Cursor, Limit, page
 from api.problems import media_problem
 from api.runner import Runner, evidence_of, search_works
-from api.schemas import CheckOut, DecisionIn, DecisionOut, IndexOut, MatchOut, Page, ReasonOut
+from api.schemas.base import Page
+from api.schemas.checks import CheckOut, DecisionIn, DecisionOut, IndexOut, MatchOut, ReasonOut
 from api.service import Service
 from api.uploads import Received, Submission, form_body
 from fingerprinting.decode import probe

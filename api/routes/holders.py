@@ -5,7 +5,8 @@ from fastapi import APIRouter
 
 from api.access import TheActor, TheService
 from api.paging import Cursor, Limit, page
-from api.schemas import HolderOut, Page, ThresholdsIn, ThresholdsOut
+from api.schemas.base import Page
+from api.schemas.holders import HolderOut, ThresholdsIn, ThresholdsOut
 from registry import thresholds
 from registry.access import Scope
 from registry.domain.policy import Assurance, Thresholds

@@ -9,7 +9,8 @@ from fastapi.responses import StreamingResponse
 
 from api.access import IdempotencyHeader, TheActor, TheService
 from api.paging import Cursor, Limit, page
-from api.schemas import ImportOut, ImportRowOut, Page
+from api.schemas.base import Page
+from api.schemas.imports import ImportOut, ImportRowOut
 from api.uploads import ReceivedFile, form_body
 from registry import catalogue, idempotency, imports
 from registry.access import Scope

@@ -7,7 +7,8 @@ from fastapi.responses import PlainTextResponse
 from sqlalchemy.orm import Session
 
 from api.access import TheActor, TheService
-from api.schemas import LedgerEntryOut, Page, ProofOut
+from api.schemas.base import Page
+from api.schemas.ledger import LedgerEntryOut, ProofOut
 from api.service import Service
 from registry import checks, ledger, releases, reservations, works
 from registry.access import Actor

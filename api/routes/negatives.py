@@ -7,7 +7,8 @@ from fastapi import APIRouter, Response
 
 from api.access import IdempotencyHeader, TheActor, TheService
 from api.paging import Cursor, Limit, page
-from api.schemas import NegativeOut, Page
+from api.schemas.base import Page
+from api.schemas.works import NegativeOut
 from api.service import Service
 from api.uploads import Received, Submission, form_body
 from fingerprinting.decode import probe

@@ -7,7 +7,8 @@ from fastapi import APIRouter
 
 from api.access import IdempotencyHeader, TheActor, TheService
 from api.paging import Cursor, Limit, page
-from api.schemas import (
+from api.schemas.base import Page
+from api.schemas.notices import (
     CounterNoticeIn,
     DeadlineOut,
     MissingOut,
@@ -15,7 +16,6 @@ from api.schemas import (
     NoticeIn,
     NoticeOut,
     NoticeTransition,
-    Page,
 )
 from registry import idempotency
 from registry.access import Scope

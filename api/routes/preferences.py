@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query, Response
 from pydantic import TypeAdapter
 
 from api.access import TheActor, TheService
-from api.schemas import (
+from api.schemas.preferences import (
     PreferenceAnswer,
     PreferenceAnswers,
     PreferenceItem,

@@ -9,7 +9,8 @@ from fastapi.responses import FileResponse
 from api.access import IdempotencyHeader, TheActor, TheService
 from api.paging import Cursor, Limit, page
 from api.problems import Problem
-from api.schemas import Page, ReleaseIn, ReleaseOut
+from api.schemas.base import Page
+from api.schemas.releases import ReleaseIn, ReleaseOut
 from api.signing import release_check
 from provenance.model import MiningEntry, MiningRule, MiningUse, TrainingMining
 from registry import idempotency, releases

@@ -7,7 +7,7 @@ from fastapi import APIRouter
 
 from api.access import TheService
 from api.problems import Problem
-from api.schemas import VerificationOut
+from api.schemas.releases import VerificationOut
 from api.service import Service
 from api.uploads import ReceivedFile, Upload, form_body
 from fingerprinting.errors import MediaError

@@ -10,17 +10,9 @@ from api.access import IdempotencyHeader, TheActor, TheService
 from api.paging import Cursor, Limit, page
 from api.routes.assets import asset_out
 from api.routes.holders import thresholds_out
-from api.schemas import (
-    AssetOut,
-    Page,
-    ReservationIn,
-    ReservationOut,
-    ScopedReservationIn,
-    Time,
-    WorkChanges,
-    WorkIn,
-    WorkOut,
-)
+from api.schemas.base import Page, Time
+from api.schemas.preferences import ReservationIn, ReservationOut, ScopedReservationIn
+from api.schemas.works import AssetOut, WorkChanges, WorkIn, WorkOut
 from api.service import Service
 from api.uploads import Received, form_body
 from fingerprinting.decode import probe

@@ -1,0 +1,81 @@
+"""What all bodies share: bounded texts, times, strictness, pages."""
+
+import re
+from datetime import UTC, datetime
+from typing import Annotated
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
+
+from fingerprinting.document import MAX_DURATION_S
+
+Short = Annotated[str, StringConstraints(min_length=1, max_length=500)]
+
+
+Long = Annotated[str, StringConstraints(min_length=1, max_length=5000)]
+
+
+Link = Annotated[str, StringConstraints(pattern=r"^https?://", max_length=2000)]
+
+
+Territory = Annotated[str, StringConstraints(min_length=2, max_length=9)]
+
+
+Seconds = Annotated[float, Field(ge=0, le=MAX_DURATION_S, allow_inf_nan=False)]
+
+
+_RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d.*")
+
+
+def _written(value: object) -> object:
+    """Pydantic alone would also take 0 for the first of January 1970."""
+    if not isinstance(value, str) or not _RFC_3339.fullmatch(value):
+        raise ValueError("write a time as RFC 3339 does, for example 2026-01-31T12:00:00Z")
+    return value
+
+
+def _in_utc(value: datetime) -> datetime:
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("there is no such time in UTC") from None
+
+
+Time = Annotated[AwareDatetime, BeforeValidator(_written), AfterValidator(_in_utc)]
+
+
+def _holds_nul(value: object) -> bool:
+    if isinstance(value, str):
+        return "\x00" in value
+    if isinstance(value, dict):
+        return any(_holds_nul(part) for pair in value.items() for part in pair)
+    return isinstance(value, list) and any(_holds_nul(part) for part in value)
+
+
+class In(BaseModel):
+    """A request body: unknown members are refused, so that a typing error is not silently ignored."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_nul(cls, value: object) -> object:
+        """PostgreSQL cannot store U+0000, and no text needs it."""
+        if _holds_nul(value):
+            raise ValueError("holds the character U+0000, which no text needs")
+        return value
+
+
+class Page[T](BaseModel):
+    """One page of a list; `next` is the cursor of the page after it."""
+
+    items: list[T]
+    next: str | None

@@ -1,0 +1,40 @@
+"""Catalogue files."""
+
+from datetime import datetime
+
+from pydantic import (
+    BaseModel,
+    Field,
+)
+
+from registry.catalogue import CatalogueFormat
+from registry.imports import Outcome
+from registry.models import ImportStatus
+
+
+class ImportOut(BaseModel):
+    """How far a catalogue file is on record; in a dry run, how far it would be."""
+
+    id: str
+    format: CatalogueFormat
+    dry_run: bool
+    status: ImportStatus
+    problem: str | None = Field(description="Why the file could not be read to its end.")
+    rows_done: int
+    registered: int
+    known: int = Field(description="Rows whose reference the holder already has a work for; they change nothing.")
+    refused: int
+    created_at: datetime
+    finished_at: datetime | None
+
+
+class ImportRowOut(BaseModel):
+    """What became of a row, numbered as a spreadsheet numbers it."""
+
+    number: int
+    outcome: Outcome
+    title: str
+    reference: str | None
+    work_id: str | None
+    field: str | None
+    problem: str | None

@@ -1,0 +1,57 @@
+"""The tables of the system of record.
+
+Decides what is stored and what can never be (constraints). What may happen to a row is decided by
+the services; what it means, by `registry.domain` and `takedown.domain`.
+"""
+
+from registry.models.base import Base, JsonObject, UtcDateTime, foreign_id
+from registry.models.checks import Check, CheckStatus, ExplanationStatus, Match, Release, ReleaseState, Verification
+from registry.models.holders import ApiKey, Holder
+from registry.models.index import Corpus, IndexLogRow, Item, StoredDescriptors
+from registry.models.jobs import IdempotencyKey, Job, JobState, OutboxMessage
+from registry.models.ledger import Heads, LedgerCheckpoint, LedgerEntry, LedgerNode
+from registry.models.notices import Notice, NoticeEvent
+from registry.models.reservations import Import, ImportRow, ImportStatus, Reservation
+from registry.models.works import Asset, AssetStatus, Conflict, Exclusion, Negative, Quarantine, Work, WorkIdentifier
+
+__all__ = [
+    "ApiKey",
+    "Asset",
+    "AssetStatus",
+    "Base",
+    "Check",
+    "CheckStatus",
+    "Conflict",
+    "Corpus",
+    "Exclusion",
+    "ExplanationStatus",
+    "Heads",
+    "Holder",
+    "IdempotencyKey",
+    "Import",
+    "ImportRow",
+    "ImportStatus",
+    "IndexLogRow",
+    "Item",
+    "Job",
+    "JobState",
+    "JsonObject",
+    "LedgerCheckpoint",
+    "LedgerEntry",
+    "LedgerNode",
+    "Match",
+    "Negative",
+    "Notice",
+    "NoticeEvent",
+    "OutboxMessage",
+    "Quarantine",
+    "Release",
+    "ReleaseState",
+    "Reservation",
+    "StoredDescriptors",
+    "UtcDateTime",
+    "Verification",
+    "Work",
+    "WorkIdentifier",
+    "foreign_id",
+]

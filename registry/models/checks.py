@@ -1,0 +1,118 @@
+"""Questions, verdicts and what may follow them."""
+
+from datetime import datetime
+from enum import StrEnum
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from registry.domain.policy import Doubt
+from registry.models.base import Base, JsonObject, foreign_id
+
+
+class CheckStatus(StrEnum):
+    QUEUED = "queued"
+    PROCESSING = "processing"
+    DONE = "done"
+
+
+class ExplanationStatus(StrEnum):
+    WAITING = "waiting"
+    READY = "ready"
+    FAILED = "failed"
+    FORGOTTEN = "forgotten"
+
+
+class Check(Base):
+    """One pre-publish question, with its verdict and evidence."""
+
+    __tablename__ = "checks"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    holder_id: Mapped[str] = foreign_id("holders.id")
+    status: Mapped[str] = mapped_column(index=True)
+    progress: Mapped[float] = mapped_column(default=0.0)
+    sha256: Mapped[str | None]
+    blob_key: Mapped[str | None]
+    media_type: Mapped[str | None]
+    duration_s: Mapped[float | None]
+    context: Mapped[JsonObject]
+    verdict: Mapped[str | None]
+    reasons: Mapped[list[JsonObject]] = mapped_column(default=list)
+    engine: Mapped[JsonObject] = mapped_column(default=dict)
+    index_sequence: Mapped[int | None]
+    timings_ms: Mapped[JsonObject] = mapped_column(default=dict)
+    created_at: Mapped[datetime]
+    finished_at: Mapped[datetime | None]
+    expires_at: Mapped[datetime]
+    decision: Mapped[str | None]
+    decision_reason: Mapped[str | None]
+    decided_by: Mapped[str | None]
+    decided_at: Mapped[datetime | None]
+    explanation: Mapped[str | None]
+    explanation_key: Mapped[str | None]
+    matches: Mapped[list["Match"]] = relationship(cascade="all, delete-orphan", order_by="Match.position")
+
+
+class Match(Base):
+    """One segment of a check that copies one asset; intervals are [start, end), seconds.
+
+    `no_weight` says why it does not count at all, `doubts` why it may not lead to a block.
+    """
+
+    __tablename__ = "matches"
+    check_id: Mapped[str] = mapped_column(sa.ForeignKey("checks.id"), primary_key=True)
+    position: Mapped[int] = mapped_column(primary_key=True)
+    work_id: Mapped[str] = foreign_id("works.id")
+    asset_id: Mapped[str] = foreign_id("assets.id")
+    title: Mapped[str]
+    modality: Mapped[str]
+    algorithm: Mapped[str]
+    query_start_s: Mapped[float]
+    query_end_s: Mapped[float]
+    reference_start_s: Mapped[float]
+    reference_end_s: Mapped[float]
+    score: Mapped[float]
+    policy: Mapped[str]
+    own: Mapped[bool]
+    doubts: Mapped[list[str]] = mapped_column(default=list)
+    no_weight: Mapped[str | None]
+    __table_args__ = (sa.Index("ix_matches_asset_id_check_id", "asset_id", "check_id"),)
+
+    @property
+    def confirmed(self) -> bool:
+        return Doubt.UNCONFIRMED not in self.doubts
+
+
+class ReleaseState(StrEnum):
+    SIGNED = "signed"
+    DISABLED = "disabled"
+
+
+class Release(Base):
+    """A checked output, signed; its manifest and fingerprint are kept so that it can be found again."""
+
+    __tablename__ = "releases"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    holder_id: Mapped[str] = foreign_id("holders.id")
+    check_id: Mapped[str] = mapped_column(sa.ForeignKey("checks.id"), unique=True)
+    state: Mapped[str]
+    title: Mapped[str]
+    media_type: Mapped[str]
+    source_sha256: Mapped[str]
+    sha256: Mapped[str] = mapped_column(index=True)
+    size_bytes: Mapped[int]
+    blob_key: Mapped[str]
+    manifest_id: Mapped[str]
+    manifest: Mapped[JsonObject]
+    created_at: Mapped[datetime]
+    disabled_at: Mapped[datetime | None]
+
+
+class Verification(Base):
+    """What was said of a file that somebody asked about; the file itself is not kept."""
+
+    __tablename__ = "verifications"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    sha256: Mapped[str]
+    answer: Mapped[JsonObject]
+    created_at: Mapped[datetime]

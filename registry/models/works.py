@@ -1,0 +1,131 @@
+"""What is protected, and what of it does not count."""
+
+from datetime import datetime
+from enum import StrEnum
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from registry.models.base import Base, JsonObject, foreign_id
+from registry.models.holders import Holder
+
+
+class Work(Base):
+    """What is protected."""
+
+    __tablename__ = "works"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    holder_id: Mapped[str] = foreign_id("holders.id")
+    title: Mapped[str]
+    kind: Mapped[str]
+    identifiers: Mapped[JsonObject]
+    creators: Mapped[list[str]]
+    year: Mapped[int | None]
+    policy: Mapped[str]
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+    withdrawn_at: Mapped[datetime | None]
+    review_matched_s: Mapped[float | None]
+    block_matched_s: Mapped[float | None]
+    shows_frames: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
+    holder: Mapped[Holder] = relationship(lazy="joined")
+    assets: Mapped[list["Asset"]] = relationship(back_populates="work", order_by="Asset.id")
+
+
+class WorkIdentifier(Base):
+    """A work's identifiers once more, each in a row, so that works are found by them."""
+
+    __tablename__ = "work_identifiers"
+    work_id: Mapped[str] = mapped_column(sa.ForeignKey("works.id"), primary_key=True)
+    scheme: Mapped[str] = mapped_column(primary_key=True)
+    value: Mapped[str]
+    __table_args__ = (sa.Index("ix_work_identifiers_scheme_value", "scheme", "value"),)
+
+
+class AssetStatus(StrEnum):
+    QUEUED = "queued"
+    PROCESSING = "processing"
+    INDEXED = "indexed"
+    REJECTED = "rejected"
+    WITHDRAWN = "withdrawn"
+
+
+class Asset(Base):
+    """One media file of a work, or the fingerprint of one that never left its owner's machine."""
+
+    __tablename__ = "assets"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    work_id: Mapped[str] = foreign_id("works.id")
+    status: Mapped[str] = mapped_column(index=True)
+    progress: Mapped[float] = mapped_column(default=0.0)
+    reason: Mapped[str | None]
+    problem: Mapped[str | None]
+    sha256: Mapped[str | None] = mapped_column(index=True)
+    blob_key: Mapped[str | None]
+    duration_s: Mapped[float | None]
+    warnings: Mapped[list[str]] = mapped_column(default=list)
+    created_at: Mapped[datetime]
+    indexed_at: Mapped[datetime | None]
+    work: Mapped[Work] = relationship(back_populates="assets", lazy="joined")
+
+
+class Exclusion(Base):
+    """A stretch [start_s, end_s] of an asset that does not count; of one modality, or of all."""
+
+    __tablename__ = "exclusions"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    asset_id: Mapped[str] = foreign_id("assets.id")
+    source: Mapped[str]
+    negative_id: Mapped[str | None] = mapped_column(sa.ForeignKey("negatives.id"), index=True)
+    modality: Mapped[str | None]
+    start_s: Mapped[float]
+    end_s: Mapped[float]
+    reason: Mapped[str]
+    declared_at: Mapped[datetime]
+    withdrawn_at: Mapped[datetime | None]
+
+
+class Negative(Base):
+    """Material that everybody may use: what matches it counts for nobody."""
+
+    __tablename__ = "negatives"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    title: Mapped[str]
+    added_by: Mapped[str] = foreign_id("holders.id")
+    status: Mapped[str]
+    reason: Mapped[str | None]
+    problem: Mapped[str | None]
+    sha256: Mapped[str | None]
+    blob_key: Mapped[str | None]
+    duration_s: Mapped[float | None]
+    created_at: Mapped[datetime]
+    indexed_at: Mapped[datetime | None]
+    removed_at: Mapped[datetime | None]
+
+
+class Quarantine(Base):
+    """An asset that suddenly matched very many checks of many askers; open until an operator decides."""
+
+    __tablename__ = "quarantines"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    asset_id: Mapped[str] = foreign_id("assets.id")
+    matched_checks: Mapped[int]
+    askers: Mapped[int]
+    opened_at: Mapped[datetime]
+    decision: Mapped[str | None]
+    decision_reason: Mapped[str | None]
+    decided_by: Mapped[str | None]
+    decided_at: Mapped[datetime | None]
+
+
+class Conflict(Base):
+    """The same footage or sound claimed by two holders; open until a person decides."""
+
+    __tablename__ = "conflicts"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    asset_id: Mapped[str] = foreign_id("assets.id")
+    rival_asset_id: Mapped[str] = foreign_id("assets.id")
+    seconds: Mapped[float]
+    opened_at: Mapped[datetime]
+    closed_at: Mapped[datetime | None]
+    __table_args__ = (sa.UniqueConstraint("asset_id", "rival_asset_id"),)
