@@ -20,6 +20,7 @@ from api.routes import (
     preferences,
     releases,
     verifications,
+    well_known,
     works,
 )
 from api.service import Service
@@ -32,7 +33,7 @@ problem documents with a stable `type`.
 """
 _ROUTERS = (
     works, imports, assets, checks, releases, verifications, preferences, notices, ledger, holders, negatives,
-    operations,
+    well_known, operations,
 )  # fmt: skip
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 import migrations
 from api.blobs import FolderBlobs
+from api.keyring import open_ring
 from api.settings import WITHOUT, Settings, SettingsError
 from fingerprinting.child import ProcessLimits, limited
 from fingerprinting.decode import DecodeLimits
@@ -28,6 +29,7 @@ from provenance.authority import SigningIdentity, TrustAnchor, ensure_developmen
 from provenance.engine import ProvenanceEngine
 from provenance.isolated import IsolatedEngine
 from registry.database import Database
+from registry.domain import tokens
 from registry.domain.checkpoint import generate_key, key_from_pem, key_to_pem
 from registry.index import IndexEngine
 from registry.ledger import LedgerIdentity
@@ -67,6 +69,7 @@ class Service:
     provenance: ProvenanceEngine
     signer: SigningIdentity
     ledger: LedgerIdentity
+    tokens: tokens.TokenKeys
     desk: Desk
     embedder: FrameEmbedder | None = None
     now: Callable[[], datetime] = utc_now
@@ -132,6 +135,7 @@ def build_service(settings: Settings) -> Service:
         ),
         signer=signer,
         ledger=LedgerIdentity(origin=settings.log_origin, key=_ledger_key(settings.keys_folder / "ledger.pem")),
+        tokens=tokens.TokenKeys(open_ring(settings.keys_folder / "tokens", tokens.generate_pem)),
         desk=Desk(calendar=_calendar(settings)),
         embedder=make_embedder(settings),
     )

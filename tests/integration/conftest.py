@@ -13,6 +13,7 @@ from api.settings import Settings
 from fingerprinting.index.embedded import embedded_index
 from provenance.authority import SigningAlgorithm, SigningIdentity
 from registry.database import Database
+from registry.domain import tokens
 from registry.domain.checkpoint import generate_key
 from registry.index import IndexEngine
 from registry.ledger import LedgerIdentity
@@ -130,6 +131,7 @@ def service(
         provenance=provenance,
         signer=nobody,
         ledger=identity,
+        tokens=tokens.TokenKeys([tokens.generate_pem()]),
         desk=desk,
         now=clock,
     )

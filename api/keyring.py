@@ -1,0 +1,46 @@
+"""Rings of keys: a folder of PEM files by number, the newest of which signs.
+
+The first is made at first start, by exactly one of the processes that try. Older ones stay, since what they signed
+must still be verified. A process reads its ring once: after a rotation it is to be started again.
+"""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+
+def open_ring(folder: Path, generate: Callable[[], bytes]) -> list[bytes]:
+    """The keys of a ring, oldest first; a new ring gets its first key."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not _files(folder):
+        _store(folder / _name(1), generate())
+    return [path.read_bytes() for path in _files(folder)]
+
+
+def rotate(folder: Path, generate: Callable[[], bytes]) -> Path:
+    """Add a key that signs from the next start on; returns its file."""
+    numbers = [int(path.stem) for path in _files(folder)]
+    path = folder / _name(max(numbers, default=0) + 1)
+    _store(path, generate())
+    return path
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(folder.glob("[0-9][0-9][0-9][0-9].pem"))
+
+
+def _name(number: int) -> str:
+    return f"{number:04d}.pem"
+
+
+def _store(path: Path, pem: bytes) -> None:
+    temporary = path.with_suffix(f".{os.getpid()}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(pem)
+        os.link(temporary, path)
+    except FileExistsError:
+        pass  # another process was first; its key is the key
+    finally:
+        temporary.unlink()
