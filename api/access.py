@@ -1,4 +1,4 @@
-"""Who is behind a request: the key in its `Authorization` header."""
+"""Who is behind a request: the key or sign-in in its `Authorization` header, and the holder it acts for."""
 
 from http import HTTPStatus
 from typing import Annotated
@@ -8,9 +8,20 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from api.problems import Problem
 from api.service import Service
-from registry.access import Actor, authenticate
+from registry import access
+from registry.access import Actor
+from registry.models import Account
 
-_bearer = HTTPBearer(auto_error=False, description="An API key: `clearmark keys create`.")
+_bearer = HTTPBearer(auto_error=False, description="An API key, or the token of `POST /v1/sessions`.")
+_Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+_AsHolder = Annotated[
+    str | None,
+    Header(
+        alias="Clearmark-Holder",
+        max_length=64,
+        description="The holder that the request acts for, where that is not plain: as their agent, or of several.",
+    ),
+]
 
 
 def service_of(request: Request) -> Service:
@@ -21,17 +32,33 @@ def service_of(request: Request) -> Service:
 TheService = Annotated[Service, Depends(service_of)]
 
 
-def actor_of(
-    service: TheService, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
-) -> Actor:
+def actor_of(service: TheService, credentials: _Credentials, as_holder: _AsHolder = None) -> Actor:
+    if credentials is not None:
+        at = service.now()
+        with service.database.reading() as session:
+            actor = access.authenticate(session, credentials.credentials, at=at, as_holder=as_holder)
+            note = actor is not None and access.unnoted_use(session, actor, at=at)
+        if actor is not None:
+            if note:
+                with service.database.transaction() as session:
+                    access.note_use(session, actor, at=at)
+            return actor
+    raise _unauthorized("Send a valid key: Authorization: Bearer cm_…")
+
+
+def account_of(service: TheService, credentials: _Credentials) -> Account:
     if credentials is not None:
         with service.database.reading() as session:
-            actor = authenticate(session, credentials.credentials, at=service.now())
-        if actor is not None:
-            return actor
-    detail = "Send a valid key: Authorization: Bearer cm_…"
-    raise Problem(HTTPStatus.UNAUTHORIZED, "unauthorized", detail, headers={"WWW-Authenticate": "Bearer"})
+            account = access.account_of(session, credentials.credentials, at=service.now())
+        if account is not None:
+            return account
+    raise _unauthorized("Sign in first, POST /v1/sessions, and send its token: Authorization: Bearer cs_…")
+
+
+def _unauthorized(detail: str) -> Problem:
+    return Problem(HTTPStatus.UNAUTHORIZED, "unauthorized", detail, headers={"WWW-Authenticate": "Bearer"})
 
 
 TheActor = Annotated[Actor, Depends(actor_of)]
+TheAccount = Annotated[Account, Depends(account_of)]
 IdempotencyHeader = Annotated[str | None, Header(alias="Idempotency-Key", max_length=255)]

@@ -7,8 +7,10 @@ from typing import Any
 from fastapi import FastAPI, Request, Response
 
 from api import problems
+from api.limits import RateLimits
 from api.problems import ProblemDocument
 from api.routes import (
+    accounts,
     assets,
     checks,
     holders,
@@ -16,7 +18,9 @@ from api.routes import (
     ledger,
     negatives,
     notices,
+    oidc,
     operations,
+    own,
     preferences,
     releases,
     verifications,
@@ -32,7 +36,8 @@ go out, verify where a clip came from, and take down what should not be there. E
 problem documents with a stable `type`.
 """
 _ROUTERS = (
-    works, imports, assets, checks, releases, verifications, preferences, notices, ledger, holders, negatives,
+    works, imports, assets, checks, releases, verifications, preferences, notices, ledger, holders, own, accounts, oidc,
+    negatives,
     well_known, operations,
 )  # fmt: skip
 _HEADERS = {
@@ -66,6 +71,7 @@ def _bare_app() -> FastAPI:
     problems.install(app)
     app.add_exception_handler(BodyTooLarge, on_body_too_large)
     app.add_middleware(BoundedBodies)
+    app.add_middleware(RateLimits)
     for module in _ROUTERS:
         app.include_router(module.router)
 

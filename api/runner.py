@@ -26,7 +26,7 @@ from fingerprinting.errors import MediaError, MediaFault
 from fingerprinting.extract import Extracted, extract, extract_output
 from fingerprinting.looks import Glance
 from fingerprinting.model import Fingerprint
-from registry import catalogue, checks, exclusions, imports, jobs, negatives, works
+from registry import catalogue, checks, domains, exclusions, imports, jobs, mail, negatives, works
 from registry.catalogue import CatalogueFormat
 from registry.errors import Invalid
 from registry.index import IndexBehind, fingerprint_of
@@ -36,8 +36,10 @@ from registry.models import (
     AssetStatus,
     Check,
     CheckStatus,
+    Domain,
     Holder,
     Import,
+    Mail,
     Negative,
     OutboxMessage,
 )
@@ -292,6 +294,33 @@ class Runner:
         if freed:
             service.blobs.delete(freed)
 
+    def _mail(self, lease: Lease) -> None:
+        service = self.service
+        with service.database.reading() as session:
+            letter = session.get_one(Mail, lease.subject_id)
+        if letter.sent_at is None:
+            service.post.send(letter)
+        with service.database.transaction() as session:
+            jobs.finish(session, lease, at=service.now())
+            mail.sent(session.get_one(Mail, lease.subject_id), at=service.now())
+
+    def _domain(self, lease: Lease) -> None:
+        """Look at a domain again; where nobody can be asked, nothing is held against it."""
+        service = self.service
+        with service.database.reading() as session:
+            domain = session.get(Domain, lease.subject_id)
+        try:
+            found = domains.look(service.probe, domain.name, domain.proof) if domain is not None else None
+        except domains.Unreachable:
+            found = None
+        with service.database.transaction() as session:
+            jobs.finish(session, lease, at=service.now())
+            kept = session.get(Domain, lease.subject_id)
+            if kept is not None and found is not None:
+                domains.saw(session, kept, found, at=service.now())
+            if kept is not None:
+                domains.look_again(session, kept, at=service.now())
+
     def _notice_deadline(self, lease: Lease) -> None:
         service = self.service
         with service.database.transaction() as session:
@@ -307,6 +336,8 @@ _WORK = {
     JobKind.DELIVER: Runner._deliver,
     JobKind.NOTICE_DEADLINE: Runner._notice_deadline,
     JobKind.IMPORT: Runner._import,
+    JobKind.MAIL: Runner._mail,
+    JobKind.DOMAIN: Runner._domain,
 }
 
 

@@ -16,6 +16,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 import migrations
 from api.blobs import FolderBlobs
 from api.keyring import open_ring
+from api.limits import RateLimiter
+from api.mail import Post, make_post
+from api.oidc import OpenIdProvider
+from api.probes import InternetProbe
 from api.settings import WITHOUT, Settings, SettingsError
 from fingerprinting.child import ProcessLimits, limited
 from fingerprinting.decode import DecodeLimits
@@ -31,6 +35,7 @@ from provenance.isolated import IsolatedEngine
 from registry.database import Database
 from registry.domain import tokens
 from registry.domain.checkpoint import generate_key, key_from_pem, key_to_pem
+from registry.domains import DomainProbe
 from registry.index import IndexEngine
 from registry.ledger import LedgerIdentity
 from registry.quarantine import FloodLimits
@@ -71,6 +76,10 @@ class Service:
     ledger: LedgerIdentity
     tokens: tokens.TokenKeys
     desk: Desk
+    limiter: RateLimiter
+    post: Post
+    probe: DomainProbe
+    oidc: OpenIdProvider | None = None
     embedder: FrameEmbedder | None = None
     now: Callable[[], datetime] = utc_now
     # Tells the worker, wherever it runs, to look at a job now; without one the sweep finds it.
@@ -122,6 +131,7 @@ def build_service(settings: Settings) -> Service:
     upgrade_database(settings.database)
     at = utc_now()
     signer = _signer(settings, at)
+    token_keys = tokens.TokenKeys(open_ring(settings.keys_folder / "tokens", tokens.generate_pem))
     return Service(
         settings=settings,
         database=database,
@@ -135,8 +145,12 @@ def build_service(settings: Settings) -> Service:
         ),
         signer=signer,
         ledger=LedgerIdentity(origin=settings.log_origin, key=_ledger_key(settings.keys_folder / "ledger.pem")),
-        tokens=tokens.TokenKeys(open_ring(settings.keys_folder / "tokens", tokens.generate_pem)),
+        tokens=token_keys,
         desk=Desk(calendar=_calendar(settings)),
+        limiter=RateLimiter(settings),
+        post=make_post(settings),
+        oidc=OpenIdProvider(settings, token_keys) if settings.oidc_issuer else None,
+        probe=InternetProbe(fetch=lambda _url: None),
         embedder=make_embedder(settings),
     )
 

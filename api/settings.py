@@ -5,13 +5,21 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import Field, ValidationError, model_validator
+from limits import parse_many
+from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from registry.domain.policy import Assurance
 
 
 class Environment(StrEnum):
     DEVELOPMENT = "development"
     PRODUCTION = "production"
+
+
+class SignUp(StrEnum):
+    OPEN = "open"
+    CLOSED = "closed"
 
 
 # The value of a setting that says: do without.
@@ -52,6 +60,35 @@ class Settings(BaseSettings):
         str,
         Field(description="Name under which the ledger's checkpoints are signed; choose one and keep it."),
     ] = "clearmark.local/ledger"
+    public_url: Annotated[
+        str, Field(description="Where others reach this service, for links in letters; empty means host and port.")
+    ] = ""
+    sign_up: Annotated[SignUp, Field(description="`open`: anybody may make an account; `closed`: nobody.")] = (
+        SignUp.OPEN
+    )
+    mail_url: Annotated[
+        str,
+        Field(description="`smtp://user:password@host:port` or `smtps://…`; empty: `.eml` files in the data folder."),
+    ] = ""
+    mail_from: Annotated[str, Field(description="Whose letters these are.")] = "Clearmark <clearmark@localhost>"
+    oidc_issuer: Annotated[
+        str, Field(description="OpenID provider by which people may sign in; empty means by passwords alone.")
+    ] = ""
+    oidc_client_id: Annotated[str, Field(description="Our name at that provider.")] = ""
+    oidc_client_secret: Annotated[str, Field(description="Our secret at that provider.")] = ""
+    limit_key: Annotated[str, Field(description="What one key may ask, several limits separated by `;`.")] = (
+        "6000/minute"
+    )
+    limit_anonymous: Annotated[str, Field(description="What one address may ask without a key.")] = "300/minute"
+    limit_verifications: Annotated[str, Field(description="Files that one address or key may have verified.")] = (
+        "30/minute"
+    )
+    limit_sign_in: Annotated[str, Field(description="What one address may try of passwords, codes and wrong keys.")] = (
+        "20/minute;200/day"
+    )
+    limits_url: Annotated[
+        str, Field(description="Where requests are counted, `redis://…`; empty: in memory, or in a Redis broker.")
+    ] = ""
     max_upload_bytes: Annotated[int, Field(gt=0, description="Largest file accepted.")] = 8 << 30
     max_media_s: Annotated[float, Field(gt=0, description="Longest media accepted, in seconds.")] = 4 * 3600.0
     sync_check_s: Annotated[
@@ -71,6 +108,10 @@ class Settings(BaseSettings):
         Field(ge=1, description="Askers that these must come from; each counts for an equal share at most."),
     ] = 5
     flood_window_s: Annotated[float, Field(gt=0, description="That window, in seconds.")] = 3600.0
+    block_from: Annotated[
+        Assurance,
+        Field(description="How well a holder must be known for their works to block; others lead to a review at most."),
+    ] = Assurance.EMAIL
     worker_threads: Annotated[int, Field(ge=1, le=64, description="Jobs done at once by one worker process.")] = 2
     country: Annotated[str, Field(description="Whose business days takedown deadlines count, ISO 3166.")] = "US"
     subdivision: Annotated[str, Field(description="Part of the country whose holidays count too; empty: none.")] = ""
@@ -92,6 +133,10 @@ class Settings(BaseSettings):
             raise ValueError("CLEARMARK_BLOB_URL: this version knows only file:// and a folder")
         if bool(self.signer_certificates) != bool(self.signer_key):
             raise ValueError("CLEARMARK_SIGNER_CERTIFICATES and CLEARMARK_SIGNER_KEY: set both or neither")
+        if self.oidc_issuer and not (self.oidc_client_id and self.oidc_client_secret):
+            raise ValueError("CLEARMARK_OIDC_CLIENT_ID and CLEARMARK_OIDC_CLIENT_SECRET: needed with an issuer")
+        if self.mail_url and not self.mail_url.startswith(("smtp://", "smtps://")):
+            raise ValueError("CLEARMARK_MAIL_URL: begin with smtp:// or smtps://, or leave it empty")
         if self.signer_key and not self.trust_anchors:
             raise ValueError("CLEARMARK_TRUST_ANCHORS: needed to check what your signer signed")
         if self.env is Environment.PRODUCTION:
@@ -104,9 +149,33 @@ class Settings(BaseSettings):
                 raise ValueError("not fit for production: " + "; ".join(found))
         return self
 
+    @field_validator("limit_key", "limit_anonymous", "limit_verifications", "limit_sign_in")
+    @classmethod
+    def _is_a_limit(cls, value: str) -> str:
+        try:
+            parse_many(value)
+        except ValueError:
+            raise ValueError(f"{value!r} is no limit; write it like 300/minute") from None
+        return value
+
     @property
     def database(self) -> str:
         return self.database_url or f"sqlite:///{(self.data_dir / 'clearmark.db').absolute()}"
+
+    @property
+    def limits_storage(self) -> str:
+        """Where requests are counted: several processes share a count only in a Redis."""
+        redis = self.broker_url if self.broker_url.startswith(("redis://", "rediss://")) else ""
+        return self.limits_url or redis or "memory://"
+
+    @property
+    def url(self) -> str:
+        """Where others reach this service."""
+        return self.public_url.rstrip("/") or f"http://{self.host}:{self.port}"
+
+    @property
+    def mail_folder(self) -> Path:
+        return self.data_dir / "mail"
 
     @property
     def is_embedded(self) -> bool:

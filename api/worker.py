@@ -41,6 +41,8 @@ QUEUES = {
     JobKind.DELIVER: "deliver",
     JobKind.NOTICE_DEADLINE: "deadlines",
     JobKind.IMPORT: "fingerprint",
+    JobKind.MAIL: "deliver",
+    JobKind.DOMAIN: "deliver",
 }
 _RUN, _SWEEP, _HOUSEKEEPING = "clearmark.run", "clearmark.sweep", "clearmark.housekeeping"
 

@@ -1,7 +1,10 @@
-"""Who is asking, and what they may do: holders, API keys, scopes.
+"""Who is asking, and what they may do: holders, API keys, people who are signed in, agents, scopes.
 
-A key looks like `cm_<prefix>_<secret>`. The secret has 256 random bits, so a plain SHA-256 of it is
-stored: a slow hash protects guessable passwords, and would cost every request a tenth of a second.
+A key looks like `cm_<prefix>_<secret>`, a sign-in like `cs_<secret>`. Secrets have 256 random bits, so a plain
+SHA-256 of them is stored: a slow hash protects guessable passwords, and would cost every request a tenth of a second.
+
+A request acts for one holder: the key's own, or one whose agent the key's holder is; of a person who is signed in,
+a holder they belong to, or one whose agent that is.
 """
 
 import base64
@@ -9,17 +12,18 @@ import hashlib
 import hmac
 import secrets
 from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Final
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from registry.domain.identifiers import Prefix, new_id
 from registry.domain.policy import Assurance
-from registry.errors import Forbidden, Invalid, NotFound
-from registry.models import ApiKey, Holder
+from registry.errors import Conflict, Forbidden, Invalid, NotFound
+from registry.models import Account, Agency, ApiKey, Holder, Membership, SignIn
 
 
 class Scope(StrEnum):
@@ -27,16 +31,58 @@ class Scope(StrEnum):
     CHECKS_WRITE = "checks:write"
     RELEASES_WRITE = "releases:write"
     NOTICES_WRITE = "notices:write"
+    HOLDER_WRITE = "holder:write"
     REVIEW = "review"
     ADMIN = "admin"
 
 
+# What concerns works, clips and claims; an agent gets none but these.
+USE_SCOPES: Final = (Scope.WORKS_WRITE, Scope.CHECKS_WRITE, Scope.RELEASES_WRITE, Scope.NOTICES_WRITE)
+# What a holder may give to their own keys; the others are the operator's to give.
+HOLDER_SCOPES: Final = (*USE_SCOPES, Scope.HOLDER_WRITE)
+
+
+class HolderKind(StrEnum):
+    PERSON = "person"
+    ORGANISATION = "organisation"
+
+
+class Role(StrEnum):
+    """What a person does at a holder."""
+
+    OWNER = "owner"
+    EDITOR = "editor"
+    CATALOGUE = "catalogue"
+    PIPELINE = "pipeline"
+    LEGAL = "legal"
+
+
+ROLE_SCOPES: Final = {
+    Role.OWNER: frozenset(HOLDER_SCOPES),
+    Role.EDITOR: frozenset(USE_SCOPES),
+    Role.CATALOGUE: frozenset({Scope.WORKS_WRITE}),
+    Role.PIPELINE: frozenset({Scope.CHECKS_WRITE, Scope.RELEASES_WRITE}),
+    Role.LEGAL: frozenset({Scope.NOTICES_WRITE}),
+}
+# A key that is used all the time is noted as used this often; noting it is a write.
+_USE_NOTED_EVERY: Final = timedelta(minutes=5)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Actor:
-    """The holder behind a request and what their key allows."""
+    """The holder behind a request and what they may do.
+
+    Attributes:
+        agent_id: the holder who acts for them; None when they act themselves.
+        account_id: the person who is signed in; None when a key was presented.
+        key_id: the key that was presented.
+    """
 
     holder_id: str
     scopes: frozenset[Scope]
+    agent_id: str | None = None
+    account_id: str | None = None
+    key_id: str | None = None
 
     def may(self, scope: Scope) -> bool:
         return scope in self.scopes or Scope.ADMIN in self.scopes
@@ -57,15 +103,46 @@ class IssuedKey:
 
 
 def find_or_add_holder(session: Session, *, name: str, assurance: Assurance, at: datetime) -> Holder:
-    """The holder of that name; a new one gets `assurance`."""
-    if not name.strip() or len(name) > 200:
-        raise Invalid(field="holder", problem="Give the holder's name, at most 200 characters.")
+    """The holder of that name, for the operator; a new one gets `assurance`.
+
+    Raises:
+        Conflict: somebody signed up under that name: whether they are who they say is to be decided first.
+    """
     holder = session.scalar(sa.select(Holder).where(Holder.name == name))
     if holder is None:
-        holder = Holder(id=new_id(Prefix.HOLDER, at=at), name=name, assurance=assurance.value, created_at=at)
-        session.add(holder)
-        session.flush()
+        return add_holder(session, name=name, kind=HolderKind.ORGANISATION, assurance=assurance, at=at)
+    people = session.scalar(sa.select(Membership.account_id).where(Membership.holder_id == holder.id).limit(1))
+    if people is not None and holder.granted_assurance == Assurance.UNVERIFIED:
+        problem = "Somebody signed up under this name. Vet them first, or give the holder another name."
+        raise Conflict(kind="holder", id=holder.id, problem=problem)
     return holder
+
+
+def add_holder(session: Session, *, name: str, kind: HolderKind, assurance: Assurance, at: datetime) -> Holder:
+    """A new holder. Raises: Conflict: the name is taken."""
+    holder = Holder(
+        id=new_id(Prefix.HOLDER, at=at),
+        name=free_name(session, name),
+        kind=kind.value,
+        assurance=assurance.value,
+        granted_assurance=assurance.value,
+        created_at=at,
+    )
+    session.add(holder)
+    session.flush()
+    return holder
+
+
+def free_name(session: Session, name: str) -> str:
+    """A name that no holder has, its blanks made plain. Raises: Conflict: one has it, in whatever case."""
+    name = " ".join(name.split())
+    if not name or len(name) > 200:
+        raise Invalid(field="holder", problem="Give the holder's name, at most 200 characters.")
+    known = session.scalar(sa.select(Holder.id).where(sa.func.lower(Holder.name) == name.lower()))
+    if known is not None:
+        problem = "This name is taken. Add what tells you apart; if it is you, ask the operator."
+        raise Conflict(kind="holder", id=known, problem=problem)
+    return name
 
 
 def issue_key(
@@ -75,15 +152,19 @@ def issue_key(
     *,
     at: datetime,
     expires_at: datetime | None = None,
+    name: str | None = None,
 ) -> IssuedKey:
     """Make a key for a holder."""
     granted = tuple(dict.fromkeys(scopes))
     if not granted:
         raise Invalid(field="scopes", problem=f"Name at least one of: {', '.join(Scope)}.")
+    if expires_at is not None and expires_at <= at:
+        raise Invalid(field="expires_at", problem="Give a time that is still to come.")
     prefix, secret = secrets.token_hex(6), secrets.token_urlsafe(32)
     row = ApiKey(
         id=new_id(Prefix.KEY, at=at),
         holder_id=holder.id,
+        name=name,
         prefix=prefix,
         secret_sha256=_digest(secret),
         scopes=[scope.value for scope in granted],
@@ -103,17 +184,156 @@ def revoke_key(session: Session, key_id: str, *, at: datetime) -> None:
     row.revoked_at = row.revoked_at or at
 
 
-def authenticate(session: Session, presented: str, *, at: datetime) -> Actor | None:
-    """Who presents this key, or None when it is unknown, expired or revoked."""
+def own_key(session: Session, actor: Actor, key_id: str) -> ApiKey:
+    """A key of the actor's. Raises: NotFound."""
+    actor.require(Scope.HOLDER_WRITE)
+    row = session.get(ApiKey, key_id)
+    if row is None or row.holder_id != actor.holder_id:
+        raise NotFound(kind="key", id=key_id)
+    return row
+
+
+def issue_own_key(
+    session: Session,
+    actor: Actor,
+    scopes: Iterable[Scope],
+    *,
+    name: str | None,
+    at: datetime,
+    expires_at: datetime | None = None,
+) -> IssuedKey:
+    """Make a key for the actor's own holder, which may do no more than the actor."""
+    actor.require(Scope.HOLDER_WRITE)
+    wanted = tuple(scopes)
+    if beyond := [scope for scope in wanted if not actor.may(scope)]:
+        raise Forbidden(action=f"You may not give {', '.join(beyond)}, which you do not have")
+    holder = session.get_one(Holder, actor.holder_id)
+    return issue_key(session, holder, wanted, at=at, expires_at=expires_at, name=name)
+
+
+def rotate_key(session: Session, actor: Actor, key_id: str, *, overlap: timedelta, at: datetime) -> IssuedKey:
+    """Make a key that replaces another; that one still works for `overlap`."""
+    old = own_key(session, actor, key_id)
+    if _ended(old, at):
+        raise Conflict(kind="key", id=key_id, problem="It has ended. Make a new one.")
+    lasts = old.expires_at - old.created_at if old.expires_at else None
+    new = issue_own_key(
+        session, actor, [Scope(scope) for scope in old.scopes], name=old.name, at=at,
+        expires_at=at + lasts if lasts else None,
+    )  # fmt: skip
+    ends = at + overlap
+    old.expires_at = min(old.expires_at, ends) if old.expires_at else ends
+    return new
+
+
+def authenticate(session: Session, presented: str, *, at: datetime, as_holder: str | None = None) -> Actor | None:
+    """Who presents this key or sign-in, or None when it is unknown, expired or revoked.
+
+    Args:
+        as_holder: the holder that the request acts for; None: the key's own, or the only one that a person belongs to.
+    Raises:
+        Forbidden: they do not act for that holder, or it is not said for which of several.
+    """
+    if presented.startswith("cs_"):
+        return _signed_in(session, presented, at=at, as_holder=as_holder)
     parts = presented.split("_", 2)
     if len(parts) != 3 or parts[0] != "cm":
         return None
     row = session.scalar(sa.select(ApiKey).where(ApiKey.prefix == parts[1]))
-    if row is None or not hmac.compare_digest(row.secret_sha256, _digest(parts[2])):
+    if row is None or not hmac.compare_digest(row.secret_sha256, _digest(parts[2])) or _ended(row, at):
         return None
-    if row.revoked_at is not None or (row.expires_at is not None and row.expires_at <= at):
+    own = Actor(holder_id=row.holder_id, scopes=frozenset(Scope(scope) for scope in row.scopes), key_id=row.id)
+    return own if as_holder in (None, row.holder_id) else _as_agent(session, own, str(as_holder), at=at)
+
+
+def sign_in(session: Session, account: Account, *, lasts: timedelta, at: datetime) -> str:
+    """A token by which a person is known from now on; it is shown this once."""
+    token = f"cs_{secrets.token_urlsafe(32)}"
+    row = SignIn(
+        id=new_id(Prefix.SIGN_IN, at=at),
+        account_id=account.id,
+        secret_sha256=_digest(token),
+        created_at=at,
+        expires_at=at + lasts,
+    )
+    session.add(row)
+    session.flush()
+    return token
+
+
+def account_of(session: Session, token: str, *, at: datetime) -> Account | None:
+    """Whose sign-in this is, or None when it is unknown or over."""
+    row = session.scalar(sa.select(SignIn).where(SignIn.secret_sha256 == _digest(token)))
+    if row is None or row.ended_at is not None or row.expires_at <= at:
         return None
-    return Actor(holder_id=row.holder_id, scopes=frozenset(Scope(scope) for scope in row.scopes))
+    account = session.get_one(Account, row.account_id)
+    return account if account.disabled_at is None else None
+
+
+def sign_out(session: Session, account_id: str, *, at: datetime, token: str | None = None) -> None:
+    """End one sign-in of a person, or all of them."""
+    ended = sa.update(SignIn).where(SignIn.account_id == account_id, SignIn.ended_at.is_(None)).values(ended_at=at)
+    session.execute(ended if token is None else ended.where(SignIn.secret_sha256 == _digest(token)))
+
+
+def unnoted_use(session: Session, actor: Actor, *, at: datetime) -> bool:
+    """Whether it is time to note that a key is in use."""
+    if actor.key_id is None:
+        return False
+    used = session.scalar(sa.select(ApiKey.used_at).where(ApiKey.id == actor.key_id))
+    return used is None or used < at - _USE_NOTED_EVERY
+
+
+def note_use(session: Session, actor: Actor, *, at: datetime) -> None:
+    """Note when a key was last used, to some minutes."""
+    session.execute(sa.update(ApiKey).where(ApiKey.id == actor.key_id).values(used_at=at))
+
+
+def _signed_in(session: Session, token: str, *, at: datetime, as_holder: str | None) -> Actor | None:
+    account = account_of(session, token, at=at)
+    if account is None:
+        return None
+    members = session.scalars(sa.select(Membership).where(Membership.account_id == account.id))
+    roles = {member.holder_id: Role(member.role) for member in members}
+    if as_holder is None:
+        if len(roles) != 1:
+            problem = "Say for which holder: Clearmark-Holder: hld_…" if roles else "You belong to no holder"
+            raise Forbidden(action=problem)
+        as_holder = next(iter(roles))
+    if as_holder in roles:
+        return Actor(holder_id=as_holder, scopes=ROLE_SCOPES[roles[as_holder]], account_id=account.id)
+    for holder_id, role in roles.items():
+        own = Actor(holder_id=holder_id, scopes=ROLE_SCOPES[role], account_id=account.id)
+        if _agency(session, holder_id, as_holder, at=at) is not None:
+            return _as_agent(session, own, as_holder, at=at)
+    raise _no_agent(as_holder)
+
+
+def _as_agent(session: Session, own: Actor, principal_id: str, *, at: datetime) -> Actor:
+    agency = _agency(session, own.holder_id, principal_id, at=at)
+    if agency is None:
+        raise _no_agent(principal_id)
+    lent = own.scopes & frozenset(Scope(scope) for scope in agency.scopes) & frozenset(USE_SCOPES)
+    return replace(own, holder_id=principal_id, scopes=lent, agent_id=own.holder_id)
+
+
+def _agency(session: Session, agent_id: str, principal_id: str, *, at: datetime) -> Agency | None:
+    return session.scalar(
+        sa.select(Agency).where(
+            Agency.agent_id == agent_id,
+            Agency.principal_id == principal_id,
+            Agency.revoked_at.is_(None),
+            sa.or_(Agency.valid_until.is_(None), Agency.valid_until > at),
+        )
+    )
+
+
+def _no_agent(holder_id: str) -> Forbidden:
+    return Forbidden(action=f"You do not act for the holder {holder_id}")
+
+
+def _ended(row: ApiKey, at: datetime) -> bool:
+    return row.revoked_at is not None or (row.expires_at is not None and row.expires_at <= at)
 
 
 def set_webhook(session: Session, *, holder: str, url: str) -> str:

@@ -33,6 +33,8 @@ class JobKind(StrEnum):
     DELIVER = "deliver"
     NOTICE_DEADLINE = "notice_deadline"
     IMPORT = "import"
+    MAIL = "mail"
+    DOMAIN = "domain"
 
 
 class LeaseLost(RegistryError):

@@ -28,6 +28,7 @@ from registry.domain.merkle import NodeId, appended_nodes, consistency_proof, in
 from registry.domain.receipt import Receipt, commitment
 from registry.errors import Invalid, LedgerError, NotFound
 from registry.models import (
+    AssuranceChange,
     Check,
     CheckStatus,
     Exclusion,
@@ -46,7 +47,7 @@ from registry.models import (
 
 _SALT_BYTES = 16
 
-type Record = Work | Reservation | Check | Release | Notice | Exclusion | Negative | Quarantine
+type Record = Work | Reservation | Check | Release | Notice | Exclusion | Negative | Quarantine | AssuranceChange
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +103,19 @@ def _(said: Reservation) -> dict[str, Any]:
         "declared": _time(said.declared_at), "from": _time(said.valid_from), "until": _time(said.valid_until),
         "withdrawn": _time(said.withdrawn_at), "superseded": _time(said.superseded_at),
     }  # fmt: skip
-    return facts | {name: value for name, value in (("asset", said.asset_id), ("contact", said.contact)) if value}
+    return facts | {name: value for name, value in _later(said) if value}
+
+
+def _later(said: Reservation) -> tuple[tuple[str, str | None], ...]:
+    return ("asset", said.asset_id), ("contact", said.contact), ("agent", said.agent_id)
+
+
+@facts_of.register
+def _(change: AssuranceChange) -> dict[str, Any]:
+    return {
+        "holder": change.holder_id, "assurance": change.assurance, "granted": change.granted_assurance,
+        "cause": change.cause, "note": change.note, "decided_by": change.decided_by, "at": _time(change.at),
+    }  # fmt: skip
 
 
 @facts_of.register
@@ -362,3 +375,4 @@ def _records(session: Session) -> Iterator[Record]:
     yield from session.scalars(sa.select(Exclusion), execution_options=batches)
     yield from session.scalars(sa.select(Negative), execution_options=batches)
     yield from session.scalars(sa.select(Quarantine), execution_options=batches)
+    yield from session.scalars(sa.select(AssuranceChange), execution_options=batches)

@@ -50,6 +50,7 @@ def declare(session: Session, actor: Actor, said: NewReservation, *, at: datetim
     row = Reservation(
         id=new_id(Prefix.RESERVATION, at=at),
         holder_id=actor.holder_id,
+        agent_id=actor.agent_id,
         scope=said.scope.value,
         work_id=said.work_id,
         asset_id=said.asset_id,

@@ -25,6 +25,7 @@ from provenance.model import (
     SignerFacts,
     SignerState,
 )
+from registry.domains import Unreachable
 
 _SEAL = b"\nsigned by a fake: "
 
@@ -61,6 +62,23 @@ class FakeProvenance:
             signer=SignerFacts(state=SignerState.TRUSTED, name="a fake"),
             manifest_label=rest[64:].decode(),
         )
+
+
+@dataclass(slots=True)
+class FakeProbe:
+    """A `DomainProbe` on what a test says the world holds; `is_down` says that nobody can be asked."""
+
+    records: dict[str, list[str]] = field(default_factory=dict)
+    files: dict[str, str] = field(default_factory=dict)
+    is_down: bool = False
+
+    def texts(self, name: str) -> list[str]:
+        if self.is_down:
+            raise Unreachable(f"no answer about {name}")
+        return self.records.get(name, [])
+
+    def file(self, domain: str) -> str | None:
+        return self.files.get(domain)
 
 
 @dataclass(slots=True)

@@ -35,6 +35,7 @@ class ScopedReservationIn(ReservationIn):
 
 class ReservationOut(BaseModel):
     id: str
+    agent_id: str | None = Field(description="The holder who said it for its owner, as their agent.")
     scope: Reach
     work_id: str | None
     asset_id: str | None

@@ -46,6 +46,12 @@ class Prefix(StrEnum):
     NEGATIVE = "neg"
     QUARANTINE = "qrn"
     IMPORT = "imp"
+    ACCOUNT = "acc"
+    SIGN_IN = "sgn"
+    AGENCY = "agn"
+    DOMAIN = "dmn"
+    MAIL = "mal"
+    ASSURANCE = "asr"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -60,6 +60,11 @@ class Assurance(StrEnum):
         return self.rank >= Assurance(other).rank
 
 
+def most_severe(assurance: Assurance, *, block_from: Assurance) -> "Action":
+    """What a match with a work of a holder who is known so well may lead to at most."""
+    return Action.BLOCK if assurance >= block_from else Action.REVIEW
+
+
 class Verdict(StrEnum):
     """The answer to a check."""
 

@@ -4,9 +4,10 @@ Decides what is stored and what can never be (constraints). What may happen to a
 the services; what it means, by `registry.domain` and `takedown.domain`.
 """
 
+from registry.models.accounts import Account, Agency, Domain, Identity, Letter, Mail, Membership, SignIn
 from registry.models.base import Base, JsonObject, UtcDateTime, foreign_id
 from registry.models.checks import Check, CheckStatus, ExplanationStatus, Match, Release, ReleaseState, Verification
-from registry.models.holders import ApiKey, Holder
+from registry.models.holders import ApiKey, AssuranceChange, Holder
 from registry.models.index import Corpus, IndexLogRow, Item, StoredDescriptors
 from registry.models.jobs import IdempotencyKey, Job, JobState, OutboxMessage
 from registry.models.ledger import Heads, LedgerCheckpoint, LedgerEntry, LedgerNode
@@ -15,19 +16,24 @@ from registry.models.reservations import Import, ImportRow, ImportStatus, Reserv
 from registry.models.works import Asset, AssetStatus, Conflict, Exclusion, Negative, Quarantine, Work, WorkIdentifier
 
 __all__ = [
+    "Account",
+    "Agency",
     "ApiKey",
     "Asset",
     "AssetStatus",
+    "AssuranceChange",
     "Base",
     "Check",
     "CheckStatus",
     "Conflict",
     "Corpus",
+    "Domain",
     "Exclusion",
     "ExplanationStatus",
     "Heads",
     "Holder",
     "IdempotencyKey",
+    "Identity",
     "Import",
     "ImportRow",
     "ImportStatus",
@@ -39,7 +45,10 @@ __all__ = [
     "LedgerCheckpoint",
     "LedgerEntry",
     "LedgerNode",
+    "Letter",
+    "Mail",
     "Match",
+    "Membership",
     "Negative",
     "Notice",
     "NoticeEvent",
@@ -48,6 +57,7 @@ __all__ = [
     "Release",
     "ReleaseState",
     "Reservation",
+    "SignIn",
     "StoredDescriptors",
     "UtcDateTime",
     "Verification",

@@ -8,17 +8,36 @@ from registry.models.base import Base, foreign_id
 
 
 class Holder(Base):
-    """A person or organisation who registers works, asks for checks, or files notices."""
+    """A person or organisation who registers works, asks for checks, or files notices.
+
+    `assurance` is what `granted_assurance`, the operator's word, and what was shown since come to.
+    """
 
     __tablename__ = "holders"
     id: Mapped[str] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(unique=True)
+    kind: Mapped[str] = mapped_column(default="organisation", server_default="organisation")
     assurance: Mapped[str]
+    granted_assurance: Mapped[str] = mapped_column(default="unverified", server_default="unverified")
     created_at: Mapped[datetime]
     webhook_url: Mapped[str | None]
     webhook_secret: Mapped[str | None]
     review_matched_s: Mapped[float | None]
     block_matched_s: Mapped[float | None]
+
+
+class AssuranceChange(Base):
+    """A holder's assurance from `at` on, and why. Append-only."""
+
+    __tablename__ = "assurance_changes"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    holder_id: Mapped[str] = foreign_id("holders.id")
+    assurance: Mapped[str]
+    granted_assurance: Mapped[str]
+    cause: Mapped[str]
+    note: Mapped[str | None]
+    decided_by: Mapped[str | None]
+    at: Mapped[datetime]
 
 
 class ApiKey(Base):
@@ -27,10 +46,12 @@ class ApiKey(Base):
     __tablename__ = "api_keys"
     id: Mapped[str] = mapped_column(primary_key=True)
     holder_id: Mapped[str] = foreign_id("holders.id")
+    name: Mapped[str | None]
     prefix: Mapped[str] = mapped_column(unique=True)
     secret_sha256: Mapped[str]
     scopes: Mapped[list[str]]
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]
+    used_at: Mapped[datetime | None]
     holder: Mapped[Holder] = relationship(lazy="joined")

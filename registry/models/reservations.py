@@ -15,6 +15,7 @@ class Reservation(Base):
     __tablename__ = "reservations"
     id: Mapped[str] = mapped_column(primary_key=True)
     holder_id: Mapped[str] = foreign_id("holders.id")
+    agent_id: Mapped[str | None] = mapped_column(sa.ForeignKey("holders.id"))
     scope: Mapped[str]
     work_id: Mapped[str | None] = mapped_column(sa.ForeignKey("works.id"), index=True)
     asset_id: Mapped[str | None] = mapped_column(sa.ForeignKey("assets.id"), index=True)

@@ -26,6 +26,8 @@ import httpx
 REPOSITORY = Path(__file__).parents[2]
 START_S, STOP_S = 60.0, 30.0
 PROBLEM_TYPE = "application/problem+json"
+# All tests come from one address.
+_UNLIMITED = {f"limit_{name}": "100000/minute" for name in ("key", "anonymous", "verifications", "sign_in")}
 FINISHED = frozenset({"done", "indexed", "rejected", "withdrawn"})
 
 
@@ -101,7 +103,7 @@ def run_cli(
 
 def start_service(data_dir: Path, log: Path, **settings: object) -> RunningService:
     """Start a service and wait until it is ready."""
-    environment = environment_of(data_dir, settings)
+    environment = environment_of(data_dir, {**_UNLIMITED, **settings})
     command = [sys.executable, "-m", "api.cli", "serve", "--port", "0"]
     with log.open("ab") as errors:
         process = subprocess.Popen(command, cwd=REPOSITORY, env=environment, stdout=subprocess.PIPE, stderr=errors)

@@ -26,9 +26,17 @@ OPERATIONS = sorted(
 PUBLIC = {
     "POST /v1/verifications", "GET /v1/verifications/{verification_id}", "GET /v1/ledger/checkpoint",
     "GET /v1/ledger/key", "GET /v1/ledger/entries", "GET /v1/ledger/proof", "GET /v1/ledger/consistency",
-    "GET /healthz", "GET /readyz", "GET /metrics",
+    "GET /healthz", "GET /readyz", "GET /metrics", "GET /.well-known/jwks.json", "GET /v1/assurance",
+    "POST /v1/accounts", "POST /v1/accounts/confirm", "POST /v1/accounts/password-reset", "POST /v1/accounts/password",
+    "POST /v1/sessions", "GET /v1/oidc/login", "GET /v1/oidc/callback",
+}  # fmt: skip
+# What is a person's own: no key opens it, only their sign-in.
+PERSONAL = {
+    "GET /v1/account", "POST /v1/account/password", "POST /v1/account/confirmation", "DELETE /v1/sessions/current",
+    "POST /v1/memberships",
 }  # fmt: skip
 PRIVATE = [operation for operation in OPERATIONS if operation not in PUBLIC]
+KEYED = [operation for operation in PRIVATE if operation not in PERSONAL]
 
 # The scope without which an operation is forbidden; None: any key will do, for what is the holder's own.
 NEEDS: dict[str, Scope | None] = {
@@ -75,6 +83,26 @@ NEEDS: dict[str, Scope | None] = {
     "GET /v1/negatives/{negative_id}": Scope.ADMIN,
     "DELETE /v1/negatives/{negative_id}": Scope.ADMIN,
     "GET /v1/holders": Scope.ADMIN,
+    "POST /v1/holders": Scope.HOLDER_WRITE,
+    "PUT /v1/holders/{holder_id}/assurance": Scope.ADMIN,
+    "POST /v1/accounts/{account_id}/disable": Scope.ADMIN,
+    "GET /v1/holder": None,
+    "GET /v1/keys": Scope.HOLDER_WRITE,
+    "POST /v1/keys": Scope.HOLDER_WRITE,
+    "POST /v1/keys/{key_id}/rotation": Scope.HOLDER_WRITE,
+    "DELETE /v1/keys/{key_id}": Scope.HOLDER_WRITE,
+    "GET /v1/agents": Scope.HOLDER_WRITE,
+    "POST /v1/agents": Scope.HOLDER_WRITE,
+    "DELETE /v1/agents/{agency_id}": Scope.HOLDER_WRITE,
+    "GET /v1/domains": Scope.HOLDER_WRITE,
+    "POST /v1/domains": Scope.HOLDER_WRITE,
+    "GET /v1/domains/{domain_id}": Scope.HOLDER_WRITE,
+    "POST /v1/domains/{domain_id}/check": Scope.HOLDER_WRITE,
+    "DELETE /v1/domains/{domain_id}": Scope.HOLDER_WRITE,
+    "GET /v1/members": Scope.HOLDER_WRITE,
+    "POST /v1/invitations": Scope.HOLDER_WRITE,
+    "PUT /v1/members/{account_id}": Scope.HOLDER_WRITE,
+    "DELETE /v1/members/{account_id}": Scope.HOLDER_WRITE,
     "PUT /v1/holders/{holder_id}/thresholds": Scope.ADMIN,
     "DELETE /v1/holders/{holder_id}/thresholds": Scope.ADMIN,
 }
@@ -122,6 +150,9 @@ def owned(service: RunningService, clips: Clips, film: Registered, tmp_path_fact
         release = ok(owner.post("/v1/releases", json={"check_id": check}), 201)["id"]
         notice = ok(owner.post("/v1/notices", json={"work_description": "Mine"}), 201)["id"]
         catalogue = ok(owner.post("/v1/imports", files={"file": b"title,kind\n"}), 202)["id"]
+        key = ok(owner.post("/v1/keys", json={"scopes": ["works:write"]}), 201)["id"]
+        agency = ok(owner.post("/v1/holders", json={"name": "An Estate"}), 201)
+        domain = ok(owner.post("/v1/domains", json={"domain": "studio.example"}), 201)["id"]
     assert film.work_id != work
     bodies: dict[str, dict[str, Any]] = {
         "POST /v1/works": {"title": "More", "kind": "clip"},
@@ -137,6 +168,15 @@ def owned(service: RunningService, clips: Clips, film: Registered, tmp_path_fact
         "POST /v1/checks/{check_id}/decision": {"decision": "approve", "reason": "fine"},
         "POST /v1/releases": {"check_id": check},
         "POST /v1/preferences/query": {"items": [{"work_id": work}]},
+        "POST /v1/keys": {"scopes": ["works:write"]},
+        "POST /v1/holders": {"name": "Another Estate"},
+        "POST /v1/agents": {"agent_id": agency["principal_id"], "scopes": ["works:write"]},
+        "POST /v1/domains": {"domain": "more.example"},
+        "POST /v1/invitations": {"email": "ada@studio.example", "role": "editor"},
+        "PUT /v1/members/{account_id}": {"role": "editor"},
+        "PUT /v1/holders/{holder_id}/assurance": {"assurance": "vetted", "note": "Seen."},
+        "POST /v1/account/password": {"old": "x", "new": "y"},
+        "POST /v1/memberships": {"code": "x"},
         "POST /v1/notices": {"work_description": "Mine"},
         "POST /v1/notices/{notice_id}/transitions": {"event": "find_valid"},
         "POST /v1/notices/{notice_id}/counter-notice": {"name": "Ada Example"},
@@ -144,7 +184,8 @@ def owned(service: RunningService, clips: Clips, film: Registered, tmp_path_fact
     ids = {
         "work_id": work, "asset_id": asset, "reservation_id": said, "check_id": check, "release_id": release,
         "notice_id": notice, "negative_id": "neg_" + "0" * 32, "holder_id": "hld_" + "0" * 32,
-        "subject_id": said, "import_id": catalogue, "format": "csv",
+        "subject_id": said, "import_id": catalogue, "format": "csv", "key_id": key, "agency_id": agency["id"],
+        "domain_id": domain, "account_id": "acc_" + "0" * 32,
     }  # fmt: skip
     scopes = [Scope(name) for name in (*HOLDER_SCOPES, "review")]
     all_but = {
@@ -155,14 +196,14 @@ def owned(service: RunningService, clips: Clips, film: Registered, tmp_path_fact
 
 
 def test_the_table_above_knows_every_route() -> None:
-    assert set(NEEDS) | PUBLIC == set(OPERATIONS)
+    assert set(NEEDS) | PUBLIC | PERSONAL == set(OPERATIONS)
     secured = {
         f"{method.upper()} {path}"
         for path, methods in specification()["paths"].items()
         for method, operation in methods.items()
         if operation.get("security")
     }
-    assert secured == set(NEEDS)
+    assert secured == set(NEEDS) | PERSONAL
 
 
 @pytest.mark.parametrize("operation", PRIVATE)
@@ -184,7 +225,12 @@ def test_without_a_valid_key_no_body_is_looked_at(anyone: httpx.Client, owned: O
         problem(anyone.post(path, content=body, headers={"Content-Type": kind}), 401, "unauthorized")
 
 
-@pytest.mark.parametrize("operation", PRIVATE)
+@pytest.mark.parametrize("operation", sorted(PERSONAL))
+def test_no_key_opens_what_is_a_persons_own(operator: httpx.Client, owned: Owned, operation: str) -> None:
+    problem(owned.request(operator, operation), 401, "unauthorized")
+
+
+@pytest.mark.parametrize("operation", KEYED)
 def test_a_key_without_the_scope_is_forbidden(service: RunningService, owned: Owned, operation: str) -> None:
     needed = NEEDS[operation]
     if needed is None:
@@ -195,7 +241,7 @@ def test_a_key_without_the_scope_is_forbidden(service: RunningService, owned: Ow
         problem(owned.request(weak, operation), 403, "forbidden")
 
 
-@pytest.mark.parametrize("operation", [operation for operation in PRIVATE if "_id}" in operation])
+@pytest.mark.parametrize("operation", [operation for operation in KEYED if "_id}" in operation])
 def test_what_belongs_to_another_does_not_exist(stranger: httpx.Client, owned: Owned, operation: str) -> None:
     answer = owned.request(stranger, operation)
     if NEEDS[operation] in (Scope.REVIEW, Scope.ADMIN):

@@ -30,7 +30,8 @@ PROBLEM_TYPES = {
     f"urn:clearmark:problem:{name}"
     for name in (
         "unauthorized", "forbidden", "not-found", "method-not-allowed", "invalid", "conflict", "illegal-transition",
-        "disabled", "refused", "bad-request", "bad-form", "bad-json", "bad-fingerprint", "unsupported-media-type",
+        "disabled", "refused", "too-many-requests", "bad-request", "bad-form", "bad-json", "bad-fingerprint",
+        "unsupported-media-type",
         "unsupported-container", "too-large", "no-space", "index-behind", "not-media", "media-empty",
         "media-unreadable", "media-no-media", "media-too-long", "media-too-large", "media-too-short", "media-corrupt",
         "media-limit-exceeded", "media-black", "media-static", "media-silent", "media-no-content", "media-repetitive",

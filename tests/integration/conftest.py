@@ -8,6 +8,8 @@ import pytest
 import sqlalchemy as sa
 
 from api.blobs import FolderBlobs
+from api.limits import RateLimiter
+from api.mail import make_post
 from api.service import Service, upgrade_database
 from api.settings import Settings
 from fingerprinting.index.embedded import embedded_index
@@ -21,7 +23,7 @@ from registry.models import Base, Heads
 from takedown.domain.deadlines import BusinessCalendar
 from takedown.service import Desk
 from tests.factories import AT
-from tests.fakes import Clock, FakeProvenance
+from tests.fakes import Clock, FakeProbe, FakeProvenance
 from tests.servers.postgres import create_database
 
 _numbers = itertools.count(1)
@@ -103,6 +105,11 @@ def provenance() -> FakeProvenance:
 
 
 @pytest.fixture
+def probe() -> FakeProbe:
+    return FakeProbe()
+
+
+@pytest.fixture
 def service(
     database: Database,
     index: IndexEngine,
@@ -110,6 +117,7 @@ def service(
     identity: LedgerIdentity,
     clock: Clock,
     provenance: FakeProvenance,
+    probe: FakeProbe,
     tmp_path: Path,
 ) -> Iterator[Service]:
     """The whole service on a clock of its own, with nothing running; signing is faked."""
@@ -133,6 +141,9 @@ def service(
         ledger=identity,
         tokens=tokens.TokenKeys([tokens.generate_pem()]),
         desk=desk,
+        limiter=RateLimiter(settings),
+        post=make_post(settings),
+        probe=probe,
         now=clock,
     )
     yield made

@@ -1,0 +1,101 @@
+"""Agencies: which holder acts for which other, on whose word, and how far.
+
+A principal names their agent; or an agent makes a holder whom they represent, an estate say, that has nobody of its
+own: then it is the agent's word, and the holder stays unverified until somebody shows more. Whatever an agent
+declares carries both names. What an agency allows is decided in `registry.access`.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+from enum import StrEnum
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from registry import access
+from registry.access import USE_SCOPES, Actor, HolderKind, Scope
+from registry.domain.identifiers import Prefix, new_id
+from registry.domain.policy import Assurance
+from registry.errors import Conflict, Invalid, NotFound
+from registry.models import Agency, Holder
+
+
+class Basis(StrEnum):
+    """On whose word an agency stands; stored, so never renamed."""
+
+    PRINCIPAL = "principal"
+    AGENT = "agent"
+
+
+def appoint(
+    session: Session,
+    actor: Actor,
+    agent_id: str,
+    scopes: Iterable[Scope],
+    *,
+    at: datetime,
+    valid_until: datetime | None = None,
+) -> Agency:
+    """Let another holder act for the actor's own from now on; what was agreed with them before ends."""
+    actor.require(Scope.HOLDER_WRITE)
+    if agent_id == actor.holder_id:
+        raise Invalid(field="agent_id", problem="Nobody is their own agent.")
+    if session.get(Holder, agent_id) is None:
+        raise NotFound(kind="holder", id=agent_id)
+    if valid_until is not None and valid_until <= at:
+        raise Invalid(field="valid_until", problem="Give a time that is still to come.")
+    earlier = _in_force(at).where(Agency.agent_id == agent_id, Agency.principal_id == actor.holder_id)
+    for old in session.scalars(earlier):
+        old.revoked_at = at
+    return _add(session, agent_id, actor.holder_id, scopes, Basis.PRINCIPAL, at=at, valid_until=valid_until)
+
+
+def represent(session: Session, actor: Actor, name: str, kind: HolderKind, *, at: datetime) -> tuple[Holder, Agency]:
+    """Make a holder whom the actor says to act for; it is as unknown as anybody new."""
+    actor.require(Scope.HOLDER_WRITE)
+    holder = access.add_holder(session, name=name, kind=kind, assurance=Assurance.UNVERIFIED, at=at)
+    return holder, _add(session, actor.holder_id, holder.id, USE_SCOPES, Basis.AGENT, at=at)
+
+
+def end(session: Session, actor: Actor, agency_id: str, *, at: datetime) -> None:
+    """End an agency at once; either side may."""
+    actor.require(Scope.HOLDER_WRITE)
+    agency = session.get(Agency, agency_id)
+    if agency is None or actor.holder_id not in (agency.agent_id, agency.principal_id):
+        raise NotFound(kind="agency", id=agency_id)
+    if agency.revoked_at is not None:
+        raise Conflict(kind="agency", id=agency_id, problem="It has ended.")
+    agency.revoked_at = at
+
+
+def known_to(session: Session, actor: Actor, *, at: datetime) -> list[Agency]:
+    """Agencies in force of the actor's holder, as agent and as principal."""
+    actor.require(Scope.HOLDER_WRITE)
+    either = sa.or_(Agency.agent_id == actor.holder_id, Agency.principal_id == actor.holder_id)
+    return list(session.scalars(_in_force(at).where(either).order_by(Agency.id)))
+
+
+def _add(
+    session: Session, agent_id: str, principal_id: str, scopes: Iterable[Scope], basis: Basis, *,
+    at: datetime, valid_until: datetime | None = None,
+) -> Agency:  # fmt: skip
+    lent = list(dict.fromkeys(scopes))
+    if not lent or not set(lent) <= set(USE_SCOPES):
+        raise Invalid(field="scopes", problem=f"An agent can be given: {', '.join(USE_SCOPES)}.")
+    agency = Agency(
+        id=new_id(Prefix.AGENCY, at=at),
+        agent_id=agent_id,
+        principal_id=principal_id,
+        scopes=[scope.value for scope in lent],
+        basis=basis.value,
+        granted_at=at,
+        valid_until=valid_until,
+    )
+    session.add(agency)
+    session.flush()
+    return agency
+
+
+def _in_force(at: datetime) -> sa.Select[Agency]:
+    still = sa.or_(Agency.valid_until.is_(None), Agency.valid_until > at)
+    return sa.select(Agency).where(Agency.revoked_at.is_(None), still)

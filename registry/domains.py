@@ -1,0 +1,163 @@
+"""Domains: a holder shows that a domain answers for them, and it is looked at again from time to time.
+
+The holder puts a text of ours where only who controls the domain can: a DNS TXT record at `_clearmark.<domain>`, or
+a file at `https://<domain>/.well-known/clearmark.txt`. One day's failure ends nothing; several in a row do.
+How records and files are fetched is the edge's (`DomainProbe`); what this shows of the holder, `registry.assurance`'s.
+"""
+
+import re
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Protocol
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from registry import assurance
+from registry.access import Actor, Scope
+from registry.assurance import Cause
+from registry.domain.identifiers import Prefix, new_id
+from registry.errors import Invalid, NotFound, RegistryError
+from registry.jobs import JobKind, enqueue
+from registry.models import Domain, Holder
+
+LOOK_AGAIN = timedelta(days=1)
+# A domain whose proof is gone for this many looks in a row no longer answers for the holder.
+FAILURES_TO_LAPSE = 3
+_MOST = 100
+_NAME = re.compile(r"(?=.{4,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]")
+
+
+class Method(StrEnum):
+    """Where the proof was found."""
+
+    DNS = "dns"
+    FILE = "file"
+
+
+class Unreachable(RegistryError):
+    """Neither names nor pages could be asked at all; it says nothing about the domain."""
+
+
+class DomainProbe(Protocol):
+    """Asks the world; never more than some seconds, never an inner address."""
+
+    def texts(self, name: str) -> list[str]:
+        """The TXT records of a name. Raises: Unreachable."""
+
+    def file(self, domain: str) -> str | None:
+        """The beginning of the domain's `/.well-known/clearmark.txt`, or None when there is none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """What one look at a domain found."""
+
+    method: Method | None
+    problem: str | None
+
+
+def record_name(domain: str) -> str:
+    return f"_clearmark.{domain}"
+
+
+def file_url(domain: str) -> str:
+    return f"https://{domain}/.well-known/clearmark.txt"
+
+
+def claim(session: Session, actor: Actor, name: str, *, at: datetime) -> Domain:
+    """Say that a domain is one's own; returns what is to be put there. Saying it again changes nothing."""
+    actor.require(Scope.HOLDER_WRITE)
+    name = _checked(name)
+    known = session.scalar(sa.select(Domain).where(Domain.holder_id == actor.holder_id, Domain.name == name))
+    if known is not None:
+        return known
+    count = session.scalar(sa.select(sa.func.count()).where(Domain.holder_id == actor.holder_id))
+    if (count or 0) >= _MOST:
+        raise Invalid(field="domain", problem=f"A holder may name {_MOST} domains.")
+    row = Domain(
+        id=new_id(Prefix.DOMAIN, at=at),
+        holder_id=actor.holder_id,
+        name=name,
+        proof=f"clearmark-verification={secrets.token_urlsafe(24)}",
+        created_at=at,
+    )
+    session.add(row)
+    session.flush()
+    return row
+
+
+def own(session: Session, actor: Actor, domain_id: str) -> Domain:
+    """A domain that the actor's holder named. Raises: NotFound."""
+    actor.require(Scope.HOLDER_WRITE)
+    row = session.get(Domain, domain_id)
+    if row is None or row.holder_id != actor.holder_id:
+        raise NotFound(kind="domain", id=domain_id)
+    return row
+
+
+def of_holder(session: Session, actor: Actor) -> list[Domain]:
+    actor.require(Scope.HOLDER_WRITE)
+    return list(session.scalars(sa.select(Domain).where(Domain.holder_id == actor.holder_id).order_by(Domain.id)))
+
+
+def let_go(session: Session, actor: Actor, domain_id: str, *, at: datetime) -> None:
+    """Say no longer that a domain is one's own."""
+    row = own(session, actor, domain_id)
+    session.delete(row)
+    assurance.settle(session, session.get_one(Holder, row.holder_id), Cause.DOMAIN_LAPSED, note=row.name, at=at)
+
+
+def look(probe: DomainProbe, name: str, proof: str) -> Look:
+    """Look for the proof, in the DNS and then on the site; outside any transaction, for it takes seconds.
+
+    Raises:
+        Unreachable: the DNS could not be asked.
+    """
+    if proof in (text.strip() for text in probe.texts(record_name(name))):
+        return Look(method=Method.DNS, problem=None)
+    written = probe.file(name)
+    if written is not None and proof in (line.strip() for line in written.splitlines()):
+        return Look(method=Method.FILE, problem=None)
+    where = f"a TXT record at {record_name(name)}, or a line of {file_url(name)}"
+    return Look(method=None, problem=f"The text was not found. Put it where we look: {where}.")
+
+
+def saw(session: Session, domain: Domain, found: Look, *, at: datetime) -> None:
+    """Take a look into account; once the proof was found, it is looked at every day."""
+    holder = session.get_one(Holder, domain.holder_id)
+    domain.checked_at, domain.problem = at, found.problem
+    if found.method is not None:
+        domain.failures, domain.method = 0, found.method.value
+        if not counts(domain):
+            domain.verified_at, domain.lapsed_at = at, None
+            assurance.settle(session, holder, Cause.DOMAIN_SHOWN, note=domain.name, at=at)
+            look_again(session, domain, at=at)
+        return
+    domain.failures += 1
+    if counts(domain) and domain.failures >= FAILURES_TO_LAPSE:
+        domain.lapsed_at = at
+        assurance.settle(session, holder, Cause.DOMAIN_LAPSED, note=domain.name, at=at)
+
+
+def counts(domain: Domain) -> bool:
+    """Whether a domain answers for its holder now."""
+    return domain.verified_at is not None and domain.lapsed_at is None
+
+
+def look_again(session: Session, domain: Domain, *, at: datetime) -> None:
+    """Arrange the next look at a domain that still counts."""
+    if counts(domain):
+        enqueue(session, JobKind.DOMAIN, domain.id, at=at, run_at=at + LOOK_AGAIN)
+
+
+def _checked(name: str) -> str:
+    try:
+        name = name.strip().lower().removesuffix(".").encode("idna").decode()
+    except UnicodeError:
+        name = ""
+    if not _NAME.fullmatch(name):
+        raise Invalid(field="domain", problem="Give a domain name alone, such as studio.example.")
+    return name
