@@ -13,6 +13,7 @@ from api.routes import (
     accounts,
     assets,
     checks,
+    conflicts,
     holders,
     imports,
     ledger,
@@ -36,9 +37,8 @@ go out, verify where a clip came from, and take down what should not be there. E
 problem documents with a stable `type`.
 """
 _ROUTERS = (
-    works, imports, assets, checks, releases, verifications, preferences, notices, ledger, holders, own, accounts, oidc,
-    negatives,
-    well_known, operations,
+    works, imports, assets, conflicts, checks, releases, verifications, preferences, notices, ledger, holders, own,
+    accounts, oidc, negatives, well_known, operations,
 )  # fmt: skip
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",

@@ -17,7 +17,11 @@ _VERIFICATION_AGE = timedelta(days=30)
 
 def run(service: Service) -> None:
     """One round; each part may fail without holding up the others."""
-    for part in (forget_media, forget_explanations, forget_verifications, remove_orphans, sign_checkpoint, save_index):
+    parts = (
+        forget_media, forget_explanations, forget_fingerprints, forget_verifications, remove_orphans, sign_checkpoint,
+        save_index,
+    )  # fmt: skip
+    for part in parts:
         try:
             part(service)
         except Exception:
@@ -38,6 +42,13 @@ def forget_explanations(service: Service) -> None:
         freed = checks.forget_explanations(session, at=service.now())
     for key in freed:
         service.blobs.delete(key)
+
+
+def forget_fingerprints(service: Service) -> None:
+    """Delete the fingerprints of checks that are older than the operator keeps them."""
+    old = service.now() - timedelta(days=service.settings.keep_fingerprints_days)
+    with service.database.transaction() as session:
+        checks.forget_fingerprints(session, older_than=old)
 
 
 def forget_verifications(service: Service) -> None:

@@ -26,7 +26,7 @@ from fingerprinting.errors import MediaError, MediaFault
 from fingerprinting.extract import Extracted, extract, extract_output
 from fingerprinting.looks import Glance
 from fingerprinting.model import Fingerprint
-from registry import catalogue, checks, domains, exclusions, imports, jobs, mail, negatives, works
+from registry import catalogue, checks, conflicts, domains, exclusions, imports, jobs, lookback, mail, negatives, works
 from registry.catalogue import CatalogueFormat
 from registry.errors import Invalid
 from registry.index import IndexBehind, fingerprint_of
@@ -39,6 +39,7 @@ from registry.models import (
     Domain,
     Holder,
     Import,
+    LookBack,
     Mail,
     Negative,
     OutboxMessage,
@@ -140,7 +141,8 @@ class Runner:
             if asset.status == AssetStatus.PROCESSING:
                 exclusions.exclude_bank_material(session, material, at=service.now())
                 not_claimed = exclusions.stretches_of(session, asset.id)
-                works.settle_asset(session, asset, found, not_claimed=not_claimed, at=service.now())
+                conflicts.settle_asset(session, asset, found, not_claimed=not_claimed, at=service.now())
+                lookback.arrange(session, asset, at=service.now())
 
     def _store(self, lease: Lease, blob_key: str) -> bool:
         """Whether the file passed the quality gate and is in the index; if not, the job is done."""
@@ -321,6 +323,32 @@ class Runner:
             if kept is not None:
                 domains.look_again(session, kept, at=service.now())
 
+    def _look_back(self, lease: Lease) -> None:
+        """Some outputs of before in each transaction, from where the last one ended."""
+        service = self.service
+        with service.database.reading() as session:
+            row = session.get_one(LookBack, lease.subject_id)
+            alone = service.index.one_alone(session, row.asset_id)
+        while alone is not None:
+            with service.database.reading() as session:
+                past = lookback.next_past(session, row, limit=_ROWS_AT_ONCE)
+            if not past:
+                break
+            looked = [(one, alone.in_query(one.fingerprint)) for one in past]
+            with service.database.transaction() as session:
+                jobs.renew(session, lease, at=service.now())
+                row = session.get_one(LookBack, lease.subject_id)
+                lookback.note(session, row, looked, at=service.now())
+        with service.database.transaction() as session:
+            jobs.finish(session, lease, at=service.now())
+            lookback.finish(session.get_one(LookBack, lease.subject_id), at=service.now())
+
+    def _conflict_deadline(self, lease: Lease) -> None:
+        service = self.service
+        with service.database.transaction() as session:
+            jobs.finish(session, lease, at=service.now())
+            conflicts.deadline_came(session, lease.subject_id, at=service.now())
+
     def _notice_deadline(self, lease: Lease) -> None:
         service = self.service
         with service.database.transaction() as session:
@@ -338,6 +366,8 @@ _WORK = {
     JobKind.IMPORT: Runner._import,
     JobKind.MAIL: Runner._mail,
     JobKind.DOMAIN: Runner._domain,
+    JobKind.CONFLICT_DEADLINE: Runner._conflict_deadline,
+    JobKind.LOOK_BACK: Runner._look_back,
 }
 
 

@@ -91,6 +91,10 @@ class Settings(BaseSettings):
     ] = ""
     max_upload_bytes: Annotated[int, Field(gt=0, description="Largest file accepted.")] = 8 << 30
     max_media_s: Annotated[float, Field(gt=0, description="Longest media accepted, in seconds.")] = 4 * 3600.0
+    keep_fingerprints_days: Annotated[
+        float,
+        Field(gt=0, description="How long the fingerprints of checks are kept, for works registered later, in days."),
+    ] = 365.0
     sync_check_s: Annotated[
         float,
         Field(ge=0, description="Clips up to this long are checked while the request waits, in seconds."),

@@ -43,6 +43,8 @@ QUEUES = {
     JobKind.IMPORT: "fingerprint",
     JobKind.MAIL: "deliver",
     JobKind.DOMAIN: "deliver",
+    JobKind.CONFLICT_DEADLINE: "deadlines",
+    JobKind.LOOK_BACK: "look_back",
 }
 _RUN, _SWEEP, _HOUSEKEEPING = "clearmark.run", "clearmark.sweep", "clearmark.housekeeping"
 

@@ -231,6 +231,15 @@ def give_role(session: Session, actor: Actor, account_id: str, role: Role | None
         member.role = role.value
 
 
+def write_to(session: Session, holder_id: str, subject: str, text: str, *, at: datetime) -> None:
+    """Write to the people of a holder who look after its claims and whose addresses are confirmed."""
+    for member in session.scalars(_members_of(holder_id)):
+        account = member.account
+        reads = account.email_confirmed_at is not None and account.disabled_at is None
+        if reads and member.role in (Role.OWNER, Role.LEGAL):
+            post(session, account.email, subject, text, at=at)
+
+
 def _members_of(holder_id: str) -> sa.Select[Membership]:
     query = sa.select(Membership).where(Membership.holder_id == holder_id)
     return query.order_by(Membership.added_at, Membership.account_id)

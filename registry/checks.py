@@ -34,9 +34,9 @@ from registry.domain.weight import Weighed, seconds_of, weigh
 from registry.errors import Conflict as ConflictError
 from registry.errors import Invalid, NotFound
 from registry.exclusions import BankStretch
-from registry.index import Answer, IndexEngine, store_item
+from registry.index import Answer, IndexEngine, remove_item, store_item
 from registry.jobs import JobKind, enqueue
-from registry.models import Asset, AssetStatus, Check, CheckStatus, Corpus, ExplanationStatus, Match
+from registry.models import Asset, AssetStatus, Check, CheckStatus, Corpus, ExplanationStatus, Item, Match
 from registry.outbox import tell
 from registry.preferences import effective, rivals_of
 from registry.quarantine import FloodLimits
@@ -146,7 +146,8 @@ def answer(
         decision = unknown(found.code, found.message)
     else:
         exclusions.exclude_bank_material(session, found.shared, at=at)
-        decision = _decide(session, check, found, is_still=fingerprint is not None and fingerprint.is_still, at=at)
+        is_still = fingerprint is not None and fingerprint.is_still
+        decision, check.matches = judge(session, check, found, is_still=is_still, at=at)
         check.index_sequence = found.works.sequence
     if fingerprint is not None:
         check.duration_s = round(fingerprint.duration_s, 3)
@@ -210,6 +211,19 @@ def forget_explanations(session: Session, *, at: datetime) -> list[str]:
     return freed
 
 
+def forget_fingerprints(session: Session, *, older_than: datetime) -> int:
+    """Let go of the fingerprints of old checks: nothing that is registered later is looked for in them."""
+    old = sa.select(Check.id).where(Check.finished_at < older_than, Check.id.in_(_with_fingerprints())).limit(500)
+    forgotten = session.scalars(old).all()
+    for check_id in forgotten:
+        remove_item(session, check_id, at=older_than)
+    return len(forgotten)
+
+
+def _with_fingerprints() -> sa.Select[str]:
+    return sa.select(Item.subject_id).where(Item.corpus == Corpus.CHECKS)
+
+
 def forget_media(session: Session, *, at: datetime) -> list[str]:
     """Let go of the media of checks that can no longer lead to a release; returns the blobs to delete."""
     useless = sa.or_(
@@ -229,15 +243,17 @@ def forget_media(session: Session, *, at: datetime) -> list[str]:
 type _Piece = tuple[Asset, Weighed]
 
 
-def _decide(session: Session, check: Check, found: Found, *, is_still: bool, at: datetime) -> Decision:
+def judge(
+    session: Session, check: Check, found: Found, *, is_still: bool, at: datetime
+) -> tuple[Decision, list[Match]]:
+    """What a check's clip would be answered now, by what was found, and the matches behind it, longest first."""
     pieces = _weighed(session, found)
     by_work: dict[str, list[_Piece]] = {}
     for asset, piece in pieces:
         by_work.setdefault(asset.work_id, []).append((asset, piece))
     decision = decide([_matched(session, check, mine, is_still=is_still, at=at) for mine in by_work.values()])
     pieces.sort(key=lambda pair: -pair[1].segment.query_length_s)
-    check.matches = [_match(check, position, asset, piece) for position, (asset, piece) in enumerate(pieces)]
-    return decision
+    return decision, [_match(check, position, asset, piece) for position, (asset, piece) in enumerate(pieces)]
 
 
 def _weighed(session: Session, found: Found) -> list[_Piece]:

@@ -1,8 +1,9 @@
 """Exclusions: stretches of an asset that do not count, whoever matches them.
 
 An owner excludes what is not theirs (a licensed shot, a studio's ident), an operator what leads to false
-claims, and the negative bank what everybody may use. Each source speaks for itself: an owner cannot take
-back what an operator or the bank excluded. Nothing said is rewritten: what is said anew withdraws the old.
+claims, the negative bank what everybody may use, and a decided conflict what is another holder's. Each source
+speaks for itself: an owner cannot take back what another source excluded. Nothing said is rewritten: what is said
+anew withdraws the old.
 """
 
 from collections.abc import Sequence
@@ -33,6 +34,7 @@ class ExclusionSource(StrEnum):
     OWNER = "owner"
     OPERATOR = "operator"
     BANK = "bank"
+    CONFLICT = "conflict"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +109,24 @@ def withdraw_bank_material(session: Session, negative_id: str, *, at: datetime) 
         _withdraw(session, row, at=at)
 
 
+def exclude_decided(
+    session: Session, asset_id: str, conflict_id: str, *, modality: Modality, start_s: float, end_s: float, at: datetime
+) -> None:
+    """Exclude what a conflict was decided to be another's."""
+    _declare(
+        session, asset_id, ExclusionSource.CONFLICT, start_s=start_s, end_s=end_s, modality=modality,
+        reason="Another holder's, as a conflict was decided.", conflict_id=conflict_id, at=at,
+    )  # fmt: skip
+
+
+def withdraw_decided(session: Session, conflict_id: str, *, at: datetime) -> None:
+    """Let stretches count again that only this decision excluded."""
+    for row in session.scalars(
+        sa.select(Exclusion).where(Exclusion.conflict_id == conflict_id, Exclusion.withdrawn_at.is_(None))
+    ):
+        _withdraw(session, row, at=at)
+
+
 def in_force(session: Session, asset_id: str) -> list[Exclusion]:
     """What is excluded of an asset now, in its own time."""
     rows = sa.select(Exclusion).where(Exclusion.asset_id == asset_id, Exclusion.withdrawn_at.is_(None))
@@ -140,13 +160,14 @@ def _require_sound(intervals: Sequence[Interval], duration_s: float | None) -> N
 
 def _declare(
     session: Session, asset_id: str, source: ExclusionSource, *, start_s: float, end_s: float, reason: str,
-    at: datetime, modality: Modality | None = None, negative_id: str | None = None,
+    at: datetime, modality: Modality | None = None, negative_id: str | None = None, conflict_id: str | None = None,
 ) -> None:  # fmt: skip
     row = Exclusion(
         id=new_id(Prefix.EXCLUSION, at=at),
         asset_id=asset_id,
         source=source.value,
         negative_id=negative_id,
+        conflict_id=conflict_id,
         modality=modality.value if modality else None,
         start_s=start_s,
         end_s=end_s,

@@ -88,7 +88,7 @@ def remove_item(session: Session, subject_id: str, *, at: datetime) -> None:
 def fingerprint_of(session: Session, subject_id: str) -> Fingerprint | None:
     """The stored fingerprint of an asset, release or check."""
     item = session.scalar(sa.select(Item).where(Item.subject_id == subject_id))
-    return _fingerprint(item) if item else None
+    return fingerprint_of_item(item) if item else None
 
 
 def _log(session: Session, operation: Operation, item: Item, algorithm: str, *, at: datetime) -> None:
@@ -111,7 +111,7 @@ def _log(session: Session, operation: Operation, item: Item, algorithm: str, *, 
     session.flush()
 
 
-def _fingerprint(item: Item) -> Fingerprint:
+def fingerprint_of_item(item: Item) -> Fingerprint:
     return Fingerprint(
         duration_s=item.duration_s, descriptors=tuple(_descriptors(stored) for stored in item.descriptors)
     )
@@ -195,7 +195,7 @@ class IndexEngine:
             if item is None:
                 return None
             subjects[number] = item.subject_id
-            return Reference(item=number, fingerprint=_fingerprint(item))
+            return Reference(item=number, fingerprint=fingerprint_of_item(item))
 
         indexes = {algorithm: held[corpus, algorithm] for algorithm in Algorithm}
         return Answer(
@@ -216,6 +216,11 @@ class IndexEngine:
         found = self.search(session, Corpus.WORKS, fingerprint, timeout_s=timeout_s)
         others = [s for s in found.segments if found.subjects[s.item] != subject_id]
         return Answer(segments=others, subjects=found.subjects, sequence=found.sequence)
+
+    def one_alone(self, session: Session, subject_id: str) -> "OneAlone | None":
+        """A search that knows one stored subject and nothing else; None when it is withdrawn."""
+        item = session.scalar(sa.select(Item).where(Item.subject_id == subject_id))
+        return OneAlone(self.make_index, item) if item is not None else None
 
     def save(self, path: Path) -> int:
         """Write a snapshot; returns its sequence."""
@@ -267,6 +272,23 @@ class IndexEngine:
                     descriptors = descriptors_from_bytes(Algorithm(algorithm), stored.times_ms, stored.vectors)
                     index.add(ItemNumber(item_number), descriptors)
             self.sequence = sequence
+
+
+class OneAlone:
+    """One stored subject to be looked for in many fingerprints: as a check would find it, and so as exactly."""
+
+    def __init__(self, make_index: Callable[[Algorithm], FingerprintIndex], item: Item) -> None:
+        self._reference = Reference(item=ItemNumber(item.number), fingerprint=fingerprint_of_item(item))
+        self._subjects = {self._reference.item: item.subject_id}
+        self._indexes: dict[Algorithm, FingerprintIndex] = {}
+        for described in self._reference.fingerprint.descriptors:
+            index = self._indexes[described.algorithm] = make_index(described.algorithm)
+            index.add(self._reference.item, described)
+
+    def in_query(self, query: Fingerprint) -> Answer:
+        """What the query copies of the subject."""
+        segments = find_copies(query, self._indexes, reference_of=lambda _item: self._reference)
+        return Answer(segments=segments, subjects=self._subjects, sequence=0)
 
 
 def head_sequence(session: Session) -> int:

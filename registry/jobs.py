@@ -35,6 +35,8 @@ class JobKind(StrEnum):
     IMPORT = "import"
     MAIL = "mail"
     DOMAIN = "domain"
+    CONFLICT_DEADLINE = "conflict_deadline"
+    LOOK_BACK = "look_back"
 
 
 class LeaseLost(RegistryError):

@@ -1,6 +1,5 @@
 """Works and their assets: what is protected, and the fingerprints by which it is recognised."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -9,22 +8,19 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from fingerprinting.match import covered_s
-from fingerprinting.model import Fingerprint, Segment
+from fingerprinting.model import Fingerprint
 from fingerprinting.quality import reference_of, weaknesses
 from registry import ledger, thresholds
 from registry.access import Actor, Scope
+from registry.domain import conflicts
 from registry.domain.identifiers import Prefix, new_id, validate_identifiers
 from registry.domain.policy import Policy, Thresholds
-from registry.domain.weight import Stretch, outside
 from registry.errors import Conflict as ConflictError
 from registry.errors import Invalid, NotFound
-from registry.index import Answer, remove_item, store_item
+from registry.index import remove_item, store_item
 from registry.jobs import JobKind, enqueue
 from registry.models import Asset, AssetStatus, Conflict, Corpus, Job, Reservation, Work, WorkIdentifier
 
-# Less than this in common is a stock shot or a jingle, not a claim to the same work.
-_CONFLICT_S = 5.0
 _FIRST_YEAR = 1850
 
 
@@ -118,7 +114,10 @@ def withdraw_asset(session: Session, asset: Asset, *, at: datetime) -> str | Non
     """Take one asset out of the index and out of all conflicts. Returns the blob that nobody needs any more."""
     remove_item(session, asset.id, at=at)
     about = sa.or_(Conflict.asset_id == asset.id, Conflict.rival_asset_id == asset.id)
-    session.execute(sa.update(Conflict).where(about, Conflict.closed_at.is_(None)).values(closed_at=at))
+    for conflict in session.scalars(sa.select(Conflict).where(about, Conflict.closed_at.is_(None))):
+        after = conflicts.transition(conflicts.State(conflict.state), conflicts.Event.WITHDRAW)
+        conflict.state, conflict.cause, conflict.closed_at = after.value, conflicts.Event.WITHDRAW.value, at
+        ledger.record(session, "conflict.closed", conflict, at=at)
     freed = asset.blob_key
     asset.status, asset.blob_key = AssetStatus.WITHDRAWN.value, None
     return freed
@@ -185,7 +184,7 @@ def add_fingerprint(session: Session, actor: Actor, work_id: str, fingerprint: F
 
 
 def store_asset(session: Session, asset: Asset, fingerprint: Fingerprint, *, at: datetime) -> None:
-    """Make an asset searchable from this transaction on; `settle_asset` must follow.
+    """Make an asset searchable from this transaction on; `conflicts.settle_asset` must follow.
 
     Raises:
         MediaError: the quality gate refuses it.
@@ -197,40 +196,6 @@ def store_asset(session: Session, asset: Asset, fingerprint: Fingerprint, *, at:
     store_item(session, Corpus.WORKS, asset.id, reference, at=at)
 
 
-def settle_asset(
-    session: Session, asset: Asset, found: Answer, *, not_claimed: Sequence[Stretch], at: datetime
-) -> None:
-    """Open a conflict with each other holder's asset that `found` shows, and call the asset indexed.
-
-    Two works that hold the same material of the negative bank are no rivals over it: `not_claimed` is what
-    is excluded of the asset. Nor are two takes of one scene: what is not confirmed opens nothing.
-
-    The search ran after the asset was stored. Of two that come at once, the later search sees both, so
-    no conflict is missed; the pair is kept in one order, so none is opened twice.
-    """
-    by_rival: dict[str, list[Segment]] = {}
-    for segment in outside([s for s in found.segments if s.confirmed], not_claimed):
-        by_rival.setdefault(found.subjects[segment.item], []).append(segment)
-    for rival_id, segments in by_rival.items():
-        rival = session.get(Asset, rival_id)
-        if rival is None or rival.work.withdrawn_at is not None:  # while the search ran
-            continue
-        if rival.work.holder_id == asset.work.holder_id or covered_s(segments) < _CONFLICT_S:
-            continue
-        earlier, later = sorted((asset.id, rival.id))
-        known = sa.select(Conflict.id).where(Conflict.asset_id == later, Conflict.rival_asset_id == earlier)
-        if session.scalar(known) is None:
-            conflict = Conflict(
-                id=new_id(Prefix.CONFLICT, at=at),
-                asset_id=later,
-                rival_asset_id=earlier,
-                seconds=round(covered_s(segments), 2),
-                opened_at=at,
-            )
-            session.add(conflict)
-    asset.status, asset.progress, asset.indexed_at = AssetStatus.INDEXED.value, 1.0, at
-
-
 def reject_asset(session: Session, asset: Asset, *, reason: str, problem: str, at: datetime) -> str | None:
     """Say that an asset cannot be used, and why. Returns the blob that nobody needs any more."""
     if asset.status == AssetStatus.WITHDRAWN:
@@ -240,12 +205,6 @@ def reject_asset(session: Session, asset: Asset, *, reason: str, problem: str, a
     asset.status = AssetStatus.REJECTED.value
     asset.reason, asset.problem, asset.blob_key, asset.progress = reason, problem, None, 1.0
     return freed
-
-
-def conflicts_of(session: Session, asset_id: str) -> list[Conflict]:
-    """Open conflicts, whichever side claimed first."""
-    about = sa.or_(Conflict.asset_id == asset_id, Conflict.rival_asset_id == asset_id)
-    return list(session.scalars(sa.select(Conflict).where(about, Conflict.closed_at.is_(None)).order_by(Conflict.id)))
 
 
 def _list_identifiers(session: Session, work: Work) -> None:

@@ -16,7 +16,7 @@ from fingerprinting.index.landmarks import LandmarkIndex
 from fingerprinting.index.protocol import FingerprintIndex, VectorIndex
 from fingerprinting.model import Algorithm, Descriptors, Fingerprint
 from provenance.model import SignedFile
-from registry import access, checks, exclusions, negatives, releases, works
+from registry import access, checks, conflicts, exclusions, negatives, releases, works
 from registry.access import Actor, IssuedKey, Scope
 from registry.checks import Evidence, Unanswerable
 from registry.domain.policy import Assurance, Policy
@@ -128,7 +128,7 @@ def asset(
     row = works.add_fingerprint(session, owner, its_work.id, shown, at=at)
     found = engine.rivals(session, row.id)
     exclusions.exclude_bank_material(session, negatives.material_in(session, engine, row.id, timeout_s=30), at=at)
-    works.settle_asset(session, row, found, not_claimed=exclusions.stretches_of(session, row.id), at=at)
+    conflicts.settle_asset(session, row, found, not_claimed=exclusions.stretches_of(session, row.id), at=at)
     session.flush()
     return row
 

@@ -8,7 +8,7 @@ from api.access import TheActor, TheService
 from api.paging import Cursor, Limit, page
 from api.schemas.base import Page
 from api.schemas.works import AssetOut, ConflictOut, ExclusionOut, ExclusionsIn, QuarantineIn, QuarantineOut
-from registry import exclusions, quarantine, works
+from registry import conflicts, exclusions, quarantine, works
 from registry.access import Scope
 from registry.exclusions import Interval
 from registry.models import Asset, AssetStatus, Conflict, Item, Quarantine, StoredDescriptors
@@ -63,7 +63,7 @@ def asset_out(session: Session, asset: Asset) -> AssetOut:
         duration_s=asset.duration_s,
         fingerprints=sorted(algorithms),
         warnings=asset.warnings,
-        conflicts=[_conflict(conflict, asset.id) for conflict in works.conflicts_of(session, asset.id)],
+        conflicts=[_conflict(conflict, asset.id) for conflict in conflicts.open_of(session, asset.id)],
         exclusions=[
             ExclusionOut.model_validate(row, from_attributes=True) for row in exclusions.in_force(session, asset.id)
         ],

@@ -52,6 +52,9 @@ class Prefix(StrEnum):
     DOMAIN = "dmn"
     MAIL = "mal"
     ASSURANCE = "asr"
+    STATEMENT = "stm"
+    LOOK_BACK = "lbk"
+    FINDING = "fnd"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,14 +6,34 @@ the services; what it means, by `registry.domain` and `takedown.domain`.
 
 from registry.models.accounts import Account, Agency, Domain, Identity, Letter, Mail, Membership, SignIn
 from registry.models.base import Base, JsonObject, UtcDateTime, foreign_id
-from registry.models.checks import Check, CheckStatus, ExplanationStatus, Match, Release, ReleaseState, Verification
+from registry.models.checks import (
+    Check,
+    CheckStatus,
+    ExplanationStatus,
+    Finding,
+    Match,
+    Release,
+    ReleaseState,
+    Verification,
+)
 from registry.models.holders import ApiKey, AssuranceChange, Holder
 from registry.models.index import Corpus, IndexLogRow, Item, StoredDescriptors
 from registry.models.jobs import IdempotencyKey, Job, JobState, OutboxMessage
 from registry.models.ledger import Heads, LedgerCheckpoint, LedgerEntry, LedgerNode
 from registry.models.notices import Notice, NoticeEvent
 from registry.models.reservations import Import, ImportRow, ImportStatus, Reservation
-from registry.models.works import Asset, AssetStatus, Conflict, Exclusion, Negative, Quarantine, Work, WorkIdentifier
+from registry.models.works import (
+    Asset,
+    AssetStatus,
+    Conflict,
+    ConflictStatement,
+    Exclusion,
+    LookBack,
+    Negative,
+    Quarantine,
+    Work,
+    WorkIdentifier,
+)
 
 __all__ = [
     "Account",
@@ -26,10 +46,12 @@ __all__ = [
     "Check",
     "CheckStatus",
     "Conflict",
+    "ConflictStatement",
     "Corpus",
     "Domain",
     "Exclusion",
     "ExplanationStatus",
+    "Finding",
     "Heads",
     "Holder",
     "IdempotencyKey",
@@ -46,6 +68,7 @@ __all__ = [
     "LedgerEntry",
     "LedgerNode",
     "Letter",
+    "LookBack",
     "Mail",
     "Match",
     "Membership",

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from registry.domain.policy import Doubt
 from registry.models.base import Base, JsonObject, foreign_id
+from registry.models.works import Work
 
 
 class CheckStatus(StrEnum):
@@ -116,3 +117,27 @@ class Verification(Base):
     sha256: Mapped[str]
     answer: Mapped[JsonObject]
     created_at: Mapped[datetime]
+
+
+class Finding(Base):
+    """An output of before that copies an asset registered after it; open until a person decides."""
+
+    __tablename__ = "findings"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    look_back_id: Mapped[str] = foreign_id("look_backs.id")
+    work_id: Mapped[str] = foreign_id("works.id")
+    asset_id: Mapped[str] = foreign_id("assets.id")
+    check_id: Mapped[str] = foreign_id("checks.id")
+    release_id: Mapped[str | None] = mapped_column(sa.ForeignKey("releases.id"), index=True)
+    verdict: Mapped[str]
+    reasons: Mapped[list[JsonObject]]
+    segments: Mapped[list[JsonObject]]
+    found_at: Mapped[datetime]
+    decision: Mapped[str | None]
+    decision_reason: Mapped[str | None]
+    decided_by: Mapped[str | None]
+    decided_at: Mapped[datetime | None]
+    disabled_release: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
+    work: Mapped[Work] = relationship(lazy="joined")
+    check: Mapped[Check] = relationship(lazy="joined")
+    __table_args__ = (sa.UniqueConstraint("asset_id", "check_id"),)

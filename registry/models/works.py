@@ -77,6 +77,7 @@ class Exclusion(Base):
     asset_id: Mapped[str] = foreign_id("assets.id")
     source: Mapped[str]
     negative_id: Mapped[str | None] = mapped_column(sa.ForeignKey("negatives.id"), index=True)
+    conflict_id: Mapped[str | None] = mapped_column(sa.ForeignKey("conflicts.id"), index=True)
     modality: Mapped[str | None]
     start_s: Mapped[float]
     end_s: Mapped[float]
@@ -119,13 +120,54 @@ class Quarantine(Base):
 
 
 class Conflict(Base):
-    """The same footage or sound claimed by two holders; open until a person decides."""
+    """The same footage or sound claimed by two holders; open while `closed_at` is empty.
+
+    `rival_asset_id` came earlier. An appeal is a row of its own. Those of before the log answered for conflicts have
+    no `evidence_until`.
+    """
 
     __tablename__ = "conflicts"
     id: Mapped[str] = mapped_column(primary_key=True)
     asset_id: Mapped[str] = foreign_id("assets.id")
     rival_asset_id: Mapped[str] = foreign_id("assets.id")
+    appeal_of: Mapped[str | None] = mapped_column(sa.ForeignKey("conflicts.id"), unique=True)
+    state: Mapped[str] = mapped_column(default="open", server_default="open")
     seconds: Mapped[float]
+    segments: Mapped[list[JsonObject]] = mapped_column(default=list)
     opened_at: Mapped[datetime]
+    evidence_until: Mapped[datetime | None]
     closed_at: Mapped[datetime | None]
-    __table_args__ = (sa.UniqueConstraint("asset_id", "rival_asset_id"),)
+    outcome: Mapped[str | None]
+    cause: Mapped[str | None]
+    reason: Mapped[str | None]
+    decided_by: Mapped[str | None]
+    appeal_until: Mapped[datetime | None]
+    asset: Mapped[Asset] = relationship(foreign_keys=[asset_id], lazy="joined")
+    rival: Mapped[Asset] = relationship(foreign_keys=[rival_asset_id], lazy="joined")
+    statements: Mapped[list["ConflictStatement"]] = relationship(order_by="ConflictStatement.id")
+
+
+class ConflictStatement(Base):
+    """What one side says, with where its evidence is. Append-only; the newest of a side is its position."""
+
+    __tablename__ = "conflict_statements"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    conflict_id: Mapped[str] = foreign_id("conflicts.id")
+    holder_id: Mapped[str] = foreign_id("holders.id")
+    position: Mapped[str]
+    text: Mapped[str]
+    links: Mapped[list[str]]
+    at: Mapped[datetime]
+
+
+class LookBack(Base):
+    """An asset that came is looked for in what was checked before; `item_number` says how far."""
+
+    __tablename__ = "look_backs"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    asset_id: Mapped[str] = foreign_id("assets.id")
+    item_number: Mapped[int] = mapped_column(default=0)
+    looked_at: Mapped[int] = mapped_column(default=0)
+    found: Mapped[int] = mapped_column(default=0)
+    created_at: Mapped[datetime]
+    finished_at: Mapped[datetime | None]

@@ -24,7 +24,8 @@ def test_a_key_opens_what_its_holder_was_given(database: Database) -> None:
         issued = factories.key(session, holder, Scope.WORKS_WRITE, Scope.REVIEW)
     with database.reading() as session:
         actor = access.authenticate(session, issued.key, at=AT)
-    assert actor == Actor(holder_id=holder.id, scopes=frozenset({Scope.WORKS_WRITE, Scope.REVIEW}))
+    scopes = frozenset({Scope.WORKS_WRITE, Scope.REVIEW})
+    assert actor == Actor(holder_id=holder.id, scopes=scopes, key_id=issued.id)
 
 
 def test_the_secret_of_a_key_is_stored_nowhere(database: Database) -> None:

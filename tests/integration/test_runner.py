@@ -210,7 +210,8 @@ def test_two_holders_who_claim_the_same_footage_at_once_are_in_conflict(
     assert at_once(*claims) == [None] * 3
     clock.pass_by(timedelta(minutes=1))
     with service.database.reading() as session:
-        assert session.scalars(sa.select(Job.state)).all() == ["done"] * 3
+        fingerprinted = sa.select(Job.state).where(Job.kind == JobKind.FINGERPRINT)
+        assert session.scalars(fingerprinted).all() == ["done"] * 3
         assert session.scalar(sa.select(sa.func.count()).select_from(Conflict)) == 3  # each pair of the three
 
 
@@ -223,7 +224,7 @@ def test_two_holders_who_claim_the_same_footage_at_once_are_in_conflict(
         "api.runner.extract",
         "registry.works.store_asset",
         "registry.index.IndexEngine.rivals",
-        "registry.works.settle_asset",
+        "registry.conflicts.settle_asset",
         "registry.jobs.finish",
     ],
 )

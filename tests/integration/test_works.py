@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from registry import works
+from registry import conflicts, works
 from registry.access import Actor, Scope
 from registry.database import Database
 from registry.domain.policy import Assurance, Policy
@@ -234,7 +234,7 @@ def test_another_holders_claim_to_the_same_footage_opens_a_conflict(database: Da
         theirs = factories.asset(session, second, work, index, excerpt, at=AT + timedelta(hours=1))
     with database.reading() as session:
         for asset in (ours, theirs):  # whoever asks is told
-            [conflict] = works.conflicts_of(session, asset.id)
+            [conflict] = conflicts.open_of(session, asset.id)
             assert (conflict.asset_id, conflict.rival_asset_id) == (theirs.id, ours.id)
             assert conflict.seconds == pytest.approx(6.0, abs=0.5)
         assert found(index, session, 1).count(ours.id) == 1  # the second claim takes nothing from the first
@@ -265,9 +265,9 @@ def test_another_take_of_the_same_scene_is_no_rival_claim(database: Database, in
         asset = works.add_fingerprint(session, second, work.id, factories.fingerprint(1), at=AT)
         rivals = index.rivals(session, asset.id)
         unsure = replace(rivals, segments=[replace(segment, confirmed=False) for segment in rivals.segments])
-        works.settle_asset(session, asset, unsure, not_claimed=[], at=AT)
+        conflicts.settle_asset(session, asset, unsure, not_claimed=[], at=AT)
         assert session.scalars(sa.select(Conflict)).all() == []
-        works.settle_asset(session, asset, rivals, not_claimed=[], at=AT)
+        conflicts.settle_asset(session, asset, rivals, not_claimed=[], at=AT)
         assert len(session.scalars(sa.select(Conflict)).all()) == 1
 
 
@@ -282,7 +282,7 @@ def test_a_pair_of_claims_is_one_conflict_whichever_search_comes_last(database: 
         with database.reading() as session:
             found = index.rivals(session, asset_id)
         with database.transaction() as session:
-            works.settle_asset(session, session.get_one(Asset, asset_id), found, not_claimed=[], at=AT)
+            conflicts.settle_asset(session, session.get_one(Asset, asset_id), found, not_claimed=[], at=AT)
     with database.reading() as session:
         pairs = session.execute(sa.select(Conflict.asset_id, Conflict.rival_asset_id)).all()
     first, second, third = sorted(assets)
@@ -301,9 +301,9 @@ def test_a_claim_withdrawn_during_the_search_opens_no_conflict(database: Databas
     with database.transaction() as session:
         works.withdraw(session, second, their_work.id, at=AT)
     with database.transaction() as session:
-        works.settle_asset(session, session.get_one(Asset, ours.id), found, not_claimed=[], at=AT)
+        conflicts.settle_asset(session, session.get_one(Asset, ours.id), found, not_claimed=[], at=AT)
     with database.reading() as session:
-        assert works.conflicts_of(session, ours.id) == []
+        assert conflicts.open_of(session, ours.id) == []
 
 
 def test_withdrawing_either_claim_closes_the_conflict(database: Database, index: IndexEngine) -> None:
@@ -313,8 +313,8 @@ def test_withdrawing_either_claim_closes_the_conflict(database: Database, index:
     with database.transaction() as session:
         their_work = factories.work(session, second)
         factories.asset(session, second, their_work, index, factories.fingerprint(1))
-        assert len(works.conflicts_of(session, ours.id)) == 1
+        assert len(conflicts.open_of(session, ours.id)) == 1
         works.withdraw(session, second, their_work.id, at=AT)
     with database.reading() as session:
-        assert works.conflicts_of(session, ours.id) == []
+        assert conflicts.open_of(session, ours.id) == []
         assert session.scalars(sa.select(Conflict.closed_at)).all() == [AT]

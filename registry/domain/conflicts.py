@@ -1,0 +1,103 @@
+"""Conflicts: the same footage or sound claimed by two holders, from its opening to its end.
+
+Both sides state their position and show evidence until a day; then the operator decides, and for two weeks whoever
+did not get what they asked for may appeal to somebody else. Sides that agree need nobody. A side that says nothing
+by that day, while the other did, has lost for now. While a conflict is open, matches with either work go to people.
+
+It does not decide what is alike (alignment), nor what an outcome does to assets (`registry.conflicts`).
+"""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Final
+
+from registry.errors import Invalid
+
+EVIDENCE_LASTS: Final = timedelta(days=14)
+APPEAL_LASTS: Final = timedelta(days=14)
+
+
+class State(StrEnum):
+    """Where a conflict stands; stored, so never renamed."""
+
+    OPEN = "open"
+    DECIDED = "decided"
+    APPEALED = "appealed"
+    ON_APPEAL = "on_appeal"
+    ENDED = "ended"
+
+
+class Event(StrEnum):
+    DECIDE = "decide"
+    DEFAULT = "default"
+    AGREE = "agree"
+    WITHDRAW = "withdraw"
+    APPEAL = "appeal"
+
+
+# What was appealed goes on as a conflict of its own, `ON_APPEAL`: that it was decided for a while stays true.
+TRANSITIONS: Final[Mapping[tuple[State, Event], State]] = {
+    (State.OPEN, Event.DECIDE): State.DECIDED,
+    (State.OPEN, Event.DEFAULT): State.DECIDED,
+    (State.OPEN, Event.AGREE): State.ENDED,
+    (State.OPEN, Event.WITHDRAW): State.ENDED,
+    (State.DECIDED, Event.APPEAL): State.APPEALED,
+    (State.ON_APPEAL, Event.DECIDE): State.ENDED,
+    (State.ON_APPEAL, Event.AGREE): State.ENDED,
+    (State.ON_APPEAL, Event.WITHDRAW): State.ENDED,
+}
+IS_OPEN: Final = frozenset({State.OPEN, State.ON_APPEAL})
+
+
+class Position(StrEnum):
+    """What a side says: whose the material is."""
+
+    MINE = "mine"
+    THEIRS = "theirs"
+    SHARED = "shared"
+
+
+class Outcome(StrEnum):
+    """Whose it is: the asset's that came earlier, the later one's, both's, or neither's."""
+
+    EARLIER = "earlier"
+    LATER = "later"
+    SHARED = "shared"
+    NEITHER = "neither"
+
+
+class IllegalStep(Invalid):
+    """The conflict does not stand where this can happen."""
+
+
+def transition(state: State, event: Event) -> State:
+    """Raises: IllegalStep."""
+    after = TRANSITIONS.get((state, event))
+    if after is None:
+        raise IllegalStep(field="conflict", problem=f"It is {state.value}: that can no longer be done.")
+    return after
+
+
+def agreed(earlier: Position | None, later: Position | None) -> Outcome | None:
+    """What the sides agree on by what each said last; None: nothing."""
+    if earlier is Position.THEIRS and later is Position.THEIRS:
+        return Outcome.NEITHER
+    if earlier is Position.THEIRS:
+        return Outcome.LATER
+    if later is Position.THEIRS:
+        return Outcome.EARLIER
+    return Outcome.SHARED if earlier is later is Position.SHARED else None
+
+
+def by_default(earlier: Position | None, later: Position | None) -> Outcome | None:
+    """What follows when the day for evidence has passed and one side alone spoke; None: a person must decide."""
+    if earlier is None and later is not None:
+        return Outcome.LATER
+    return Outcome.EARLIER if later is None and earlier is not None else None
+
+
+def may_appeal(outcome: Outcome, *, is_earlier: bool, at: datetime, until: datetime) -> bool:
+    """Whether a side may appeal: it did not get the material for itself, and there is still time."""
+    won = outcome is (Outcome.EARLIER if is_earlier else Outcome.LATER)
+    return not won and at < until

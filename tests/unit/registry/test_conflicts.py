@@ -1,0 +1,77 @@
+"""The procedure of a conflict: sides that agree need nobody, silence loses for now, an appeal is had once."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from registry.domain.conflicts import (
+    IS_OPEN,
+    TRANSITIONS,
+    Event,
+    IllegalStep,
+    Outcome,
+    Position,
+    State,
+    agreed,
+    by_default,
+    may_appeal,
+    transition,
+)
+
+AT = datetime(2026, 3, 2, tzinfo=UTC)
+MINE, THEIRS, SHARED = Position
+positions = st.one_of(st.none(), st.sampled_from(Position))
+
+
+@pytest.mark.parametrize(
+    ("earlier", "later", "outcome"),
+    [(THEIRS, MINE, Outcome.LATER), (MINE, THEIRS, Outcome.EARLIER), (THEIRS, None, Outcome.LATER),
+     (None, THEIRS, Outcome.EARLIER), (SHARED, SHARED, Outcome.SHARED), (THEIRS, THEIRS, Outcome.NEITHER),
+     (MINE, MINE, None), (MINE, SHARED, None), (SHARED, None, None), (None, None, None)],
+)  # fmt: skip
+def test_who_gives_way_ends_it_and_who_shares_needs_the_others_word(
+    earlier: Position | None, later: Position | None, outcome: Outcome | None
+) -> None:
+    assert agreed(earlier, later) is outcome
+
+
+@given(earlier=positions, later=positions)
+def test_silence_alone_loses_by_default(earlier: Position | None, later: Position | None) -> None:
+    outcome = by_default(earlier, later)
+    assert (outcome is None) == ((earlier is None) == (later is None))
+    if outcome is not None:
+        assert outcome is (Outcome.LATER if earlier is None else Outcome.EARLIER)
+
+
+@given(earlier=positions, later=positions)
+def test_an_agreement_is_the_same_seen_from_either_side(earlier: Position | None, later: Position | None) -> None:
+    mirrored = {Outcome.EARLIER: Outcome.LATER, Outcome.LATER: Outcome.EARLIER}
+    one, other = agreed(earlier, later), agreed(later, earlier)
+    assert one is (mirrored.get(other, other) if other else None)
+
+
+def test_an_appeal_is_for_who_did_not_get_it_and_in_time() -> None:
+    until = AT + timedelta(days=1)
+    assert not may_appeal(Outcome.EARLIER, is_earlier=True, at=AT, until=until)
+    assert may_appeal(Outcome.EARLIER, is_earlier=False, at=AT, until=until)
+    assert may_appeal(Outcome.SHARED, is_earlier=True, at=AT, until=until)
+    assert not may_appeal(Outcome.EARLIER, is_earlier=False, at=until, until=until)
+
+
+def test_what_ended_stays_ended() -> None:
+    for state in State:
+        for event in Event:
+            if (state, event) in TRANSITIONS:
+                assert transition(state, event) is TRANSITIONS[state, event]
+            else:
+                with pytest.raises(IllegalStep, match=state.value):
+                    transition(state, event)
+    assert not [state for state, _ in TRANSITIONS if state in (State.ENDED, State.APPEALED)]
+    assert {State.OPEN, State.ON_APPEAL} == IS_OPEN
+
+
+def test_an_appeal_cannot_be_appealed() -> None:
+    reached = {transition(State.ON_APPEAL, event) for state, event in TRANSITIONS if state is State.ON_APPEAL}
+    assert reached == {State.ENDED}
