@@ -183,7 +183,8 @@ def _json_row(number: int, text: str) -> Row:
 
 def _entry(said: Mapping[str, Any]) -> Entry:
     """Raises: Invalid."""
-    if "\x00" in json.dumps(said, ensure_ascii=False, default=str).replace("\\u0000", "\x00"):
+    # As JSON the character is an escape; a backslash that is text is two.
+    if "\\u0000" in json.dumps(said, default=str).replace("\\\\", ""):
         raise Invalid(field="row", problem="It holds the character U+0000, which no text needs.")
     creators = _typed(said, "creators", list, [])
     identifiers = _typed(said, "identifiers", dict, {})

@@ -4,7 +4,7 @@ import io
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from registry.catalogue import CatalogueFormat, Entry, Row, format_of, read, says_more_than_csv, write
@@ -129,6 +129,7 @@ def _saying(reservations: str) -> str:
         ('{"title": 7, "kind": "film"}', "title"),
         ('{"title": "A", "kind": ["film"]}', "kind"),
         ('{"title": "A\\u0000", "kind": "film"}', "row"),
+        ('{"title": "A\\\\\\u0000", "kind": "film"}', "row"),
         ('{"title": "A", "kind": "film", "year": true}', "year"),
         ('{"title": "A", "kind": "film", "year": 1e3}', "year"),
         ('{"title": "A", "kind": "film", "creators": [""]}', "creators"),
@@ -184,6 +185,7 @@ ENTRIES = st.builds(
 
 
 @given(st.lists(ENTRIES, max_size=4))
+@example([Entry(work=NewWork(title="\\u0000 is six characters", kind=WorkKind.FILM))])
 def test_what_is_written_is_read_back_the_same(entries: list[Entry]) -> None:
     written = "".join(write(entries, JSONL))
     assert [row.entry for row in rows(written, JSONL)] == entries
