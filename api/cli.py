@@ -6,9 +6,11 @@ Exit codes: 0 fine; 1 error; 2 wrong use; 10 block; 11 review; 12 unknown; 13 re
 gate; 14 verification found something that is not intact or not trusted; 15 rows of an import were refused.
 """
 
+import itertools
 import json
 import logging
 import sys
+from collections import Counter
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -216,7 +218,9 @@ def explain(
 
 @app.command("import")
 def import_catalogue(
-    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True, help="CSV or JSON Lines.")],
+    file: Annotated[
+        Path, typer.Argument(exists=True, dir_okay=False, readable=True, help="CSV, JSON Lines or DDEX ERN.")
+    ],
     key: Key,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would become of each row, and do nothing.")
@@ -228,13 +232,18 @@ def import_catalogue(
     with Client(url, key) as client, progress(f"Importing {file.name}", quiet=as_json):
         found = client.import_catalogue(file, dry_run=dry_run)
         refused = list(client.import_rows(found["id"], outcome="refused"))
+        told = [outcome for outcome in ("registered", "skipped") if found["format"] == "ddex" and found[outcome]]
+        others = itertools.chain.from_iterable(client.import_rows(found["id"], outcome=outcome) for outcome in told)
+        notes = Counter(row["note"] for row in others if row["note"])
     would = "would be " * dry_run
     title = f"{found['registered']} {would}registered, {found['known']} known already, {found['refused']} refused"
+    title += f", {found['skipped']} skipped" * bool(found["skipped"])
     rows: list[list[object]] = [[row["number"], row["title"], row["field"], row["problem"]] for row in refused]
+    rows += [[f"{count} ×", "", "note", note] for note, count in notes.most_common()]
     if found["problem"]:
         complain(found["problem"])
     show(
-        {**found, "rows_refused": refused},
+        {**found, "rows_refused": refused, "notes": notes},
         as_json=as_json,
         table=lambda: columns(title, ["row", "title", "in", "problem"], rows),
     )

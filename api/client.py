@@ -62,7 +62,7 @@ class Client:
     def import_catalogue(
         self, path: Path, *, dry_run: bool = False, progress: Callable[[int], None] | None = None
     ) -> dict[str, Any]:
-        """Register the works of a CSV or JSON Lines file, and wait until every row was looked at."""
+        """Register the works of a CSV, JSON Lines or DDEX ERN file, and wait until every row was looked at."""
         started = self._send("/v1/imports", path, {"dry_run": str(dry_run).lower()})
         while started["status"] in ("queued", "processing"):
             time.sleep(_POLL_S)
@@ -72,7 +72,7 @@ class Client:
         return started
 
     def import_rows(self, import_id: str, *, outcome: str) -> Iterator[dict[str, Any]]:
-        """The rows of an import of which that became: `registered`, `known` or `refused`."""
+        """The rows of an import of which that became: `registered`, `known`, `refused` or `skipped`."""
         return self._pages(f"/v1/imports/{import_id}/rows", outcome=outcome)
 
     def export_catalogue(self, target: Path, format: str) -> None:

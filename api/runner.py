@@ -282,7 +282,7 @@ class Runner:
         problem = None
         if task.blob_key is not None:
             try:
-                with service.blobs.open(task.blob_key) as path, path.open(encoding="utf-8", newline="") as file:
+                with service.blobs.open(task.blob_key) as path, path.open("rb") as file:
                     rows = itertools.islice(catalogue.read(file, CatalogueFormat(task.format)), task.rows_done, None)
                     for some in itertools.batched(rows, _ROWS_AT_ONCE):
                         with service.database.transaction() as session:

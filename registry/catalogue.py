@@ -1,9 +1,11 @@
-"""Catalogues as files: works with what is reserved of them, as CSV and as JSON Lines.
+"""Catalogues as files: works with what is reserved of them, as CSV and as JSON Lines, and works from DDEX messages.
 
 Reads a file row by row: a row is an entry or says what is wrong with it, and a bad row spoils no other. Writes
-the same formats. What a row comes to on record is decided in `registry.imports`.
+CSV and JSON Lines. What a row comes to on record is decided in `registry.imports`; what of a DDEX message is a row,
+in `registry.ddex`.
 """
 
+import codecs
 import csv
 import io
 import json
@@ -12,8 +14,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any, TextIO
+from typing import Any, BinaryIO, Literal, TextIO
 
+from registry import ddex
 from registry.domain.policy import Policy
 from registry.domain.preferences import WORLDWIDE, Use, Value
 from registry.errors import Invalid
@@ -40,6 +43,10 @@ _GUARDED = ("=", "+", "-", "@", "'")
 class CatalogueFormat(StrEnum):
     CSV = "csv"
     JSONL = "jsonl"
+    DDEX = "ddex"
+
+
+WrittenFormat = Literal[CatalogueFormat.CSV, CatalogueFormat.JSONL]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,30 +63,50 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One row of a file, numbered as a spreadsheet or an editor numbers it: an entry, or what is wrong with it."""
+    """One row of a file, numbered as a spreadsheet, an editor or the message numbers it.
+
+    Attributes:
+        entry, problem: the entry, or what is wrong with it; neither of a row that is none of ours.
+        note: what of the row was not taken over.
+    """
 
     number: int
     title: str
     entry: Entry | None = None
     problem: Invalid | None = None
+    note: str | None = None
 
 
-def format_of(beginning: str) -> CatalogueFormat:
-    """Which format a file has, told from its first characters."""
-    return CatalogueFormat.JSONL if beginning.lstrip("\ufeff \t\r\n").startswith("{") else CatalogueFormat.CSV
+def format_of(beginning: bytes) -> CatalogueFormat:
+    """Which format a file has, told from its first bytes."""
+    in_utf_16 = beginning.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    text = beginning.decode("utf-16" if in_utf_16 else "utf-8", errors="replace").lstrip("\ufeff \t\r\n")
+    known = {"<": CatalogueFormat.DDEX, "{": CatalogueFormat.JSONL}
+    return known.get(text[:1], CatalogueFormat.CSV)
 
 
-def read(file: TextIO, format: CatalogueFormat) -> Iterator[Row]:
+def read(file: BinaryIO, format: CatalogueFormat) -> Iterator[Row]:
     """The rows of a file, as they come.
 
     Raises:
         Invalid: the file itself cannot be read, e.g. a column that does not exist; nothing of it should be taken.
+        UnicodeDecodeError: CSV or JSON Lines that is not UTF-8.
     """
-    rows = _csv_rows(file) if format is CatalogueFormat.CSV else _json_rows(file)
+    match format:
+        case CatalogueFormat.CSV:
+            rows = _csv_rows(_text(file))
+        case CatalogueFormat.JSONL:
+            rows = _json_rows(_text(file))
+        case CatalogueFormat.DDEX:
+            rows = map(_ddex_row, ddex.read(file))
     for count, row in enumerate(rows):
         if count == MAX_ROWS:
             raise Invalid(field="file", problem=f"It has more than {MAX_ROWS} rows. Split it.")
         yield row
+
+
+def _text(file: BinaryIO) -> TextIO:
+    return io.TextIOWrapper(file, encoding="utf-8", newline="")
 
 
 # -- CSV -----------------------------------------------------------------------------------------
@@ -178,6 +205,18 @@ def _json_row(number: int, text: str) -> Row:
         return Row(number=number, title=title, problem=problem)
 
 
+# -- DDEX ----------------------------------------------------------------------------------------
+
+
+def _ddex_row(resource: ddex.Resource) -> Row:
+    entry = problem = None
+    try:
+        entry = None if resource.described is None else _entry(resource.described)
+    except Invalid as invalid:
+        problem = invalid
+    return Row(number=resource.number, title=resource.title, entry=entry, problem=problem, note=resource.note)
+
+
 # -- what is described ---------------------------------------------------------------------------
 
 
@@ -269,7 +308,7 @@ def _time(text: object, field: str) -> datetime | None:
 # -- writing -------------------------------------------------------------------------------------
 
 
-def write(entries: Iterable[Entry], format: CatalogueFormat) -> Iterator[str]:
+def write(entries: Iterable[Entry], format: WrittenFormat) -> Iterator[str]:
     """The entries as a file, line by line; reading it gives the same ones.
 
     A row of CSV has one territory, terms and contact for all of its uses, and no times: of a work that says more,

@@ -33,6 +33,7 @@ class Outcome(StrEnum):
     REGISTERED = "registered"
     KNOWN = "known"
     REFUSED = "refused"
+    SKIPPED = "skipped"
 
 
 def accept(
@@ -68,6 +69,7 @@ def store(session: Session, task: Import, rows: Sequence[Row], *, at: datetime) 
     task.status = ImportStatus.PROCESSING.value
     for row in rows:
         told = ImportRow(import_id=task.id, number=row.number, title=row.title, outcome=Outcome.REFUSED.value)
+        told.note = row.note
         told.reference = row.entry.reference if row.entry else None
         problem = row.problem
         if row.entry is not None:
@@ -76,6 +78,8 @@ def store(session: Session, task: Import, rows: Sequence[Row], *, at: datetime) 
                 told.outcome = outcome.value
             except Invalid as invalid:
                 problem = invalid
+        elif problem is None:
+            told.outcome = Outcome.SKIPPED.value
         if problem is not None:
             told.field, told.problem = problem.field, problem.problem
         session.add(told)

@@ -14,7 +14,7 @@ from api.schemas.imports import ImportOut, ImportRowOut
 from api.uploads import ReceivedFile, form_body
 from registry import catalogue, idempotency, imports
 from registry.access import Scope
-from registry.catalogue import CatalogueFormat
+from registry.catalogue import CatalogueFormat, WrittenFormat
 from registry.errors import Invalid
 from registry.imports import Outcome
 from registry.models import Import, ImportRow
@@ -24,7 +24,10 @@ router = APIRouter(prefix="/v1", tags=["imports"])
 _FIELDS: dict[str, dict[str, Any]] = {
     "dry_run": {"type": "string", "enum": ["true", "false"], "description": "Say what would become of each row."}
 }
-_MEDIA_TYPES = {CatalogueFormat.CSV: "text/csv; charset=utf-8", CatalogueFormat.JSONL: "application/x-ndjson"}
+_MEDIA_TYPES: dict[WrittenFormat, str] = {
+    CatalogueFormat.CSV: "text/csv; charset=utf-8",
+    CatalogueFormat.JSONL: "application/x-ndjson",
+}
 _SNIFFED_BYTES = 4096
 
 
@@ -36,7 +39,7 @@ def import_catalogue(
     response: Response,
     idempotency_key: IdempotencyHeader = None,
 ) -> ImportOut:
-    """Register the works of a CSV or JSON Lines file; `GET` it for how far it is, and `rows` for each row."""
+    """Register the works of a CSV, JSON Lines or DDEX ERN file; `GET` it for how far it is, and `rows` for each row."""
     actor.require(Scope.WORKS_WRITE)
     upload, at = received.require_upload(), service.now()
     dry_run = received.fields.get("dry_run", "false").lower()
@@ -48,7 +51,7 @@ def import_catalogue(
         task = imports.own(session, actor, known) if known else None
     if task is None:
         with upload.path.open("rb") as file:
-            kind = catalogue.format_of(file.read(_SNIFFED_BYTES).decode(errors="replace"))
+            kind = catalogue.format_of(file.read(_SNIFFED_BYTES))
         blob = f"import_{upload.path.name}"
         with service.blobs.adopted(upload.path, blob), service.database.transaction() as session:
             task, job_id = imports.accept(session, actor, kind, blob_key=blob, dry_run=dry_run == "true", at=at)
@@ -95,7 +98,7 @@ def list_import_rows(
 
 
 @router.get("/exports/works.{format}", response_class=StreamingResponse)
-def export_catalogue(format: CatalogueFormat, actor: TheActor, service: TheService) -> StreamingResponse:
+def export_catalogue(format: WrittenFormat, actor: TheActor, service: TheService) -> StreamingResponse:
     """One's own works with what is reserved of them, as an import takes them. JSON Lines says everything, CSV most."""
     actor.require(Scope.WORKS_WRITE)
 

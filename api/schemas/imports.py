@@ -24,12 +24,13 @@ class ImportOut(BaseModel):
     registered: int
     known: int = Field(description="Rows whose reference the holder already has a work for; they change nothing.")
     refused: int
+    skipped: int = Field(description="Resources of a DDEX message that are no recordings or videos, such as cover art.")
     created_at: datetime
     finished_at: datetime | None
 
 
 class ImportRowOut(BaseModel):
-    """What became of a row, numbered as a spreadsheet numbers it."""
+    """What became of a row, numbered as a spreadsheet numbers it; a resource of a DDEX message by its order."""
 
     number: int
     outcome: Outcome
@@ -38,3 +39,4 @@ class ImportRowOut(BaseModel):
     work_id: str | None
     field: str | None
     problem: str | None
+    note: str | None = Field(description="What of it was not taken over, or why it was skipped.")

@@ -58,6 +58,11 @@ class Import(Base):
     created_at: Mapped[datetime]
     finished_at: Mapped[datetime | None]
 
+    @property
+    def skipped(self) -> int:
+        """Rows that are no works of ours: neither taken nor wrong."""
+        return self.rows_done - self.registered - self.known - self.refused
+
 
 class ImportRow(Base):
     """What became of one row of a file."""
@@ -71,4 +76,5 @@ class ImportRow(Base):
     work_id: Mapped[str | None]
     field: Mapped[str | None]
     problem: Mapped[str | None]
+    note: Mapped[str | None]
     __table_args__ = (sa.Index("ix_import_rows_import_id_reference", "import_id", "reference"),)

@@ -11,6 +11,7 @@ import pytest
 from api.client import Client
 from tests.api.conftest import HOLDER_SCOPES
 from tests.api.service import RunningService, ok, problem, run_cli
+from tests.ddex_messages import deal, image, isrc, message, recording, release
 
 COUNT, BROKEN = 500, {7: ("kind", "opera"), 100: ("year", "98"), 101: ("title", ""), 499: ("train", "perhaps")}
 
@@ -78,6 +79,35 @@ def test_what_is_exported_is_known_when_it_comes_again(
             assert again["dry_run"]
 
 
+def test_a_ddex_message_is_imported_and_what_was_left_out_is_told(service: RunningService, tmp_path: Path) -> None:
+    key = service.key("Records", *HOLDER_SCOPES)
+    environment = {**service.environment, "CLEARMARK_URL": service.url, "CLEARMARK_KEY": key}
+    path = tmp_path / "album.xml"
+    terms = "<UseType>UseForTrainingGenerativeAI</UseType>"
+    path.write_text(message(image("A0"), *map(song, range(1, 4)), releases=release("A1", "A2"), deals=deal(terms)))
+    ran = run_cli("import", path, "--json", environment=environment)
+    assert ran.returncode == 0, ran.stderr
+    told = json.loads(ran.stdout)
+    assert (told["format"], told["registered"], told["skipped"], told["refused"]) == ("ddex", 3, 1, 0)
+    licence = "UseForTrainingGenerativeAI is licensed in it to a recipient by agreement; that is no word to everybody."
+    assert told["notes"][licence] == 2
+    with service.client(key) as client:
+        rows = ok(client.get(f"/v1/imports/{told['id']}/rows"))["items"]
+        assert [(row["number"], row["outcome"], row["note"] == licence) for row in rows] == [
+            (1, "skipped", False), (2, "registered", True), (3, "registered", True), (4, "registered", False),
+        ]  # fmt: skip
+        work = ok(client.get(f"/v1/works/{rows[1]['work_id']}"))
+        assert (work["title"], work["reservations"]) == ("Song 1", []), "a licence to one is silence to all others"
+        problem(client.get("/v1/exports/works.ddex"), 422, "invalid")
+    people = run_cli("import", path, environment=environment)
+    assert "3 known already" in people.stdout
+    assert "1 skipped" in people.stdout
+
+
+def song(number: int) -> str:
+    return recording(f"A{number}", isrc=isrc(number), title=f"Song {number}")
+
+
 def test_the_same_request_is_one_import(service: RunningService, label: str, file: Path) -> None:
     with service.client(label) as client:
         headers = {"Idempotency-Key": "once"}
@@ -105,6 +135,8 @@ def test_an_import_belongs_to_who_sent_it(stranger: httpx.Client, imported: dict
         (b"", "title and kind"),
         (b"title,kind\n\xff\xfe,film\n", "UTF-8"),
         (b'title,kind\n"A,film\n', "Row 2"),
+        (b"<?xml version='1.0'?><rsl/>", "no NewReleaseMessage"),
+        (b"\xef\xbb\xbf<!DOCTYPE a [<!ENTITY b 'c'>]><a>&b;</a>", "DTD"),
     ],
 )
 def test_a_file_that_cannot_be_read_says_why(

@@ -3,17 +3,23 @@
 import io
 from datetime import timedelta
 from itertools import islice
+from typing import Any
 
+import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from api.runner import Runner
+from api.service import Service
 from registry import catalogue, imports, ledger, works
 from registry.access import Actor
 from registry.catalogue import CatalogueFormat, Entry
 from registry.database import Database
-from registry.models import Import, ImportRow, Reservation, Work
+from registry.models import Import, ImportRow, Job, JobState, Reservation, Work
 from tests import factories
+from tests.ddex_messages import album, image, message, recording
 from tests.factories import AT
+from tests.fakes import Clock
 
 HEAD = "reference,title,kind,isrc,train,territory\n"
 GOOD = HEAD + "1,One,film,,reserved,\n2,Two,clip,,,\n3,Three,film,,allowed,FR\n"
@@ -26,7 +32,7 @@ def begun(session: Session, owner: Actor, *, dry_run: bool = False) -> Import:
 
 def stored(session: Session, task: Import, text: str, *, most: int | None = None) -> list[tuple[int, str, str | None]]:
     """Put (some) rows of a file on record; what became of all rows so far."""
-    rows = islice(catalogue.read(io.StringIO(text), CatalogueFormat.CSV), task.rows_done, most)
+    rows = islice(catalogue.read(io.BytesIO(text.encode()), CatalogueFormat.CSV), task.rows_done, most)
     imports.store(session, task, list(rows), at=AT)
     found = session.scalars(sa.select(ImportRow).where(ImportRow.import_id == task.id).order_by(ImportRow.number))
     return [(row.number, row.outcome, row.field) for row in found]
@@ -112,9 +118,108 @@ def test_what_goes_out_is_what_came_in(database: Database) -> None:
         factories.work(session, factories.actor(session))
         later = AT + timedelta(seconds=1)
         entries = list(imports.entries_of(session, owner, at=later))
-    came = [row.entry for row in catalogue.read(io.StringIO(GOOD), CatalogueFormat.CSV)]
+    came = [row.entry for row in catalogue.read(io.BytesIO(GOOD.encode()), CatalogueFormat.CSV)]
 
     def named(entry: Entry | None) -> str:
         return entry.work.title if entry else ""
 
     assert sorted(entries, key=named) == sorted(came, key=named)
+
+
+# -- DDEX messages, as the job takes them ----------------------------------------------------------------
+
+
+def sent(service: Service, owner: Actor, text: str) -> Import:
+    """A message after its job has run."""
+    accepted(service, owner, text)
+    return finished(service)
+
+
+def accepted(service: Service, owner: Actor, text: str) -> None:
+    path = service.blobs.staging / "upload"
+    path.write_text(text)
+    with service.blobs.adopted(path, "import_1"), service.database.transaction() as session:
+        kind = catalogue.format_of(text.encode())
+        imports.accept(session, owner, kind, blob_key="import_1", dry_run=False, at=service.now())
+
+
+def finished(service: Service) -> Import:
+    """Run what is due, and give the newest import."""
+    with service.database.reading() as session:
+        due = session.scalars(sa.select(Job.id).where(Job.state != JobState.DONE)).all()
+    for job_id in due:
+        Runner(service).run(job_id)
+    with service.database.reading() as session:
+        return session.scalars(sa.select(Import).order_by(Import.id.desc()).limit(1)).one()
+
+
+def outcomes(service: Service, task: Import) -> list[tuple[int, str, str | None]]:
+    with service.database.reading() as session:
+        rows = session.scalars(sa.select(ImportRow).where(ImportRow.import_id == task.id).order_by(ImportRow.number))
+        return [(row.number, row.outcome, row.reference) for row in rows]
+
+
+@pytest.fixture
+def owner(service: Service) -> Actor:
+    with service.database.transaction() as session:
+        return factories.actor(session)
+
+
+def test_a_message_registers_its_recordings_and_skips_its_cover(service: Service, owner: Actor) -> None:
+    task = sent(service, owner, message(image(), recording(), recording("A2", isrc="broken"), artists=("Ada",)))
+    assert (task.status, task.registered, task.refused, task.skipped) == ("done", 1, 1, 1)
+    assert outcomes(service, task) == [
+        (1, "skipped", None),
+        (2, "registered", "USSKG1912345"),
+        (3, "refused", "broken"),
+    ]
+    with service.database.reading() as session:
+        work = session.scalars(sa.select(Work)).one()
+        assert (work.title, work.kind, work.creators, work.year) == ("Night Train", "sound_recording", ["Ada"], 1998)
+        assert work.identifiers == {"isrc": "USSKG1912345", "reference": "USSKG1912345"}
+        notes = session.scalars(sa.select(ImportRow.note).order_by(ImportRow.number)).all()
+        assert [bool(note) for note in notes] == [True, False, False]
+        assert session.scalars(sa.select(Reservation)).all() == []
+
+
+def test_a_corrected_message_is_known(service: Service, owner: Actor, clock: Clock) -> None:
+    numberless = recording("A2", isrc=None, title="No Number")
+    first = message(recording(), numberless, recording("A3", isrc="US-SKG-19-0000"))
+    assert sent(service, owner, first).registered == 2
+    clock.pass_by(timedelta(seconds=1))
+    corrected = message(
+        recording(title="Night Trains"), numberless, recording("A3", isrc="US-SKG-19-00003"),
+        header="<MessageId>M2</MessageId>",
+    )  # fmt: skip
+    task = sent(service, owner, corrected)
+    assert outcomes(service, task) == [
+        (1, "known", "USSKG1912345"), (2, "known", "00602537022502/A2"), (3, "registered", "USSKG1900003"),
+    ]  # fmt: skip
+
+
+def test_a_job_that_died_goes_on_after_the_last_recording_that_was_stored(
+    service: Service, owner: Actor, monkeypatch: pytest.MonkeyPatch, clock: Clock
+) -> None:
+    calls = 0
+    store = imports.store
+
+    def dying(*arguments: Any, **more: Any) -> None:
+        nonlocal calls
+        calls += 1
+        if calls == 2:
+            raise RuntimeError("the disk is full")
+        store(*arguments, **more)
+
+    monkeypatch.setattr("api.runner.imports.store", dying)
+    accepted(service, owner, album(120))
+    assert finished(service).rows_done == 50
+    clock.pass_by(timedelta(hours=1))
+    task = finished(service)
+    assert (task.status, task.rows_done, task.registered, task.skipped) == ("done", 121, 120, 1)
+    assert [number for number, _, _ in outcomes(service, task)] == list(range(1, 122))
+
+
+def test_a_message_that_breaks_off_puts_nothing_on_record(service: Service, owner: Actor) -> None:
+    task = sent(service, owner, album(120)[:-40])
+    assert (task.status, task.rows_done) == ("failed", 0)
+    assert "cannot be read as XML" in (task.problem or "")

@@ -2,6 +2,7 @@
 
 import io
 from datetime import UTC, datetime
+from typing import Final
 
 import pytest
 from hypothesis import example, given
@@ -14,11 +15,12 @@ from registry.errors import Invalid
 from registry.reservations import NewReservation
 from registry.works import NewWork, WorkKind
 
-CSV, JSONL = CatalogueFormat.CSV, CatalogueFormat.JSONL
+CSV: Final = CatalogueFormat.CSV
+JSONL: Final = CatalogueFormat.JSONL
 
 
 def rows(text: str, format: CatalogueFormat = CSV) -> list[Row]:
-    return list(read(io.StringIO(text, newline=""), format))
+    return list(read(io.BytesIO(text.encode()), format))
 
 
 def problem(text: str, format: CatalogueFormat = CSV) -> tuple[int, str]:
@@ -150,9 +152,10 @@ def test_a_json_row_of_another_shape_is_named(line: str, field: str) -> None:
 
 
 def test_the_format_is_told_from_the_beginning() -> None:
-    assert format_of('\ufeff \n{"title"') is JSONL
-    assert format_of("title,kind") is CSV
-    assert format_of("") is CSV
+    assert format_of('\ufeff \n{"title"'.encode()) is JSONL
+    assert format_of(b"title,kind") is CSV
+    assert format_of(b"") is CSV
+    assert format_of(b"\xff\xfe\xfd") is CSV
 
 
 TEXT = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=12).map(str.strip).filter(bool)
