@@ -14,6 +14,7 @@ from api.routes import (
     assets,
     checks,
     conflicts,
+    consents,
     holders,
     imports,
     ledger,
@@ -35,10 +36,13 @@ DESCRIPTION = """\
 Register works and reserve their uses, ask before publishing whether a clip copies one, sign what may
 go out, verify where a clip came from, and take down what should not be there. Errors are RFC 9457
 problem documents with a stable `type`.
+
+Nobody is recognised by face or voice: a person is protected where a check names them, and where their
+registered reference clips are copied.
 """
 _ROUTERS = (
-    works, imports, assets, conflicts, checks, releases, verifications, preferences, notices, ledger, holders, own,
-    accounts, oidc, negatives, well_known, operations,
+    works, consents, imports, assets, conflicts, checks, releases, verifications, preferences, notices, ledger, holders,
+    own, accounts, oidc, negatives, well_known, operations,
 )  # fmt: skip
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",

@@ -1,6 +1,6 @@
-"""The `clearmark` command. `register`, `import`, `export`, `check`, `explain`, `release`, `verify` and `negatives`
-speak to a service over HTTP; `keys`, `webhooks` and `index` work on the data folder, beside a running service too;
-`ledger` does both.
+"""The `clearmark` command. `register`, `import`, `export`, `check`, `explain`, `release`, `verify`, `consents` and
+`negatives` speak to a service over HTTP; `keys`, `webhooks` and `index` work on the data folder, beside a running
+service too; `ledger` does both.
 
 Exit codes: 0 fine; 1 error; 2 wrong use; 10 block; 11 review; 12 unknown; 13 rejected by the quality
 gate; 14 verification found something that is not intact or not trusted; 15 rows of an import were refused.
@@ -20,6 +20,7 @@ import httpx
 import typer
 
 from api.client import ApiProblem, Client
+from api.consent_commands import consents
 from api.console import (
     URL,
     VERDICT_EXITS,
@@ -51,7 +52,14 @@ keys = typer.Typer(help="API keys.", no_args_is_help=True)
 webhooks = typer.Typer(help="Where holders are told of what happens.", no_args_is_help=True)
 index = typer.Typer(help="The fingerprint index.", no_args_is_help=True)
 negatives = typer.Typer(help="Material that everybody may use.", no_args_is_help=True)
-_GROUPS = {"keys": keys, "webhooks": webhooks, "index": index, "ledger": ledger, "negatives": negatives}
+_GROUPS = {
+    "keys": keys,
+    "webhooks": webhooks,
+    "index": index,
+    "ledger": ledger,
+    "negatives": negatives,
+    "consents": consents,
+}
 for name, group in _GROUPS.items():
     app.add_typer(group, name=name)
 
@@ -181,12 +189,15 @@ def check(
     explain_to: Annotated[
         Path | None, typer.Option("--explain", help="Write a page that shows what matches, as HTML.")
     ] = None,
+    context: Annotated[
+        str | None, typer.Option(help="A JSON object: persons whom the clip shows, consents, project, generator, …")
+    ] = None,
     url: Url = URL,
     as_json: AsJson = False,
 ) -> None:
     """Ask whether a clip copies a registered work. Exit code: 0 clear, 10 block, 11 review, 12 unknown."""
     with Client(url, key) as client, progress(f"Checking {file.name}", quiet=as_json) as tell:
-        found = client.check(file, progress=tell)
+        found = client.check(file, context=context, progress=tell)
         if explain_to is not None and found["explanation"] is not None:
             explain_to.write_text(client.explanation(found["id"]))
 
@@ -340,6 +351,7 @@ def verify(file: Media, url: Url = URL, as_json: AsJson = False) -> None:
         "made with AI": found["ai_generated"],
         "recovered": "; ".join(f"{r['release_id']} {_span(r, 'query')}" for r in found["recovered"]),
         "registered works": "; ".join(f"{m['title']} {_span(m, 'query')}" for m in found["registry_matches"]),
+        "consents": "; ".join(f"{c['id']} {c['state']}" for c in found["consents"]),
     }
     show(found, as_json=as_json, table=lambda: fields(file.name, rows))
     trusted = found["integrity"]["state"] == "intact" and found["signer"]["state"] == "trusted"

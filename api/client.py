@@ -117,9 +117,23 @@ class Client:
 
     def remove_negative(self, negative_id: str) -> None:
         """Take an entry out of the negative bank."""
-        answer = self._http.delete(f"/v1/negatives/{negative_id}")
-        if answer.is_error:
-            self._json(answer)
+        self._delete(f"/v1/negatives/{negative_id}")
+
+    def grant_consent(self, work_id: str, **said: Any) -> dict[str, Any]:
+        """Let a pipeline use a person's likeness or voice: grantee_id, uses, scope, …; the answer holds the token."""
+        return self.post(f"/v1/works/{work_id}/consents", said)
+
+    def consents(self, work_id: str | None = None) -> Iterator[dict[str, Any]]:
+        """All consents given to one, or by a person whom one speaks for."""
+        return self._pages(f"/v1/works/{work_id}/consents" if work_id else "/v1/consents")
+
+    def revoke_consent(self, consent_id: str) -> None:
+        """Take a consent back, from this moment on."""
+        self._delete(f"/v1/consents/{consent_id}")
+
+    def drafts(self, work_id: str) -> Iterator[dict[str, Any]]:
+        """Clips that were made with a person whom one speaks for, as their makers say."""
+        return self._pages(f"/v1/works/{work_id}/drafts")
 
     def release(self, check_id: str, **said: Any) -> dict[str, Any]:
         """Sign the file of a check."""
@@ -164,6 +178,11 @@ class Client:
             if found["next"] is None:
                 return
             parameters["cursor"] = found["next"]
+
+    def _delete(self, path: str) -> None:
+        answer = self._http.delete(path)
+        if answer.is_error:
+            self._json(answer)
 
     def _content(self, path: str) -> bytes:
         answer = self._http.get(path)

@@ -8,15 +8,17 @@ Data Mining 1.1, IPTC digital source types.
 """
 
 import base64
+import hashlib
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from provenance.model import AssertedCheck, ReleaseClaim, SoftBinding, TrainingMining
+from provenance.model import AssertedCheck, AssertedConsent, ReleaseClaim, SoftBinding, TrainingMining
 
 SPEC_VERSION = "2.4.0"
 GENERATOR_NAME = "Clearmark"
 CHECK_LABEL = "org.clearmark.check"
+CONSENTS_LABEL = "org.clearmark.consents"
 SOFT_BINDING_LABEL = "c2pa.soft-binding"
 TRAINING_MINING_LABEL = "cawg.training-mining"
 ACTIONS_LABEL = "c2pa.actions.v2"
@@ -54,6 +56,8 @@ def build_manifest(claim: ReleaseClaim, *, parent: bool) -> dict[str, Any]:
         {"label": SOFT_BINDING_LABEL, "created": True, "data": _soft_binding(binding)}
         for binding in claim.soft_bindings
     ]
+    if claim.consents:
+        assertions.append({"label": CONSENTS_LABEL, "created": True, "data": _consents(claim.consents)})
     if claim.training_mining.entries:
         assertions.append({"label": TRAINING_MINING_LABEL, "data": _training_mining(claim.training_mining)})
     return {
@@ -88,6 +92,15 @@ def _check(check: AssertedCheck, release_id: str) -> dict[str, Any]:
     if check.ledger_index is not None:
         data["ledger_index"] = check.ledger_index
     return data
+
+
+def _consents(consents: tuple[AssertedConsent, ...]) -> dict[str, Any]:
+    return {
+        "consents": [
+            {"id": one.consent_id, "token": one.token, "sha256": hashlib.sha256(one.token.encode()).hexdigest()}
+            for one in consents
+        ]
+    }
 
 
 def _soft_binding(binding: SoftBinding) -> dict[str, Any]:

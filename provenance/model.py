@@ -57,6 +57,14 @@ class AssertedCheck:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AssertedConsent:
+    """A person's consent that a release rests on; `token` is the registry's signed statement of it."""
+
+    consent_id: str
+    token: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SoftBinding:
     """A fingerprint or watermark value that finds a manifest again once it was stripped."""
 
@@ -78,6 +86,7 @@ class ReleaseClaim:
     check: AssertedCheck
     soft_bindings: tuple[SoftBinding, ...] = ()
     training_mining: TrainingMining = field(default_factory=TrainingMining)
+    consents: tuple[AssertedConsent, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,9 +175,10 @@ class ManifestFacts:
     """What a file says of itself, as separate facts.
 
     Strings come as the file has them, markup and all, cut to a bounded length;
-    escaping them is the page's work. `check` is Clearmark's own assertion and
-    is given only when the file is intact and its signer trusted: anyone can
-    write one. `raw` is the whole report, None when it is past its bound.
+    escaping them is the page's work. `check` and `consents` are Clearmark's own
+    assertions and are given only when the file is intact and its signer trusted:
+    anyone can write one, or copy a token from another file. `raw` is the whole
+    report, None when it is past its bound.
     """
 
     integrity: Integrity
@@ -183,4 +193,5 @@ class ManifestFacts:
     ingredients: tuple[IngredientFacts, ...] = ()
     soft_bindings: tuple[SoftBinding, ...] = ()
     check: Mapping[str, Any] | None = None
+    consents: tuple[AssertedConsent, ...] = ()
     raw: Mapping[str, Any] | None = None

@@ -28,11 +28,13 @@ from provenance.explanations import explain
 from provenance.manifest import (
     ACTIONS_LABEL,
     CHECK_LABEL,
+    CONSENTS_LABEL,
     SOFT_BINDING_LABEL,
     TRAINING_MINING_LABEL,
 )
 from provenance.model import (
     ActionFact,
+    AssertedConsent,
     Failure,
     IngredientFacts,
     Integrity,
@@ -45,6 +47,7 @@ from provenance.model import (
 
 MAX_TEXT_CHARS = 500
 MAX_ITEMS = 64
+MAX_TOKEN_CHARS = 4096
 MAX_RAW_CHARS = 512 * 1024
 
 _UNTRUSTED = "signingCredential.untrusted"
@@ -123,6 +126,7 @@ def facts_from_report(text: str, *, manifest_uris: AbstractSet[str]) -> Manifest
         ingredients=ingredients,
         soft_bindings=tuple(_soft_bindings(manifest)),
         check=_check(manifest) if ours else None,
+        consents=tuple(_consents(manifest)) if ours else (),
         raw=report if len(text) <= MAX_RAW_CHARS else None,
     )
 
@@ -341,6 +345,14 @@ def _soft_bindings(manifest: Mapping[str, Any]) -> Iterable[SoftBinding]:
 
 def _check(manifest: Mapping[str, Any]) -> dict[str, Any] | None:
     return next((dict(data) for data in _assertions(manifest, CHECK_LABEL)), None)
+
+
+def _consents(manifest: Mapping[str, Any]) -> Iterable[AssertedConsent]:
+    stated = [one for data in _assertions(manifest, CONSENTS_LABEL) for one in _mappings(data.get("consents"))]
+    for one in stated[:MAX_ITEMS]:
+        consent_id, token = _text(one.get("id")), one.get("token")
+        if consent_id is not None and isinstance(token, str) and len(token) <= MAX_TOKEN_CHARS:
+            yield AssertedConsent(consent_id=consent_id, token=token)
 
 
 def _manifest_of(entry: Mapping[str, Any]) -> str | None:

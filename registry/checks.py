@@ -4,7 +4,7 @@
 `clear`. A verdict is final; a person may approve or reject what is `review`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from fingerprinting.looks import Glance
 from fingerprinting.model import Fingerprint, Segment
-from registry import exclusions, ledger, negatives, quarantine, thresholds
+from registry import drafts, exclusions, ledger, negatives, quarantine, thresholds
 from registry.access import Actor, Scope
 from registry.domain.identifiers import Prefix, new_id
 from registry.domain.policy import (
@@ -31,6 +31,7 @@ from registry.domain.policy import (
 )
 from registry.domain.preferences import Use
 from registry.domain.weight import Weighed, seconds_of, weigh
+from registry.drafts import Heard
 from registry.errors import Conflict as ConflictError
 from registry.errors import Invalid, NotFound
 from registry.exclusions import BankStretch
@@ -92,8 +93,14 @@ def ask(
     blob_key: str | None = None,
     sha256: str | None = None,
     media_type: str | None = None,
+    keys: Mapping[str, Any] | None = None,
 ) -> Check:
-    """Accept a question; a job answers it if its own request does not."""
+    """Accept a question; a job answers it if its own request does not.
+
+    Args:
+        context: may name `persons`, with the `consents` presented for them; see `registry.domain.consent`.
+        keys: those that consents are signed with, as a JWK set; without them no consent is believed.
+    """
     actor.require(Scope.CHECKS_WRITE)
     if len(repr(context)) > _MAX_CONTEXT_CHARS:
         raise Invalid(field="context", problem=f"At most {_MAX_CONTEXT_CHARS} characters.")
@@ -110,6 +117,7 @@ def ask(
     )
     session.add(check)
     session.flush()
+    drafts.note(session, check, keys or {"keys": []}, at=at)
     return check
 
 
@@ -251,7 +259,9 @@ def judge(
     by_work: dict[str, list[_Piece]] = {}
     for asset, piece in pieces:
         by_work.setdefault(asset.work_id, []).append((asset, piece))
-    decision = decide([_matched(session, check, mine, is_still=is_still, at=at) for mine in by_work.values()])
+    heard = drafts.hear(session, check, at=at)
+    matched = [_matched(session, check, mine, heard, is_still=is_still, at=at) for mine in by_work.values()]
+    decision = decide(matched, heard.persons, heard.uncounted)
     pieces.sort(key=lambda pair: -pair[1].segment.query_length_s)
     return decision, [_match(check, position, asset, piece) for position, (asset, piece) in enumerate(pieces)]
 
@@ -274,7 +284,9 @@ def _weighed(session: Session, found: Found) -> list[_Piece]:
     return pieces
 
 
-def _matched(session: Session, check: Check, pieces: list[_Piece], *, is_still: bool, at: datetime) -> MatchedWork:
+def _matched(
+    session: Session, check: Check, pieces: list[_Piece], heard: Heard, *, is_still: bool, at: datetime
+) -> MatchedWork:
     work = pieces[0][0].work
     preference = effective(session, work, (Use.DEPICT_IN_OUTPUT,), at=at)[Use.DEPICT_IN_OUTPUT]
     counted = [piece for _, piece in pieces if piece.counts]
@@ -299,6 +311,7 @@ def _matched(session: Session, check: Check, pieces: list[_Piece], *, is_still: 
             if cause in causes
         },
         thresholds=thresholds.in_force(work),
+        consents=heard.covers(work.id, {piece.segment.algorithm.modality for piece in counted}),
     )
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import rfc8785
 import sqlalchemy as sa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, selectinload
 
 from registry.domain.checkpoint import (
     BadCheckpoint,
@@ -32,6 +32,7 @@ from registry.models import (
     Check,
     CheckStatus,
     Conflict,
+    Consent,
     Exclusion,
     Finding,
     Heads,
@@ -61,6 +62,7 @@ type Record = (
     | AssuranceChange
     | Conflict
     | Finding
+    | Consent
 )
 
 
@@ -155,13 +157,17 @@ def _(finding: Finding) -> dict[str, Any]:
 
 @facts_of.register
 def _(check: Check) -> dict[str, Any]:
-    return {
+    facts: dict[str, Any] = {
         "holder": check.holder_id, "sha256": check.sha256, "verdict": check.verdict,
         "reasons": [reason["code"] for reason in check.reasons],
         "matches": [_match(m) for m in check.matches], "index": check.index_sequence,
         "finished": _time(check.finished_at), "expires": _time(check.expires_at),
         "decision": check.decision, "decided_by": check.decided_by, "decided": _time(check.decided_at),
     }  # fmt: skip
+    if check.drafts:
+        facts["persons"] = [[draft.work_id, draft.uses] for draft in check.drafts]
+        facts["consents"] = [one.consent_id for one in check.presented if one.counts]
+    return facts
 
 
 def _match(m: Match) -> list[object]:
@@ -198,6 +204,16 @@ def _(held: Quarantine) -> dict[str, Any]:
         "asset": held.asset_id, "matched_checks": held.matched_checks, "askers": held.askers,
         "opened": _time(held.opened_at), "decision": held.decision, "reason": held.decision_reason,
         "decided_by": held.decided_by, "decided": _time(held.decided_at),
+    }  # fmt: skip
+
+
+@facts_of.register
+def _(said: Consent) -> dict[str, Any]:
+    return {
+        "person": said.work_id, "granted_by": said.granted_by, "grantee": said.grantee_id, "uses": said.uses,
+        "scope": said.scope, "clip": said.clip_sha256, "project": said.project, "conditions": said.conditions,
+        "granted": _time(said.granted_at), "from": _time(said.not_before), "until": _time(said.expires),
+        "revoked": _time(said.revoked_at),
     }  # fmt: skip
 
 
@@ -405,7 +421,9 @@ def _records(session: Session) -> Iterator[Record]:
     batches = {"yield_per": 500}
     yield from session.scalars(sa.select(Work), execution_options=batches)
     yield from session.scalars(sa.select(Reservation), execution_options=batches)
-    yield from session.scalars(sa.select(Check).where(Check.status == CheckStatus.DONE), execution_options=batches)
+    done = sa.select(Check).where(Check.status == CheckStatus.DONE)
+    of_persons = selectinload(Check.drafts), selectinload(Check.presented)
+    yield from session.scalars(done.options(*of_persons), execution_options=batches)
     yield from session.scalars(sa.select(Release), execution_options=batches)
     yield from session.scalars(sa.select(Notice), execution_options=batches)
     yield from session.scalars(sa.select(Exclusion), execution_options=batches)
@@ -416,3 +434,4 @@ def _records(session: Session) -> Iterator[Record]:
     # The log did not always answer for conflicts: those of before, which have no day for evidence, only once it did.
     logged = Conflict.id.in_(sa.select(LedgerEntry.subject_id))
     yield from session.scalars(sa.select(Conflict).where(sa.or_(Conflict.evidence_until.is_not(None), logged)))
+    yield from session.scalars(sa.select(Consent), execution_options=batches)

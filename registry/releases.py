@@ -1,7 +1,8 @@
 """Releases: outputs that may go out, signed, kept so that they can be found again.
 
 Decides who may release what: only the file that was checked (the same SHA-256), only while the
-check is valid, only when it is clear or a person approved it. Signing itself is provenance.
+check is valid, only when it is clear or a person approved it, and only while every consent that its
+verdict rests on is granted. Signing itself is provenance.
 """
 
 import hashlib
@@ -16,7 +17,7 @@ from sqlalchemy.orm import Session
 from fingerprinting.model import Algorithm, Fingerprint
 from provenance.engine import ProvenanceEngine
 from provenance.model import AssertedCheck, ReleaseClaim, SignedFile, SoftBinding, TrainingMining
-from registry import ledger
+from registry import drafts, ledger
 from registry.access import Actor, Scope
 from registry.checks import DecisionValue
 from registry.domain.identifiers import Prefix, new_id
@@ -84,6 +85,7 @@ def prepare(session: Session, actor: Actor, said: NewRelease, *, at: datetime) -
         ),
         soft_bindings=_soft_bindings(fingerprint),
         training_mining=said.training_mining,
+        consents=drafts.still_granted(session, check, at=at),
     )
     return Prepared(claim=claim, source_blob=blob, source_sha256=sha256, check_id=check.id)
 
@@ -109,6 +111,7 @@ def publish(
     """Store a signed release with its manifest and fingerprint; the check is asked again first."""
     check = session.get_one(Check, prepared.check_id)
     _releasable(session, check, at=at)
+    drafts.still_granted(session, check, at=at)
     fingerprint = fingerprint_of(session, check.id)
     release = Release(
         id=prepared.claim.release_id,

@@ -4,6 +4,7 @@ Joins what the file says of itself (provenance) with what the registry recognise
 this service whose credentials were stripped, and registered works. It gives no overall score.
 """
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -13,6 +14,7 @@ from sqlalchemy.orm import Session
 from fingerprinting.extract import Extracted
 from fingerprinting.model import Segment
 from provenance.model import ManifestFacts, SoftBinding
+from registry import consents, drafts
 from registry.domain.identifiers import Prefix, new_id
 from registry.index import IndexEngine
 from registry.models import Asset, Corpus, Release, Verification
@@ -25,11 +27,23 @@ def describe(facts: ManifestFacts) -> dict[str, Any]:
     """The manifest's facts as JSON values."""
     said = asdict(facts)
     said["timestamp"] = facts.timestamp.isoformat() if facts.timestamp else None
+    del said["consents"]  # their tokens are opened by `consents_in`
     said["soft_bindings"] = [_soft_binding(binding) for binding in facts.soft_bindings]
     return said
 
 
-def recognise(session: Session, extracted: Extracted | None, engine: IndexEngine) -> dict[str, Any]:
+def consents_in(
+    session: Session, facts: ManifestFacts, keys: Mapping[str, Any], *, at: datetime
+) -> list[dict[str, Any]]:
+    """The consents that a release of ours carries, each with its state now.
+
+    Args:
+        keys: those that consents are signed with, as a JWK set.
+    """
+    return [consents.shown(session, stated, keys, at=at) for stated in facts.consents]
+
+
+def recognise(session: Session, extracted: Extracted | None, engine: IndexEngine, *, at: datetime) -> dict[str, Any]:
     """Releases and works found in the file; empty lists when there is nothing to go by.
 
     Raises:
@@ -43,7 +57,8 @@ def recognise(session: Session, extracted: Extracted | None, engine: IndexEngine
     )
     return {
         "recovered": [
-            _recovered(session.get_one(Release, releases.subjects[s.item]), s) for s in releases.segments[:_MOST]
+            _recovered(session, session.get_one(Release, releases.subjects[s.item]), s, at=at)
+            for s in releases.segments[:_MOST]
         ],
         "registry_matches": [
             _matched(session.get_one(Asset, works.subjects[s.item]), s) for s in works.segments[:_MOST]
@@ -59,7 +74,7 @@ def keep(session: Session, sha256: str, answer: dict[str, Any], *, at: datetime)
     return row
 
 
-def _recovered(release: Release, segment: Segment) -> dict[str, Any]:
+def _recovered(session: Session, release: Release, segment: Segment, *, at: datetime) -> dict[str, Any]:
     return {
         "release_id": release.id,
         "title": release.title,
@@ -68,6 +83,7 @@ def _recovered(release: Release, segment: Segment) -> dict[str, Any]:
         "signed_at": release.created_at.isoformat(),
         **_segment(segment),
         "similarity_0_1": round(segment.score_0_1, 4),
+        "consents": [consents.described(row, at=at) for row in drafts.rested_on(session, release.check_id)],
     }
 
 

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from fingerprinting.model import Fingerprint
 from fingerprinting.quality import reference_of, weaknesses
-from registry import ledger, thresholds
+from registry import ledger, revocation, thresholds
 from registry.access import Actor, Scope
 from registry.domain import conflicts
 from registry.domain.identifiers import Prefix, new_id, validate_identifiers
@@ -105,6 +105,7 @@ def withdraw(session: Session, actor: Actor, work_id: str, *, at: datetime) -> l
     ):
         said.withdrawn_at = at
         ledger.record(session, "reservation.withdrawn", said, at=at)
+    revocation.revoke_all(session, work, at=at)
     work.withdrawn_at = work.updated_at = at
     ledger.record(session, "work.withdrawn", work, at=at)
     return freed

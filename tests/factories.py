@@ -6,7 +6,7 @@ Everything happens at `AT` unless a test says otherwise; nothing here reads a cl
 import itertools
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -16,12 +16,16 @@ from fingerprinting.index.landmarks import LandmarkIndex
 from fingerprinting.index.protocol import FingerprintIndex, VectorIndex
 from fingerprinting.model import Algorithm, Descriptors, Fingerprint
 from provenance.model import SignedFile
-from registry import access, checks, conflicts, exclusions, negatives, releases, works
+from registry import access, checks, conflicts, consents, exclusions, negatives, releases, works
 from registry.access import Actor, IssuedKey, Scope
 from registry.checks import Evidence, Unanswerable
+from registry.consents import NewConsent
+from registry.domain import consent as consent_domain
+from registry.domain.consent import Uses
 from registry.domain.policy import Assurance, Policy
+from registry.domain.tokens import TokenKeys
 from registry.index import IndexEngine
-from registry.models import Asset, Check, Holder, Negative, Notice, Release, Work
+from registry.models import Asset, Check, Consent, Holder, Negative, Notice, Release, Work
 from registry.quarantine import FloodLimits
 from registry.releases import NewRelease
 from registry.works import NewWork, WorkKind
@@ -94,6 +98,20 @@ def work(session: Session, owner: Actor, *, at: datetime = AT, **said: Any) -> W
     return works.register(session, owner, new, at=at)
 
 
+def person(session: Session, speaker: Actor, *, title: str = "Ada", **said: Any) -> Work:
+    """A registered person for whom `speaker` speaks."""
+    return work(session, speaker, title=title, kind=WorkKind.LIKENESS, **said)
+
+
+def consent(
+    session: Session, speaker: Actor, of: Work, to: Actor, keys: TokenKeys, *, at: datetime = AT, **said: Any
+) -> Consent:
+    """A consent to everything for a day, unless a test says otherwise."""
+    usual: dict[str, Any] = {"uses": Uses.BOTH, "scope": consent_domain.Scope.UNTIL, "expires": at + timedelta(days=1)}
+    new = NewConsent(grantee_id=to.holder_id, **usual | said)
+    return consents.grant(session, speaker, of.id, new, keys, at=at)
+
+
 def fingerprint(seed: int, *, seconds: float = 12.0, start_s: float = 0.0) -> Fingerprint:
     """The picture of clip `seed`, from `start_s` on: clips of one seed are copies, of two have nothing in common."""
     first = round(start_s / STEP_S)
@@ -157,9 +175,14 @@ def check(
     blob_key: str | None = "check_1",
     at: datetime = AT,
     flood: FloodLimits = FLOOD,
+    context: dict[str, Any] | None = None,
+    keys: TokenKeys | None = None,
 ) -> Check:
     """A check that was asked and answered."""
-    row = checks.ask(session, asker, context={}, at=at, blob_key=blob_key, sha256=sha256, media_type="video/mp4")
+    row = checks.ask(
+        session, asker, context=context or {}, at=at, blob_key=blob_key, sha256=sha256, media_type="video/mp4",
+        keys=keys.public() if keys else None,
+    )  # fmt: skip
     if isinstance(shown, Unanswerable):
         checks.answer(session, row, shown, EVIDENCE, fingerprint=None, at=at, flood=flood)
     else:

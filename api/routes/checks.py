@@ -1,6 +1,7 @@
 """Checks: the pre-publish question, and a reviewer's decision."""
 
 import contextlib
+import json
 import time
 from concurrent.futures import TimeoutError as Waited
 from http import HTTPStatus
@@ -34,7 +35,11 @@ _PAGE: dict[str, Any] = {"text/html": {"schema": {"type": "string"}}}
 _MAX_WAIT_S = 120.0
 _FIELDS: dict[str, dict[str, Any]] = {
     "wait": {"type": "number", "minimum": 0, "maximum": _MAX_WAIT_S},
-    "context": {"type": "string", "description": "A JSON object: generator, model, prompt id, …"},
+    "context": {
+        "type": "string",
+        "description": "A JSON object: generator, model, prompt id, …; the `persons` whom the clip shows or lets "
+        "speak, the `consents` (tokens) presented for them, and the `project` that a consent may be for.",
+    },
 }
 Wait = Annotated[float | None, Query(ge=0, le=_MAX_WAIT_S, description="Seconds to wait for the verdict.")]
 
@@ -54,12 +59,14 @@ def create_check(
 ) -> CheckOut:
     wait_s = _wait(received, wait)
     context = received.json_field("context")
+    # Other persons or consents make it another question.
+    digest = idempotency.digest(received.sha256 + json.dumps(context)) if context else received.sha256
     with service.database.reading() as session:
-        known = idempotency.recall(session, actor, "check", idempotency_key, received.sha256)
+        known = idempotency.recall(session, actor, "check", idempotency_key, digest)
     if known is not None:
         check_id = known
     elif received.upload is not None:
-        check_id = _check_file(service, actor, received, context, idempotency_key, wait_s)
+        check_id = _check_file(service, actor, received, context, idempotency_key, digest, wait_s)
     else:
         check_id = _check_document(service, actor, received, context, idempotency_key)
     with service.database.reading() as session:
@@ -91,6 +98,7 @@ def _check_file(
     received: Submission,
     context: dict[str, Any],
     key: str | None,
+    digest: str,
     wait_s: float,
 ) -> str:
     actor.require(Scope.CHECKS_WRITE)
@@ -101,10 +109,11 @@ def _check_file(
     at = service.now()
     with service.blobs.adopted(upload.path, blob), service.database.transaction() as session:
         check = checks.ask(
-            session, actor, context=context, at=at, blob_key=blob, sha256=upload.sha256, media_type=media_type
-        )
+            session, actor, context=context, at=at, blob_key=blob, sha256=upload.sha256, media_type=media_type,
+            keys=service.tokens.public(),
+        )  # fmt: skip
         job_id = checks.enqueue_answer(session, check, at=at)
-        idempotency.remember(session, actor, "check", key, upload.sha256, check.id, at=at)
+        idempotency.remember(session, actor, "check", key, digest, check.id, at=at)
     length_s = 0.0 if media.is_still else media.duration_s
     if wait_s > 0 and length_s is not None and length_s <= service.settings.sync_check_s:
         with contextlib.suppress(Waited):  # it goes on, and the client asks again

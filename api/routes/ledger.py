@@ -10,7 +10,7 @@ from api.access import TheActor, TheService
 from api.schemas.base import Page
 from api.schemas.ledger import LedgerEntryOut, ProofOut
 from api.service import Service
-from registry import checks, ledger, releases, reservations, works
+from registry import checks, consents, ledger, releases, reservations, works
 from registry.access import Actor
 from registry.domain import receipt
 from registry.domain.identifiers import Prefix
@@ -57,7 +57,7 @@ def get_proof(service: TheService, number: _Number) -> ProofOut:
 
 @router.get("/receipts/{subject_id}", response_class=Response, responses={200: {"content": {_RECEIPT: {}}}})
 def get_receipt(subject_id: str, actor: TheActor, service: TheService) -> Response:
-    """A file that proves what a work, reservation, check, release or notice of yours now says, for years to come."""
+    """A file that proves what a work, reservation, consent, check, release or notice of yours says, for years."""
     with service.database.transaction() as session:
         subject = _own(session, actor, service, subject_id)
         made = ledger.receipt(session, subject, service.ledger, at=service.now())
@@ -71,6 +71,8 @@ def _own(session: Session, actor: Actor, service: Service, subject_id: str) -> l
             return works.own_work(session, actor, subject_id)
         case Prefix.RESERVATION:
             return reservations.own(session, actor, subject_id)
+        case Prefix.CONSENT:
+            return consents.visible(session, actor, subject_id)
         case Prefix.CHECK:
             return checks.visible(session, actor, subject_id)
         case Prefix.RELEASE:

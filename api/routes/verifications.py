@@ -52,10 +52,12 @@ def _facts(service: Service, upload: Upload) -> dict[str, Any]:
         detail = f"{problem.problem} Send a video, sound or image file."
         raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "not-media", detail, fault=problem.fault)
     facts = service.provenance.read(upload.path, media_type or "application/octet-stream")
+    at = service.now()
     with service.database.reading() as session:
-        recognised = verifications.recognise(session, extracted, service.index)
+        recognised = verifications.recognise(session, extracted, service.index, at=at)
+        consents = verifications.consents_in(session, facts, service.tokens.public(), at=at)
     unread = problem.problem if problem else None
-    return {**verifications.describe(facts), **recognised, "fingerprint_problem": unread}
+    return {**verifications.describe(facts), **recognised, "consents": consents, "fingerprint_problem": unread}
 
 
 def _verification(kept: Verification) -> VerificationOut:

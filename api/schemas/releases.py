@@ -63,5 +63,10 @@ class VerificationOut(BaseModel):
     ingredients: list[dict[str, Any]]
     recovered: list[dict[str, Any]]
     registry_matches: list[dict[str, Any]]
+    consents: list[dict[str, Any]] = Field(
+        default_factory=list,
+        description="Consents of persons that a release of ours carries, each with its `state` as of `state_at`: "
+        "granted, expired, revoked, unknown or bad_signature.",
+    )
     fingerprint_problem: str | None
     raw: dict[str, Any] | None

@@ -55,6 +55,7 @@ class Prefix(StrEnum):
     STATEMENT = "stm"
     LOOK_BACK = "lbk"
     FINDING = "fnd"
+    CONSENT = "cns"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,7 @@
-"""Policy: from the works that a clip matches to a verdict.
+"""Policy: from the works that a clip matches, and the persons whom it names, to a verdict.
 
-Each work proposes an action, caps limit it, and the most severe action over
-all works is the verdict:
+Each work and each person proposes an action, caps limit it, and the most severe
+action over all of them is the verdict:
 
 - the asker's own work and a match too short to mean anything propose nothing;
 - what the holder said of use in output comes first: allowed proposes notify,
@@ -9,6 +9,12 @@ all works is the verdict:
 - where nothing was said, the work's own policy proposes;
 - a block needs enough seconds that are beyond doubt, an identified holder,
   and no open conflict over the work; else it is a review.
+
+A person who is named and consents proposes nothing; one who does not, what their
+policy says, or more where they reserve the use of their likeness in output. A general
+permission is not enough: consent is given to somebody. Nor does it need seconds to
+block, since the asker says who it is. A consent that cannot be read proposes a review,
+for nobody can tell whose it is.
 
 Stretches without weight (material that everybody may use, excluded intervals)
 are left out before; what was left out is said.
@@ -22,6 +28,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from registry.domain.consent import Gap
 from registry.domain.preferences import Answer
 from registry.errors import Invalid
 
@@ -104,6 +111,19 @@ class ReasonCode(StrEnum):
     EXCLUDED = "excluded"
     HOLDER_UNVERIFIED = "holder_unverified"
     OWNERSHIP_CONFLICT = "ownership_conflict"
+    PERSON_BLOCK = "person_block"
+    PERSON_REVIEW = "person_review"
+    PERSON_NOTIFY = "person_notify"
+    CONSENT = "consent"
+    CONSENT_BAD_TOKEN = "consent_bad_token"  # noqa: S105 - a reason
+    CONSENT_UNKNOWN = "consent_unknown"
+    CONSENT_OTHER_PIPELINE = "consent_other_pipeline"
+    CONSENT_REVOKED = "consent_revoked"
+    CONSENT_EXPIRED = "consent_expired"
+    CONSENT_NOT_YET = "consent_not_yet"
+    CONSENT_OTHER_CLIP = "consent_other_clip"
+    CONSENT_OTHER_PROJECT = "consent_other_project"
+    CONSENT_OTHER_USE = "consent_other_use"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,7 +175,8 @@ class MatchedWork:
     others are doubted for. A still has no length: `still` says that a match with
     one counts as long enough, `certain_still` that no doubt is about it.
     `weightless_s`: seconds that match and do not count, by cause. `thresholds`:
-    those of this work.
+    those of this work. `consents`: of a person's reference clips, the consents
+    under which the clip may show all of them that it shows.
     """
 
     work_id: str
@@ -172,6 +193,35 @@ class MatchedWork:
     certain_still: bool = False
     doubts: frozenset[Doubt] = frozenset()
     weightless_s: Mapping[NoWeight, float] = field(default_factory=dict)
+    consents: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NamedPerson:
+    """A registered person whom the asker says the clip shows or lets speak.
+
+    `own`: the asker speaks for them. `disputed` and `preference` as of a matched work.
+    `consents`: those that together cover all that the clip uses of them; none when
+    something is left over.
+    """
+
+    work_id: str
+    title: str
+    policy: Policy
+    assurance: Assurance
+    own: bool
+    disputed: bool
+    preference: Answer
+    consents: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Uncounted:
+    """A consent that was presented and does not count; without ids when nobody can tell whose it is."""
+
+    gap: Gap
+    consent_id: str | None = None
+    work_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,21 +242,24 @@ class Decision:
     actions: Mapping[str, Action]
 
 
-def decide(matched: Sequence[MatchedWork]) -> Decision:
-    """The verdict on a clip that matches these works, each work once."""
+def decide(
+    matched: Sequence[MatchedWork], persons: Sequence[NamedPerson] = (), uncounted: Sequence[Uncounted] = ()
+) -> Decision:
+    """The verdict on a clip that matches these works and names these persons, each once."""
+    outcomes = [(work.work_id, *_judge(work)) for work in matched]
+    outcomes += [(person.work_id, *_judge_person(person)) for person in persons]
+    reasons = [Reason(code=code, message=text, work_id=of) for of, _, why in outcomes for code, text in why]
     if not matched:
-        reason = Reason(code=ReasonCode.NO_MATCH, message="The clip matches no registered work.")
-        return Decision(verdict=Verdict.CLEAR, reasons=(reason,), actions={})
-    outcomes = [(work, *_judge(work)) for work in matched]
-    worst = max((action for _, action, _ in outcomes), key=_severity)
+        reasons.insert(0, Reason(code=ReasonCode.NO_MATCH, message="The clip matches no registered work."))
+    actions: dict[str, Action] = {}
+    for of, action, _ in outcomes:
+        actions[of] = max(actions.get(of, Action.IGNORE), action, key=_severity)
+    unread = [Action.REVIEW] if any(one.gap in _UNREADABLE for one in uncounted) else []
+    worst = max([Action.IGNORE, *actions.values(), *unread], key=_severity)
     return Decision(
         verdict=Verdict(worst) if worst in (Action.REVIEW, Action.BLOCK) else Verdict.CLEAR,
-        reasons=tuple(
-            Reason(code=code, message=message, work_id=work.work_id)
-            for work, _, why in outcomes
-            for code, message in why
-        ),
-        actions={work.work_id: action for work, action, _ in outcomes},
+        reasons=(*reasons, *map(_uncounted, uncounted)),
+        actions=actions,
     )
 
 
@@ -224,6 +277,8 @@ def _judge(work: MatchedWork) -> tuple[Action, list[_Why]]:
     found = f"{length} of the clip match{'es' if work.still else ''} “{work.title}”"
     if work.own:
         return Action.IGNORE, [(ReasonCode.OWN_WORK, f"{found}, which is your own work.")]
+    if work.consents and not work.disputed:
+        return Action.IGNORE, [(ReasonCode.CONSENT, f"{found}, who consents: {', '.join(work.consents)}.")]
     left_out = _left_out(work)
     if left_out and not work.matched_s and not work.still:
         return Action.IGNORE, left_out
@@ -271,6 +326,64 @@ _POLICY_PROPOSALS = {
 }
 
 
+def _judge_person(person: NamedPerson) -> tuple[Action, list[_Why]]:
+    """What one named person asks for, and why."""
+    named = f"“{person.title}” is named"
+    if person.own:
+        return Action.IGNORE, [(ReasonCode.OWN_WORK, f"{named}, for whom you speak yourself.")]
+    claimed = _claim_caps(person)
+    if person.consents:
+        # Of two who both say that they are that person, one alone cannot consent.
+        contested = claimed if person.disputed else []
+        consents = f"{named} and consents: {', '.join(person.consents)}."
+        return Action.REVIEW if contested else Action.IGNORE, [(ReasonCode.CONSENT, consents), *contested]
+    action, code, because = _person_proposal(person)
+    caps = claimed if action is Action.BLOCK else []
+    return Action.REVIEW if caps else action, [(code, f"{named} without a consent that covers it, {because}."), *caps]
+
+
+def _person_proposal(person: NamedPerson) -> tuple[Action, ReasonCode, str]:
+    at_least_review = max(Action(person.policy), Action.REVIEW, key=_severity)
+    match person.preference:
+        case Answer.RESERVED:
+            return Action.BLOCK, ReasonCode.RESERVED, "and reserves the use in generated output"
+        case Answer.CONSTRAINED:
+            return at_least_review, ReasonCode.CONSTRAINED, "and allows the use in generated output only on terms"
+        case Answer.DISPUTED:
+            because = "and those who claim to speak for them disagree about the use in generated output"
+            return at_least_review, ReasonCode.PREFERENCE_DISPUTED, because
+        case Answer.ALLOWED | Answer.UNSET:
+            return _PERSON_PROPOSALS[person.policy]
+
+
+_PERSON_PROPOSALS = {
+    Policy.BLOCK: (Action.BLOCK, ReasonCode.PERSON_BLOCK, "and asks that such clips be blocked"),
+    Policy.REVIEW: (Action.REVIEW, ReasonCode.PERSON_REVIEW, "and asks that such clips be reviewed"),
+    Policy.NOTIFY: (Action.NOTIFY, ReasonCode.PERSON_NOTIFY, "and asks only to be told of such clips"),
+}
+
+
+def _uncounted(presented: Uncounted) -> Reason:
+    which = f"The consent {presented.consent_id}" if presented.consent_id else "A consent that was presented"
+    message = f"{which} does not count: {_GAPS[presented.gap]}."
+    return Reason(code=ReasonCode(f"consent_{presented.gap.value}"), message=message, work_id=presented.work_id)
+
+
+_UNREADABLE = frozenset({Gap.BAD_TOKEN, Gap.UNKNOWN})
+_GAPS: Mapping[Gap, str] = {
+    Gap.BAD_TOKEN: "it is not a token that this service signed, or it was changed. A person decides",
+    Gap.UNKNOWN: "no such consent is on record here. A person decides",
+    Gap.OTHER_PIPELINE: "it was given to somebody else",
+    Gap.REVOKED: "it was revoked",
+    Gap.EXPIRED: "it has expired",
+    Gap.NOT_YET: "it is not in force yet",
+    Gap.OTHER_CLIP: "it is for another file (another SHA-256)",
+    Gap.OTHER_PROJECT: "it is for another project than the check's context names",
+    Gap.OTHER_USE: "it does not cover all that the clip uses of the person, which is likeness and voice unless the "
+    "check says less",
+}
+
+
 def _caps(work: MatchedWork) -> list[_Why]:
     """Every reason why this work may not block."""
     caps = []
@@ -280,6 +393,12 @@ def _caps(work: MatchedWork) -> list[_Why]:
             message = f"A person decides, because a block needs {needed_s:.1f} matched seconds."
             caps.append((ReasonCode.TOO_SHORT_TO_BLOCK, message))
         caps += [_DOUBTS[doubt] for doubt in sorted(work.doubts)]
+    return caps + _claim_caps(work)
+
+
+def _claim_caps(work: MatchedWork | NamedPerson) -> list[_Why]:
+    """Why the holder's word may not be enough to block."""
+    caps = []
     if work.assurance is Assurance.UNVERIFIED:
         message = f"A person decides, because the holder of “{work.title}” is not verified."
         caps.append((ReasonCode.HOLDER_UNVERIFIED, message))

@@ -16,6 +16,7 @@ from registry.models.checks import (
     ReleaseState,
     Verification,
 )
+from registry.models.consents import Consent, Draft, PresentedConsent
 from registry.models.holders import ApiKey, AssuranceChange, Holder
 from registry.models.index import Corpus, IndexLogRow, Item, StoredDescriptors
 from registry.models.jobs import IdempotencyKey, Job, JobState, OutboxMessage
@@ -47,8 +48,10 @@ __all__ = [
     "CheckStatus",
     "Conflict",
     "ConflictStatement",
+    "Consent",
     "Corpus",
     "Domain",
+    "Draft",
     "Exclusion",
     "ExplanationStatus",
     "Finding",
@@ -76,6 +79,7 @@ __all__ = [
     "Notice",
     "NoticeEvent",
     "OutboxMessage",
+    "PresentedConsent",
     "Quarantine",
     "Release",
     "ReleaseState",

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from registry.domain.policy import Doubt
 from registry.models.base import Base, JsonObject, foreign_id
+from registry.models.consents import Draft, PresentedConsent
 from registry.models.works import Work
 
 
@@ -52,6 +53,10 @@ class Check(Base):
     explanation: Mapped[str | None]
     explanation_key: Mapped[str | None]
     matches: Mapped[list["Match"]] = relationship(cascade="all, delete-orphan", order_by="Match.position")
+    drafts: Mapped[list[Draft]] = relationship(cascade="all, delete-orphan", order_by=Draft.position)
+    presented: Mapped[list[PresentedConsent]] = relationship(
+        cascade="all, delete-orphan", order_by=PresentedConsent.position
+    )
 
 
 class Match(Base):

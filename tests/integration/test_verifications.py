@@ -35,7 +35,7 @@ def extracted(shown: Fingerprint) -> Extracted:
 
 def recognised(database: Database, index: IndexEngine, shown: Fingerprint | None) -> tuple[list[str], list[str]]:
     with database.reading() as session:
-        found = verifications.recognise(session, extracted(shown) if shown else None, index)
+        found = verifications.recognise(session, extracted(shown) if shown else None, index, at=AT)
     return [r["release_id"] for r in found["recovered"]], [m["work_id"] for m in found["registry_matches"]]
 
 
@@ -56,7 +56,7 @@ def test_a_stripped_release_is_recovered_with_the_stretch_and_its_state(
         releases.disable(session, session.get_one(Release, known[2]), at=AT)
     clip = factories.mixed(factories.fingerprint(9, seconds=4.0), factories.fingerprint(2, seconds=6.0, start_s=2.0))
     with database.reading() as session:
-        [recovered] = verifications.recognise(session, extracted(clip), index)["recovered"]
+        [recovered] = verifications.recognise(session, extracted(clip), index, at=AT)["recovered"]
     times = [recovered[f"{side}_{end}_s"] for side in ("query", "reference") for end in ("start", "end")]
     assert times == pytest.approx([4.0, 10.0, 2.0, 8.0], abs=0.5)
     assert (recovered["state"], recovered["manifest_id"]) == ("disabled", "urn:c2pa:1")

@@ -18,6 +18,7 @@ from provenance.engine import LibraryEngine, ProvenanceEngine
 from provenance.isolated import IsolatedEngine
 from provenance.model import (
     AssertedCheck,
+    AssertedConsent,
     MiningEntry,
     MiningRule,
     MiningUse,
@@ -120,6 +121,7 @@ def claim(now: datetime) -> ReleaseClaim:
             ledger_index=7,
             checked_at=now,
         ),
+        consents=(AssertedConsent(consent_id="cns_1", token=f"e.{'p' * 900}.s"),),
         soft_bindings=(
             SoftBinding(algorithm="io.iscc.v0", value=b"ISCC:KACT"),
             SoftBinding(algorithm="org.clearmark.video-phash-v1", value=bytes(range(32))),

@@ -111,6 +111,7 @@ def test_a_release_says_what_was_claimed(engine: ProvenanceEngine, signed: Path,
     assert facts.check["check_id"] == "chk_1"
     assert facts.check["release_id"] == "rel_1"
     assert facts.check["ledger_index"] == 7
+    assert facts.consents == claim.consents
     assert facts.ingredients == ()
     assert facts.raw is not None
     labels = {

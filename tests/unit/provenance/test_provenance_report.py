@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from provenance.model import IntegrityState, ManifestFacts, SignerState
-from provenance.report import MAX_ITEMS, facts_from_report
+from provenance.report import MAX_ITEMS, MAX_TOKEN_CHARS, facts_from_report
 
 URIS = frozenset({"urn:example:own"})
 LABEL = "urn:c2pa:1"
@@ -160,6 +160,7 @@ def test_every_list_is_bounded() -> None:
             assertions=[
                 {"label": "c2pa.actions.v2", "data": {"actions": [{"action": "a"}] * many}},
                 {"label": "c2pa.soft-binding", "data": {"alg": "a", "blocks": [{"value": "YQ=="}] * many}},
+                {"label": "org.clearmark.consents", "data": {"consents": [{"id": "cns_1", "token": "t"}] * many}},
                 {"label": "cawg.training-mining", "data": {"entries": {str(n): {} for n in range(many)}}},
             ],
         )
@@ -167,6 +168,26 @@ def test_every_list_is_bounded() -> None:
     sizes = (facts.integrity.failures, facts.ingredients, facts.actions, facts.soft_bindings)
     assert [len(size) for size in sizes] == [MAX_ITEMS] * 4
     assert len(facts.training_mining) == MAX_ITEMS
+    assert facts.consents == (), "the file is not intact"
+
+
+def consents_stated(*stated: object, **more: Any) -> list[str]:
+    data = {"consents": list(stated)}
+    facts = read(report(assertions=[{"label": "org.clearmark.consents", "data": data}], **more))
+    return [consent.consent_id for consent in facts.consents]
+
+
+def test_consents_are_believed_only_of_a_trusted_signer_of_an_intact_file() -> None:
+    one = {"id": "cns_1", "token": "t"}
+    assert consents_stated(one) == ["cns_1"]
+    assert consents_stated(one, trust_list="urn:example:stranger") == []
+    assert consents_stated(one, failure=("assertion.dataHash.mismatch",)) == []
+
+
+def test_consents_are_bounded_and_what_is_none_is_left_out() -> None:
+    odd = [None, 7, {}, {"id": "cns_2"}, {"id": 7, "token": "t"}, {"id": "cns_3", "token": "t" * (MAX_TOKEN_CHARS + 1)}]
+    assert consents_stated(*odd, {"id": "cns_1", "token": "t" * MAX_TOKEN_CHARS}) == ["cns_1"]
+    assert len(consents_stated(*[{"id": "cns_1", "token": "t"}] * (2 * MAX_ITEMS))) == MAX_ITEMS
 
 
 # Spelled out: building Hypothesis's own table of characters takes seconds in a fresh clone.

@@ -1,6 +1,7 @@
 """The manifest of a claim, and values over the pipe."""
 
 import base64
+import hashlib
 import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
@@ -18,6 +19,7 @@ from provenance.manifest import PARENT_ID, build_manifest, opens_source
 from provenance.model import (
     ActionFact,
     AssertedCheck,
+    AssertedConsent,
     Failure,
     IngredientFacts,
     Integrity,
@@ -88,6 +90,16 @@ def test_check_and_bindings_are_created_assertions(claim: ReleaseClaim) -> None:
     assert base64.b64decode(bindings[1]["data"]["blocks"][0]["value"]) == bytes(range(32))
 
 
+def test_consents_are_created_assertions_with_their_tokens(claim: ReleaseClaim) -> None:
+    stated = assertion(build_manifest(claim, parent=False), "org.clearmark.consents")
+    token = claim.consents[0].token
+    sha256 = hashlib.sha256(token.encode()).hexdigest()
+    assert stated["created"] is True
+    assert stated["data"] == {"consents": [{"id": "cns_1", "token": token, "sha256": sha256}]}
+    silent = build_manifest(replace(claim, consents=()), parent=False)
+    assert "org.clearmark.consents" not in [item["label"] for item in silent["assertions"]]
+
+
 def test_silence_on_training_is_no_assertion(claim: ReleaseClaim) -> None:
     manifest = build_manifest(replace(claim, training_mining=TrainingMining()), parent=False)
     assert "cawg.training-mining" not in [item["label"] for item in manifest["assertions"]]
@@ -132,6 +144,7 @@ manifest_facts = st.builds(
     ).map(tuple),
     soft_bindings=st.lists(st.builds(SoftBinding, algorithm=texts, value=st.binary(max_size=9)), max_size=2).map(tuple),
     check=st.none() | st.dictionaries(texts, st.integers() | texts, max_size=2),
+    consents=st.lists(st.builds(AssertedConsent, consent_id=texts, token=texts), max_size=2).map(tuple),
     raw=st.none() | st.dictionaries(texts, st.lists(st.floats(allow_nan=False)), max_size=2),
 )
 

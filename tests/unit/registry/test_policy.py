@@ -7,15 +7,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from registry.domain.consent import Gap
 from registry.domain.policy import (
     Action,
     Assurance,
     Doubt,
     MatchedWork,
+    NamedPerson,
     NoWeight,
     Policy,
     ReasonCode,
     Thresholds,
+    Uncounted,
     Verdict,
     decide,
     unknown,
@@ -280,3 +283,95 @@ def test_assurances_compare_by_how_much_they_prove() -> None:
 def test_thresholds_out_of_order_are_refused(review: float, block: float) -> None:
     with pytest.raises(Invalid):
         Thresholds(review_matched_s=review, block_matched_s=block)
+
+
+# -- persons -------------------------------------------------------------------------------------
+
+
+def named(**fields: Any) -> NamedPerson:
+    defaults: dict[str, Any] = {
+        "work_id": "wrk_ada", "title": "Ada", "policy": Policy.BLOCK, "assurance": Assurance.VETTED, "own": False,
+        "disputed": False, "preference": Answer.UNSET,
+    }  # fmt: skip
+    return NamedPerson(**defaults | fields)
+
+
+def of_person(person: NamedPerson, *uncounted: Uncounted) -> tuple[Verdict, list[str]]:
+    """The verdict on a clip that matches nothing and names somebody."""
+    decision = decide([], [person], uncounted)
+    assert decision.reasons[0].code == ReasonCode.NO_MATCH
+    return decision.verdict, [reason.code for reason in decision.reasons[1:]]
+
+
+@pytest.mark.parametrize(
+    ("policy", "verdict", "code"),
+    [
+        (Policy.BLOCK, Verdict.BLOCK, ReasonCode.PERSON_BLOCK),
+        (Policy.REVIEW, Verdict.REVIEW, ReasonCode.PERSON_REVIEW),
+        (Policy.NOTIFY, Verdict.CLEAR, ReasonCode.PERSON_NOTIFY),
+    ],
+)
+def test_who_is_named_and_did_not_consent_is_heard_by_their_policy(
+    policy: Policy, verdict: Verdict, code: ReasonCode
+) -> None:
+    assert of_person(named(policy=policy)) == (verdict, [code])
+
+
+def test_who_consents_proposes_nothing_and_the_consent_is_named() -> None:
+    decision = decide([], [named(consents=("cns_1", "cns_2"))])
+    assert (decision.verdict, decision.actions) == (Verdict.CLEAR, {"wrk_ada": Action.IGNORE})
+    assert "cns_1, cns_2" in decision.reasons[1].message
+    assert decision.reasons[1].code == ReasonCode.CONSENT
+
+
+def test_an_unverified_person_causes_a_review_at_most() -> None:
+    expected = Verdict.REVIEW, [ReasonCode.PERSON_BLOCK, ReasonCode.HOLDER_UNVERIFIED]
+    assert of_person(named(assurance=Assurance.UNVERIFIED)) == expected
+
+
+def test_a_general_permission_is_no_consent_and_a_reservation_is_a_block() -> None:
+    assert of_person(named(preference=Answer.ALLOWED)) == (Verdict.BLOCK, [ReasonCode.PERSON_BLOCK])
+    reserved = named(policy=Policy.NOTIFY, preference=Answer.RESERVED)
+    assert of_person(reserved) == (Verdict.BLOCK, [ReasonCode.RESERVED])
+    for answer in (Answer.CONSTRAINED, Answer.DISPUTED):
+        assert of_person(named(policy=Policy.NOTIFY, preference=answer))[0] is Verdict.REVIEW
+
+
+def test_a_consent_is_heard_before_what_was_reserved_in_general() -> None:
+    assert of_person(named(preference=Answer.RESERVED, consents=("cns_1",)))[0] is Verdict.CLEAR
+
+
+def test_of_two_who_claim_to_be_a_person_one_alone_cannot_consent() -> None:
+    contested = named(consents=("cns_1",), disputed=True)
+    assert of_person(contested) == (Verdict.REVIEW, [ReasonCode.CONSENT, ReasonCode.OWNERSHIP_CONFLICT])
+
+
+def test_who_speaks_for_a_person_needs_no_consent() -> None:
+    assert of_person(named(own=True, preference=Answer.RESERVED)) == (Verdict.CLEAR, [ReasonCode.OWN_WORK])
+
+
+@pytest.mark.parametrize("gap", [gap for gap in Gap if gap is not Gap.OTHER_PERSON])
+def test_every_consent_that_does_not_count_is_told_and_never_a_pass(gap: Gap) -> None:
+    told = Uncounted(gap=gap, consent_id="cns_1", work_id="wrk_ada")
+    verdict, codes = of_person(named(policy=Policy.BLOCK), told)
+    assert (verdict, codes) == (Verdict.BLOCK, [ReasonCode.PERSON_BLOCK, f"consent_{gap.value}"])
+    alone = decide([], [], [told])
+    assert alone.reasons[-1].message.endswith(".")
+    unreadable = gap in (Gap.BAD_TOKEN, Gap.UNKNOWN)
+    assert alone.verdict is (Verdict.REVIEW if unreadable else Verdict.CLEAR)
+
+
+def test_a_person_does_not_hide_a_copied_work() -> None:
+    both = decide([work()], [named(consents=("cns_1",))])
+    assert (both.verdict, both.actions) == (Verdict.BLOCK, {"wrk_1": Action.BLOCK, "wrk_ada": Action.IGNORE})
+
+
+def test_a_persons_reference_clip_may_be_shown_with_their_consent() -> None:
+    consenting = work(work_id="wrk_ada", consents=("cns_1",))
+    assert outcome(consenting) == (Verdict.CLEAR, [ReasonCode.CONSENT])
+    assert outcome(replace(consenting, disputed=True))[0] is Verdict.REVIEW
+
+
+def test_a_person_who_is_named_and_matched_asks_for_the_severer_of_both() -> None:
+    decision = decide([work(work_id="wrk_ada", policy=Policy.REVIEW)], [named(consents=())])
+    assert decision.actions == {"wrk_ada": Action.BLOCK}
