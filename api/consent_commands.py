@@ -71,10 +71,9 @@ def list_consents(
     """List the consents that were given to you, or those of a person."""
     with Client(url, key) as client:
         found = list(client.consents(person))
-    rows: list[list[object]] = [
-        [c["id"], c["title"], c["grantee_id"], c["uses"], c["scope"], c["expires"] or "–", c["state"]] for c in found
-    ]
-    names = ["consent", "person", "to", "uses", "scope", "until", "state"]
+    other, field = ("to", "grantee_id") if person else ("person", "title")
+    rows: list[list[object]] = [[c["id"], c[field], c["uses"], c["scope"], c["state"]] for c in found]
+    names = ["consent", other, "uses", "scope", "state"]
     show(found, as_json=as_json, table=lambda: columns("Consents", names, rows))
 
 

@@ -86,7 +86,7 @@ def _prove_entry(number: int, *, as_json: bool) -> None:
 
 @ledger.command("receipt")
 def ledger_receipt(
-    subject_id: Annotated[str, typer.Argument(help="A work, reservation, check, release or notice of yours.")],
+    subject_id: Annotated[str, typer.Argument(help="A work, reservation, consent, check, release or notice of yours.")],
     key: Key,
     output: Annotated[Path, typer.Option("--output", "-o", help="Where to write the receipt.")],
     url: Url = URL,

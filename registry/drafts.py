@@ -6,7 +6,7 @@ nobody is not looked at: there is no recognition of faces or voices here.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -35,11 +35,11 @@ class Heard:
 
     persons: tuple[NamedPerson, ...] = ()
     uncounted: tuple[Uncounted, ...] = ()
-    coverage: Mapping[str, Coverage] | None = None
+    coverage: Mapping[str, Coverage] = field(default_factory=dict)
 
     def covers(self, work_id: str, modalities: set[Modality]) -> tuple[str, ...]:
         """The consents under which a clip may show a person's reference clips in these modalities."""
-        found = (self.coverage or {}).get(work_id)
+        found = self.coverage.get(work_id)
         return found.of(_PARTS[modality] for modality in modalities) if found else ()
 
 

@@ -168,7 +168,7 @@ def test_a_grant_that_makes_no_sense_says_what_to_change(cameo: Cameo, said: dic
         ({"persons": ["wrk_\u0000"]}, "context.persons"),
         ({"persons": {"a": 1}}, "context.persons"),
         ({"persons": ["x"] * 17}, "context.persons"),
-        ({"consents": ["x" * 1000] * 16}, "context"),
+        ({"consents": ["x" * 1100] * 16}, "context"),
         ({"consents": ["x"] * 17}, "context.consents"),
         ({"consents": [["x"]]}, "context.consents"),
         ({"consents": ["x"], "project": "\u0000"}, "context.project"),
