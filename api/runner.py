@@ -227,8 +227,8 @@ class Runner:
             jobs.finish(session, lease, at=service.now())
             check = session.get_one(Check, lease.subject_id)
             evidence = evidence_of(service, timings)
-            flood = service.flood_limits
-            checks.answer(session, check, found, evidence, fingerprint=fingerprint, at=service.now(), flood=flood)
+            rules = service.rules
+            checks.answer(session, check, found, evidence, fingerprint=fingerprint, at=service.now(), rules=rules)
 
     def _explain(self, lease: Lease) -> None:
         """Look at what matched, once the verdict is given: nobody waits for it."""
@@ -338,7 +338,7 @@ class Runner:
             with service.database.transaction() as session:
                 jobs.renew(session, lease, at=service.now())
                 row = session.get_one(LookBack, lease.subject_id)
-                lookback.note(session, row, looked, at=service.now())
+                lookback.note(session, row, looked, service.rules, at=service.now())
         with service.database.transaction() as session:
             jobs.finish(session, lease, at=service.now())
             lookback.finish(session.get_one(LookBack, lease.subject_id), at=service.now())
@@ -409,8 +409,8 @@ def _give_up(session: Session, lease: Lease, error: str, service: Service) -> No
     elif lease.kind is JobKind.CHECK:
         check = session.get_one(Check, lease.subject_id)
         found = checks.Unanswerable(code="engine_error", message="The check failed on our side. Ask again.")
-        evidence, flood = evidence_of(service, {}), service.flood_limits
-        checks.answer(session, check, found, evidence, fingerprint=None, at=service.now(), flood=flood)
+        evidence, rules = evidence_of(service, {}), service.rules
+        checks.answer(session, check, found, evidence, fingerprint=None, at=service.now(), rules=rules)
     elif lease.kind is JobKind.NEGATIVE:
         entry = session.get_one(Negative, lease.subject_id)
         negatives.reject(entry, reason="internal_error", problem="It could not be processed. Add it again.")

@@ -32,6 +32,7 @@ from fingerprinting.sscd import FrameEmbedder
 from provenance.authority import SigningIdentity, TrustAnchor, ensure_development_signer, load_identity
 from provenance.engine import ProvenanceEngine
 from provenance.isolated import IsolatedEngine
+from registry.checks import Rules
 from registry.database import Database
 from registry.domain import tokens
 from registry.domain.checkpoint import generate_key, key_from_pem, key_to_pem
@@ -101,10 +102,11 @@ class Service:
         return DecodeLimits(max_duration_s=self.settings.max_media_s)
 
     @property
-    def flood_limits(self) -> FloodLimits:
+    def rules(self) -> Rules:
         settings = self.settings
         window = timedelta(seconds=settings.flood_window_s)
-        return FloodLimits(checks=settings.flood_checks, askers=settings.flood_askers, window=window)
+        flood = FloodLimits(checks=settings.flood_checks, askers=settings.flood_askers, window=window)
+        return Rules(flood=flood, block_from=settings.block_from)
 
     def load_index(self) -> None:
         """Bring the index up: from the snapshot where it is sound, the rest from the database."""

@@ -5,7 +5,7 @@
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -77,6 +77,19 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """What the operator decides for all checks.
+
+    Attributes:
+        flood: when an asset matches too much.
+        block_from: how well a holder must be known for their word to block.
+    """
+
+    flood: FloodLimits = field(default_factory=FloodLimits)
+    block_from: Assurance = Assurance.EMAIL
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
     """How an answer was reached."""
 
@@ -145,7 +158,7 @@ def search(
 
 def answer(
     session: Session, check: Check, found: Found | Unanswerable, evidence: Evidence, *,
-    fingerprint: Fingerprint | None, at: datetime, flood: FloodLimits,
+    fingerprint: Fingerprint | None, at: datetime, rules: Rules,
 ) -> None:  # fmt: skip
     """Give the verdict on what was found, once; a job explains it where there is something to explain."""
     if check.status == CheckStatus.DONE:
@@ -155,7 +168,7 @@ def answer(
     else:
         exclusions.exclude_bank_material(session, found.shared, at=at)
         is_still = fingerprint is not None and fingerprint.is_still
-        decision, check.matches = judge(session, check, found, is_still=is_still, at=at)
+        decision, check.matches = judge(session, check, found, rules, is_still=is_still, at=at)
         check.index_sequence = found.works.sequence
     if fingerprint is not None:
         check.duration_s = round(fingerprint.duration_s, 3)
@@ -171,7 +184,7 @@ def answer(
     ledger.record(session, "verdict.given", check, at=at)
     tell(session, check.holder_id, "check.done", {"id": check.id, "verdict": check.verdict}, at=at)
     for asset_id in {m.asset_id for m in check.matches if m.no_weight is None and not m.own}:
-        quarantine.look(session, session.get_one(Asset, asset_id), flood, at=at)
+        quarantine.look(session, session.get_one(Asset, asset_id), rules.flood, at=at)
 
 
 def review(
@@ -252,7 +265,7 @@ type _Piece = tuple[Asset, Weighed]
 
 
 def judge(
-    session: Session, check: Check, found: Found, *, is_still: bool, at: datetime
+    session: Session, check: Check, found: Found, rules: Rules, *, is_still: bool, at: datetime
 ) -> tuple[Decision, list[Match]]:
     """What a check's clip would be answered now, by what was found, and the matches behind it, longest first."""
     pieces = _weighed(session, found)
@@ -261,7 +274,7 @@ def judge(
         by_work.setdefault(asset.work_id, []).append((asset, piece))
     heard = drafts.hear(session, check, at=at)
     matched = [_matched(session, check, mine, heard, is_still=is_still, at=at) for mine in by_work.values()]
-    decision = decide(matched, heard.persons, heard.uncounted)
+    decision = decide(matched, heard.persons, heard.uncounted, block_from=rules.block_from)
     pieces.sort(key=lambda pair: -pair[1].segment.query_length_s)
     return decision, [_match(check, position, asset, piece) for position, (asset, piece) in enumerate(pieces)]
 

@@ -67,7 +67,7 @@ def grant(session: Session, actor: Actor, work_id: str, said: NewConsent, keys: 
     row = Consent(
         id=granted.id,
         work_id=granted.person,
-        granted_by=actor.holder_id,
+        granted_by=actor.agent_id or actor.holder_id,
         grantee_id=granted.grantee,
         uses=granted.uses.value,
         scope=granted.scope.value,

@@ -16,9 +16,9 @@ from sqlalchemy.orm import Session, aliased
 from fingerprinting.model import Fingerprint
 from registry import ledger, releases
 from registry.access import Actor, Scope
-from registry.checks import Found, judge
+from registry.checks import Found, Rules, judge
 from registry.domain.identifiers import Prefix, new_id
-from registry.domain.policy import Verdict
+from registry.domain.policy import Action
 from registry.errors import Conflict as ConflictError
 from registry.errors import Invalid, NotFound
 from registry.index import Answer, fingerprint_of_item
@@ -93,12 +93,12 @@ def next_past(session: Session, look_back: LookBack, *, limit: int) -> list[Past
 
 
 def note(
-    session: Session, look_back: LookBack, looked: Sequence[tuple[Past, Answer]], *, at: datetime
+    session: Session, look_back: LookBack, looked: Sequence[tuple[Past, Answer]], rules: Rules, *, at: datetime
 ) -> list[Finding]:
     """Put on record what some of them show, and how far it is."""
     found = []
     for past, answer in looked:
-        finding = _finding(session, look_back, past, answer, at=at) if answer.segments else None
+        finding = _finding(session, look_back, past, answer, rules, at=at) if answer.segments else None
         if finding is not None:
             found.append(finding)
     look_back.item_number = looked[-1][0].item_number
@@ -161,17 +161,20 @@ def listed(actor: Actor, *, is_open: bool) -> sa.Select[Finding]:
     return query.where(sa.or_(Finding.work_id.in_(works), Finding.check_id.in_(asked)))
 
 
-def _finding(session: Session, look_back: LookBack, past: Past, answer: Answer, *, at: datetime) -> Finding | None:
+def _finding(
+    session: Session, look_back: LookBack, past: Past, answer: Answer, rules: Rules, *, at: datetime
+) -> Finding | None:
     check = session.get_one(Check, past.check_id)
     known = sa.select(Finding.id).where(Finding.asset_id == look_back.asset_id, Finding.check_id == check.id)
     if session.scalar(known) is not None:
         return None
     nothing = Answer(segments=[], subjects={}, sequence=0)  # what of the asset is the bank's was excluded from it
     found = Found(works=answer, bank=nothing, shared=())
-    decision, matches = judge(session, check, found, is_still=past.fingerprint.is_still, at=at)
-    if decision.verdict is Verdict.CLEAR:
-        return None
+    decision, matches = judge(session, check, found, rules, is_still=past.fingerprint.is_still, at=at)
     asset = session.get_one(Asset, look_back.asset_id)
+    asks_for = decision.actions.get(asset.work_id)  # of the work alone: whom the check named, it was answered about
+    if asks_for not in (Action.REVIEW, Action.BLOCK):
+        return None
     released = session.scalar(sa.select(Release.id).where(Release.check_id == check.id))
     finding = Finding(
         id=new_id(Prefix.FINDING, at=at),
@@ -180,8 +183,12 @@ def _finding(session: Session, look_back: LookBack, past: Past, answer: Answer, 
         asset_id=asset.id,
         check_id=check.id,
         release_id=released,
-        verdict=decision.verdict.value,
-        reasons=[{"code": r.code, "message": r.message, "work_id": r.work_id} for r in decision.reasons],
+        verdict=asks_for.value,
+        reasons=[
+            {"code": r.code, "message": r.message, "work_id": r.work_id}
+            for r in decision.reasons
+            if r.work_id == asset.work_id
+        ],
         segments=[_segment(match) for match in matches],
         found_at=at,
         work=asset.work,

@@ -18,7 +18,7 @@ from fingerprinting.model import Algorithm, Descriptors, Fingerprint
 from provenance.model import SignedFile
 from registry import access, checks, conflicts, consents, exclusions, negatives, releases, works
 from registry.access import Actor, IssuedKey, Scope
-from registry.checks import Evidence, Unanswerable
+from registry.checks import Evidence, Rules, Unanswerable
 from registry.consents import NewConsent
 from registry.domain import consent as consent_domain
 from registry.domain.consent import Uses
@@ -59,6 +59,7 @@ COMPLETE_COUNTER = CounterContent(
     accept_service=True,
 )
 FLOOD = FloodLimits()
+RULES = Rules()
 _numbers = itertools.count(1)
 
 
@@ -184,10 +185,10 @@ def check(
         keys=keys.public() if keys else None,
     )  # fmt: skip
     if isinstance(shown, Unanswerable):
-        checks.answer(session, row, shown, EVIDENCE, fingerprint=None, at=at, flood=flood)
+        checks.answer(session, row, shown, EVIDENCE, fingerprint=None, at=at, rules=Rules(flood=flood))
     else:
         found = checks.search(session, engine, shown, timeout_s=30)
-        checks.answer(session, row, found, EVIDENCE, fingerprint=shown, at=at, flood=flood)
+        checks.answer(session, row, found, EVIDENCE, fingerprint=shown, at=at, rules=Rules(flood=flood))
     return row
 
 

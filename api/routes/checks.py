@@ -135,9 +135,7 @@ def _check_document(
     with service.database.transaction() as session:
         check = checks.ask(session, actor, context=context, at=at)
         evidence = evidence_of(service, {"search": took, "total": took})
-        checks.answer(
-            session, check, found, evidence, fingerprint=received.fingerprint, at=at, flood=service.flood_limits
-        )
+        checks.answer(session, check, found, evidence, fingerprint=received.fingerprint, at=at, rules=service.rules)
         idempotency.remember(session, actor, "check", key, received.sha256, check.id, at=at)
     return check.id
 

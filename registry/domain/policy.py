@@ -243,11 +243,19 @@ class Decision:
 
 
 def decide(
-    matched: Sequence[MatchedWork], persons: Sequence[NamedPerson] = (), uncounted: Sequence[Uncounted] = ()
+    matched: Sequence[MatchedWork],
+    persons: Sequence[NamedPerson] = (),
+    uncounted: Sequence[Uncounted] = (),
+    *,
+    block_from: Assurance = Assurance.EMAIL,
 ) -> Decision:
-    """The verdict on a clip that matches these works and names these persons, each once."""
-    outcomes = [(work.work_id, *_judge(work)) for work in matched]
-    outcomes += [(person.work_id, *_judge_person(person)) for person in persons]
+    """The verdict on a clip that matches these works and names these persons, each once.
+
+    Args:
+        block_from: how well a holder must be known for their word to block.
+    """
+    outcomes = [(work.work_id, *_judge(work, block_from)) for work in matched]
+    outcomes += [(person.work_id, *_judge_person(person, block_from)) for person in persons]
     reasons = [Reason(code=code, message=text, work_id=of) for of, _, why in outcomes for code, text in why]
     if not matched:
         reasons.insert(0, Reason(code=ReasonCode.NO_MATCH, message="The clip matches no registered work."))
@@ -271,7 +279,7 @@ def unknown(code: str, message: str) -> Decision:
 type _Why = tuple[ReasonCode, str]
 
 
-def _judge(work: MatchedWork) -> tuple[Action, list[_Why]]:
+def _judge(work: MatchedWork, block_from: Assurance) -> tuple[Action, list[_Why]]:
     """What one work asks for, and why: what proposed the action, what limited it, what did not count."""
     length = "A still" if work.still else f"{work.matched_s:.1f} s"
     found = f"{length} of the clip match{'es' if work.still else ''} “{work.title}”"
@@ -286,7 +294,7 @@ def _judge(work: MatchedWork) -> tuple[Action, list[_Why]]:
         needed = f"fewer than the {work.thresholds.review_matched_s:.1f} s from which a match counts"
         return Action.IGNORE, [(ReasonCode.TOO_SHORT, f"{found}, {needed}."), *left_out]
     action, code, because = _proposal(work)
-    caps = _caps(work) if action is Action.BLOCK else []
+    caps = _caps(work, block_from) if action is Action.BLOCK else []
     return Action.REVIEW if caps else action, [(code, f"{found}, {because}."), *caps, *left_out]
 
 
@@ -326,12 +334,12 @@ _POLICY_PROPOSALS = {
 }
 
 
-def _judge_person(person: NamedPerson) -> tuple[Action, list[_Why]]:
+def _judge_person(person: NamedPerson, block_from: Assurance) -> tuple[Action, list[_Why]]:
     """What one named person asks for, and why."""
     named = f"“{person.title}” is named"
     if person.own:
         return Action.IGNORE, [(ReasonCode.OWN_WORK, f"{named}, for whom you speak yourself.")]
-    claimed = _claim_caps(person)
+    claimed = _claim_caps(person, block_from)
     if person.consents:
         # Of two who both say that they are that person, one alone cannot consent.
         contested = claimed if person.disputed else []
@@ -384,7 +392,7 @@ _GAPS: Mapping[Gap, str] = {
 }
 
 
-def _caps(work: MatchedWork) -> list[_Why]:
+def _caps(work: MatchedWork, block_from: Assurance) -> list[_Why]:
     """Every reason why this work may not block."""
     caps = []
     needed_s = work.thresholds.block_matched_s
@@ -393,14 +401,15 @@ def _caps(work: MatchedWork) -> list[_Why]:
             message = f"A person decides, because a block needs {needed_s:.1f} matched seconds."
             caps.append((ReasonCode.TOO_SHORT_TO_BLOCK, message))
         caps += [_DOUBTS[doubt] for doubt in sorted(work.doubts)]
-    return caps + _claim_caps(work)
+    return caps + _claim_caps(work, block_from)
 
 
-def _claim_caps(work: MatchedWork | NamedPerson) -> list[_Why]:
+def _claim_caps(work: MatchedWork | NamedPerson, block_from: Assurance) -> list[_Why]:
     """Why the holder's word may not be enough to block."""
     caps = []
-    if work.assurance is Assurance.UNVERIFIED:
-        message = f"A person decides, because the holder of “{work.title}” is not verified."
+    if most_severe(work.assurance, block_from=block_from) is not Action.BLOCK:
+        known = "not verified" if work.assurance is Assurance.UNVERIFIED else f"known by no more than {work.assurance}"
+        message = f"A person decides, because the holder of “{work.title}” is {known}."
         caps.append((ReasonCode.HOLDER_UNVERIFIED, message))
     if work.disputed:
         message = f"A person decides, because another holder also claims “{work.title}”."

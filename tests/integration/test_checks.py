@@ -21,7 +21,7 @@ from registry.models import Asset, Check, Corpus, Job, Match, Work
 from registry.reservations import NewReservation
 from registry.works import WorkKind
 from tests import factories
-from tests.factories import AT, EVIDENCE, FLOOD, SHA256
+from tests.factories import AT, EVIDENCE, RULES, SHA256
 from tests.integration.at_once import overlapping
 
 FAULT = Unanswerable(code="corrupt", message="The file is damaged.")
@@ -162,13 +162,13 @@ def test_a_work_withdrawn_during_the_search_does_not_count(database: Database, i
         works.withdraw(session, owner, work.id, at=AT)
     with database.transaction() as session:
         check = checks.ask(session, asker, context={}, at=AT)
-        checks.answer(session, check, found, EVIDENCE, fingerprint=COPY, at=AT, flood=FLOOD)
+        checks.answer(session, check, found, EVIDENCE, fingerprint=COPY, at=AT, rules=RULES)
     assert (check.verdict, check.matches) == ("clear", [])
 
 
 def answered(session: Session, found: checks.Found, shown: Fingerprint = COPY) -> Check:
     check = checks.ask(session, factories.actor(session), context={}, at=AT)
-    checks.answer(session, check, found, EVIDENCE, fingerprint=shown, at=AT, flood=FLOOD)
+    checks.answer(session, check, found, EVIDENCE, fingerprint=shown, at=AT, rules=RULES)
     return check
 
 
@@ -233,7 +233,7 @@ def test_a_verdict_is_given_once(database: Database, index: IndexEngine) -> None
         check_id = factories.check(session, factories.actor(session), index, COPY).id
     with database.transaction() as session:
         check = session.get_one(Check, check_id)
-        checks.answer(session, check, FAULT, EVIDENCE, fingerprint=None, at=AT + VALIDITY, flood=FLOOD)
+        checks.answer(session, check, FAULT, EVIDENCE, fingerprint=None, at=AT + VALIDITY, rules=RULES)
     with database.reading() as session:
         check = session.get_one(Check, check_id)
         assert (check.verdict, check.finished_at) == ("block", AT)

@@ -119,7 +119,9 @@ def test_it_goes_on_where_it_ended_and_finds_nothing_twice(service: Service) -> 
         past = lookback.next_past(session, row, limit=10)
         alone = service.index.one_alone(session, row.asset_id)
         assert alone is not None
-        made = lookback.note(session, row, [(one, alone.in_query(one.fingerprint)) for one in past], at=LATER)
+        made = lookback.note(
+            session, row, [(one, alone.in_query(one.fingerprint)) for one in past], factories.RULES, at=LATER
+        )
         assert len(made) == 1
 
 

@@ -75,7 +75,7 @@ def test_stock_material_beside_a_copy_does_not_save_the_copy(database: Database,
         pirated = index.search(session, Corpus.NEGATIVES, STOCK, timeout_s=30)
         check = checks.ask(session, factories.actor(session), context={}, at=AT)
         both = checks.Found(works=found.works, bank=pirated, shared=[])
-        checks.answer(session, check, both, factories.EVIDENCE, fingerprint=FILM, at=AT, flood=factories.FLOOD)
+        checks.answer(session, check, both, factories.EVIDENCE, fingerprint=FILM, at=AT, rules=factories.RULES)
         assert negatives.material_shared(session, index, found.works, pirated, timeout_s=30) == []
         assert exclusions.in_force(session, asset.id) == []
     assert (check.verdict, codes(check)) == ("review", ["policy_block", "shared_with_bank"])

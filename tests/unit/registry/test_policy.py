@@ -375,3 +375,12 @@ def test_a_persons_reference_clip_may_be_shown_with_their_consent() -> None:
 def test_a_person_who_is_named_and_matched_asks_for_the_severer_of_both() -> None:
     decision = decide([work(work_id="wrk_ada", policy=Policy.REVIEW)], [named(consents=())])
     assert decision.actions == {"wrk_ada": Action.BLOCK}
+
+
+@pytest.mark.parametrize("block_from", list(Assurance))
+@pytest.mark.parametrize("assurance", list(Assurance))
+def test_how_well_a_holder_must_be_known_to_block_is_the_operators_to_say(
+    assurance: Assurance, block_from: Assurance
+) -> None:
+    decision = decide([work(assurance=assurance, policy=Policy.BLOCK)], block_from=block_from)
+    assert decision.verdict is (Verdict.BLOCK if assurance >= block_from else Verdict.REVIEW)
