@@ -17,6 +17,7 @@ from enum import StrEnum
 from typing import Any, BinaryIO, Literal, TextIO
 
 from registry import ddex
+from registry.domain.credits import MOST, AlternativeTitle, Contributor, Share, as_json
 from registry.domain.policy import Policy
 from registry.domain.preferences import WORLDWIDE, Use, Value
 from registry.errors import Invalid
@@ -31,7 +32,10 @@ _STANDARD = ("isrc", "iswc", "isan", "eidr", "isni", "iscc")
 _COLUMNS = (
     REFERENCE, "title", "kind", "year", "policy", "creators", *_STANDARD, *Use, "territory", "terms_url", "contact",
 )  # fmt: skip
-_MEMBERS = frozenset({REFERENCE, "title", "kind", "year", "policy", "creators", "identifiers", "reservations"})
+_CREDITS = ("contributors", "shares", "alternative_titles")
+_MEMBERS = frozenset(
+    {REFERENCE, "title", "kind", "year", "policy", "creators", "identifiers", "reservations", *_CREDITS}
+)
 _SAID_MEMBERS = frozenset(
     {"use", "value", "territory", "terms_url", "contact", "valid_from", "valid_until"}
 )  # fmt: skip
@@ -242,10 +246,25 @@ def _entry(said: Mapping[str, Any]) -> Entry:
         kind=_one_of(WorkKind, said.get("kind"), "kind"),
         identifiers=identifiers,
         creators=creators,
+        contributors=tuple(Contributor.of(one) for one in _objects(said, "contributors")),
+        shares=tuple(_share(one) for one in _objects(said, "shares")),
+        alternative_titles=tuple(AlternativeTitle.of(one) for one in _objects(said, "alternative_titles")),
         year=year,
         policy=_one_of(Policy, said.get("policy") or Policy.REVIEW, "policy"),
     )
     return Entry(work=work, reservations=reservations)
+
+
+def _objects(said: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
+    ones: list[Any] = _typed(said, name, list, [])
+    if len(ones) > MOST or not all(isinstance(one, dict) for one in ones):
+        raise Invalid(field=name, problem=f"Give at most {MOST} objects.")
+    return ones
+
+
+def _share(said: dict[str, Any]) -> Share:
+    uses = _typed(said, "uses", list, [])
+    return Share.of({**said, "uses": [_one_of(Use, use, "shares.uses") for use in uses]})
 
 
 def _reservation(said: object) -> NewReservation:
@@ -327,7 +346,10 @@ def says_more_than_csv(entry: Entry) -> bool:
     several = {(one.territory, one.terms_url, one.contact) for one in entry.reservations}
     timed = any(one.valid_until for one in entry.reservations)
     listed = any(";" in name for name in entry.work.creators)
-    return len(several) > 1 or timed or listed or bool(set(entry.work.identifiers) - {REFERENCE, *_STANDARD})
+    credited = any(getattr(entry.work, name) for name in _CREDITS)
+    return (
+        len(several) > 1 or timed or listed or credited or bool(set(entry.work.identifiers) - {REFERENCE, *_STANDARD})
+    )
 
 
 def _cells(entry: Entry) -> list[str]:
@@ -356,6 +378,7 @@ def _described(entry: Entry) -> dict[str, Any]:
     described = {
         REFERENCE: entry.reference, "title": work.title, "kind": work.kind, "year": work.year, "policy": work.policy,
         "creators": work.creators, "identifiers": identifiers,
+        **{name: as_json(getattr(work, name)) for name in _CREDITS},
         "reservations": [_said(one) for one in entry.reservations],
     }  # fmt: skip
     return {name: value for name, value in described.items() if value not in (None, [], {})}

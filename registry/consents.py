@@ -23,7 +23,7 @@ from registry.domain.tokens import BadToken, TokenKeys, open_token
 from registry.errors import Forbidden, Invalid, NotFound
 from registry.models import Consent, Holder, Work
 from registry.outbox import tell
-from registry.works import WorkKind, own_work
+from registry.works import PERSONS, own_work
 
 # Ours have some 600 characters; nothing longer is looked into.
 _MAX_TOKEN_CHARS = 4096
@@ -125,8 +125,8 @@ def own_person(session: Session, actor: Actor, work_id: str) -> Work:
         NotFound, Invalid: there is none, or the work is of another kind.
     """
     work = own_work(session, actor, work_id)
-    if work.kind != WorkKind.LIKENESS:
-        raise Invalid(field="work_id", problem="Only a work of the kind likeness stands for a person.")
+    if work.kind not in PERSONS:
+        raise Invalid(field="work_id", problem="Only a work of the kind likeness or voice stands for a person.")
     return work
 
 

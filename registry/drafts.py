@@ -24,7 +24,7 @@ from registry.errors import Conflict
 from registry.models import Check, Consent, Draft, Holder, PresentedConsent, Release, Work
 from registry.outbox import tell
 from registry.preferences import effective, rivals_of
-from registry.works import WorkKind
+from registry.works import PERSONS
 
 _PARTS = {Modality.VIDEO: Part.LIKENESS, Modality.AUDIO: Part.VOICE}
 
@@ -55,7 +55,7 @@ def note(session: Session, check: Check, keys: Mapping[str, Any], *, at: datetim
     works = {row.id: row for row in session.scalars(sa.select(Work).where(Work.id.in_(named.persons)))}
     for person in named.persons:
         work = works.get(person)
-        if work is None or work.kind != WorkKind.LIKENESS or work.withdrawn_at is not None:
+        if work is None or work.kind not in PERSONS or work.withdrawn_at is not None:
             raise unknown_person(person)
     found = list(dict.fromkeys(opened(session, token, keys) for token in named.tokens))  # each consent once
     check.presented = [_presented(position, one) for position, one in enumerate(found)]

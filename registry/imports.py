@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from registry import reservations, works
 from registry.access import Actor, Scope
 from registry.catalogue import REFERENCE, CatalogueFormat, Entry, Row
+from registry.domain.credits import AlternativeTitle, Contributor, Share
 from registry.domain.identifiers import Prefix, new_id
 from registry.domain.policy import Policy
 from registry.domain.preferences import Scope as Reach
@@ -158,6 +159,9 @@ def _entry(work: Work, said: Sequence[Reservation]) -> Entry:
         kind=WorkKind(work.kind),
         identifiers=work.identifiers,
         creators=work.creators,
+        contributors=tuple(Contributor.of(one) for one in work.contributors),
+        shares=tuple(Share.of(one) for one in work.shares),
+        alternative_titles=tuple(AlternativeTitle.of(one) for one in work.alternative_titles),
         year=work.year,
         policy=Policy(work.policy),
     )

@@ -108,6 +108,9 @@ def _(work: Work) -> dict[str, Any]:
         facts["thresholds"] = _thousandths(work.review_matched_s, work.block_matched_s)
     if work.shows_frames:
         facts["shows_frames"] = True
+    for name in ("contributors", "shares", "alternative_titles"):
+        if said := getattr(work, name):
+            facts[name] = said
     return facts
 
 

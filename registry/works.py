@@ -1,5 +1,6 @@
 """Works and their assets: what is protected, and the fingerprints by which it is recognised."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -13,6 +14,7 @@ from fingerprinting.quality import reference_of, weaknesses
 from registry import ledger, revocation, thresholds
 from registry.access import Actor, Scope
 from registry.domain import conflicts
+from registry.domain.credits import AlternativeTitle, Contributor, Share, as_json, check_language, check_shares
 from registry.domain.identifiers import Prefix, new_id, validate_identifiers
 from registry.domain.policy import Policy, Thresholds
 from registry.errors import Conflict as ConflictError
@@ -32,7 +34,13 @@ class WorkKind(StrEnum):
     COMPOSITION = "composition"
     IMAGE = "image"
     CHARACTER = "character"
+    VOICE = "voice"
     LIKENESS = "likeness"
+
+
+# What is not footage or sound itself: such a work carries what was said of it, and reference clips.
+PERSONS = frozenset({WorkKind.VOICE, WorkKind.LIKENESS})
+BEYOND_COPIES = PERSONS | {WorkKind.CHARACTER}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +51,9 @@ class NewWork:
     kind: WorkKind
     identifiers: dict[str, str] = field(default_factory=dict)
     creators: list[str] = field(default_factory=list)
+    contributors: tuple[Contributor, ...] = ()
+    shares: tuple[Share, ...] = ()
+    alternative_titles: tuple[AlternativeTitle, ...] = ()
     year: int | None = None
     policy: Policy = Policy.REVIEW
     thresholds: Thresholds | None = None
@@ -59,6 +70,9 @@ def register(session: Session, actor: Actor, said: NewWork, *, at: datetime) -> 
         kind=said.kind.value,
         identifiers=validate_identifiers(said.identifiers),
         creators=said.creators,
+        contributors=as_json(said.contributors),
+        shares=as_json(_sound(said.shares)),
+        alternative_titles=as_json(said.alternative_titles),
         year=_year(said.year, at),
         policy=said.policy.value,
         shows_frames=said.shows_frames,
@@ -83,6 +97,10 @@ def change(session: Session, actor: Actor, work_id: str, changes: dict[str, Any]
             case "identifiers":
                 work.identifiers = validate_identifiers(value)
                 _list_identifiers(session, work)
+            case "contributors" | "alternative_titles":
+                setattr(work, name, as_json(value))
+            case "shares":
+                work.shares = as_json(_sound(value))
             case "year":
                 work.year = _year(value, at)
             case "thresholds":
@@ -141,7 +159,23 @@ def visible_asset(session: Session, actor: Actor, asset_id: str) -> Asset:
     return asset
 
 
-def add_upload(session: Session, actor: Actor, work_id: str, *, blob_key: str, sha256: str, at: datetime) -> Asset:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Described:
+    """Which file of the work an asset is, such as its trailer, and in which language (BCP 47)."""
+
+    label: str | None = None
+    language: str | None = None
+
+    def __post_init__(self) -> None:
+        check_language(self.language, "language")
+        if self.label is not None and not (0 < len(self.label.strip()) <= 200 and self.label.isprintable()):
+            raise Invalid(field="label", problem="Give 1 to 200 printable characters.")
+
+
+def add_upload(
+    session: Session, actor: Actor, work_id: str, *, blob_key: str, sha256: str, at: datetime,
+    described: Described = Described(),
+) -> Asset:  # fmt: skip
     """Accept a file for a work; a job fingerprints it."""
     work = own_work(session, actor, work_id)
     same = session.scalar(
@@ -152,6 +186,8 @@ def add_upload(session: Session, actor: Actor, work_id: str, *, blob_key: str, s
     asset = Asset(
         id=new_id(Prefix.ASSET, at=at),
         work_id=work.id,
+        label=described.label,
+        language=described.language,
         status=AssetStatus.QUEUED.value,
         sha256=sha256,
         blob_key=blob_key,
@@ -169,14 +205,24 @@ def job_of(session: Session, asset: Asset) -> tuple[str, str]:
     return job.id, job.kind
 
 
-def add_fingerprint(session: Session, actor: Actor, work_id: str, fingerprint: Fingerprint, *, at: datetime) -> Asset:
+def add_fingerprint(
+    session: Session, actor: Actor, work_id: str, fingerprint: Fingerprint, *, at: datetime,
+    described: Described = Described(),
+) -> Asset:  # fmt: skip
     """Accept a fingerprint that was made on the owner's machine.
 
     Raises:
         MediaError: the quality gate refuses it.
     """
     work = own_work(session, actor, work_id)
-    asset = Asset(id=new_id(Prefix.ASSET, at=at), work_id=work.id, status=AssetStatus.QUEUED.value, created_at=at)
+    asset = Asset(
+        id=new_id(Prefix.ASSET, at=at),
+        work_id=work.id,
+        label=described.label,
+        language=described.language,
+        status=AssetStatus.QUEUED.value,
+        created_at=at,
+    )
     session.add(asset)
     session.flush()
     store_asset(session, asset, fingerprint, at=at)
@@ -211,6 +257,11 @@ def reject_asset(session: Session, asset: Asset, *, reason: str, problem: str, a
 def _list_identifiers(session: Session, work: Work) -> None:
     session.execute(sa.delete(WorkIdentifier).where(WorkIdentifier.work_id == work.id))
     session.add_all(WorkIdentifier(work_id=work.id, scheme=key, value=value) for key, value in work.identifiers.items())
+
+
+def _sound(shares: Sequence[Share]) -> Sequence[Share]:
+    check_shares(shares)
+    return shares
 
 
 def _title(title: str) -> str:

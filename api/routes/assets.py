@@ -55,6 +55,8 @@ def asset_out(session: Session, asset: Asset) -> AssetOut:
     return AssetOut(
         id=asset.id,
         work_id=asset.work_id,
+        label=asset.label,
+        language=asset.language,
         status=AssetStatus(asset.status).value,
         progress=asset.progress,
         reason=asset.reason,

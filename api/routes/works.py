@@ -1,5 +1,6 @@
 """Works, what is added to them, and their reservations."""
 
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import sqlalchemy as sa
@@ -12,19 +13,29 @@ from api.routes.assets import asset_out
 from api.routes.holders import thresholds_out
 from api.schemas.base import Page, Time
 from api.schemas.preferences import ReservationIn, ReservationOut, ScopedReservationIn
-from api.schemas.works import AssetOut, WorkChanges, WorkIn, WorkOut
+from api.schemas.works import AlternativeTitleIO, AssetOut, ContributorIO, ShareIO, WorkChanges, WorkIn, WorkOut
 from api.service import Service
 from api.uploads import Received, form_body
 from fingerprinting.decode import probe
 from registry import idempotency, reservations, thresholds, works
 from registry.access import Actor, Scope
+from registry.domain.credits import AlternativeTitle, Contributor, Share
 from registry.domain.policy import Policy
 from registry.models import Asset, Reservation, Work
 from registry.reservations import NewReservation
-from registry.works import NewWork
+from registry.works import Described, NewWork
 
 router = APIRouter(prefix="/v1", tags=["works"])
 _MAY_BE_TAKEN_BACK = ("year", "thresholds")
+_CREDITS: dict[str, Callable[[dict[str, Any]], object]] = {
+    "contributors": Contributor.of, "shares": Share.of, "alternative_titles": AlternativeTitle.of,
+}  # fmt: skip
+_FIELDS: dict[str, dict[str, Any]] = {
+    "label": {"type": "string", "description": "Which file of the work it is, such as its trailer."},
+    "language": {"type": "string", "description": "In which language, as BCP 47 writes it."},
+}
+_COPIES = "Copies of its files, however edited."
+_CLIPS = "Copies of its reference clips; nobody is recognised by face, voice or looks."
 
 
 @router.post("/works", status_code=201)
@@ -38,7 +49,8 @@ def create_work(
         if known is not None:
             return _work(session, works.own_work(session, actor, known))
         said = NewWork(
-            **body.model_dump(exclude={"reservations", "thresholds"}),
+            **body.model_dump(exclude={"reservations", "thresholds", *_CREDITS}),
+            **_credits(body.model_dump(include=set(_CREDITS))),
             thresholds=body.thresholds.said() if body.thresholds else None,
         )
         work = works.register(session, actor, said, at=at)
@@ -66,6 +78,7 @@ def get_work(work_id: str, actor: TheActor, service: TheService) -> WorkOut:
 def change_work(work_id: str, body: WorkChanges, actor: TheActor, service: TheService) -> WorkOut:
     changes: dict[str, Any] = body.model_dump(exclude_unset=True, mode="json")
     said = {name: value for name, value in changes.items() if value is not None or name in _MAY_BE_TAKEN_BACK}
+    said |= _credits({name: said[name] for name in _CREDITS if name in said})
     if body.thresholds is not None:
         said["thresholds"] = body.thresholds.said()
     with service.database.transaction() as session:
@@ -82,7 +95,7 @@ def withdraw_work(work_id: str, actor: TheActor, service: TheService) -> Respons
     return Response(status_code=204)
 
 
-@router.post("/works/{work_id}/assets", status_code=202, openapi_extra=form_body(document=True))
+@router.post("/works/{work_id}/assets", status_code=202, openapi_extra=form_body(document=True, **_FIELDS))
 def add_asset(
     work_id: str,
     actor: TheActor,
@@ -90,7 +103,13 @@ def add_asset(
     service: TheService,
     response: Response,
     idempotency_key: IdempotencyHeader = None,
+    label: Annotated[str | None, Query(max_length=200, description="Which file it is; of a document.")] = None,
+    language: Annotated[str | None, Query(max_length=40, description="In which language; of a document.")] = None,
 ) -> AssetOut:
+    """Add a file of the work, or the fingerprint of one that stays where it is."""
+    described = Described(
+        label=received.fields.get("label", label) or None, language=received.fields.get("language", language) or None
+    )
     operation = f"asset:{work_id}"
     with service.database.reading() as session:
         known = idempotency.recall(session, actor, operation, idempotency_key, received.sha256)
@@ -98,23 +117,31 @@ def add_asset(
             return asset_out(session, works.visible_asset(session, actor, known))
         works.own_work(session, actor, work_id)  # before the file is looked at
     if received.upload is not None:
-        asset = _add_file(service, actor, work_id, received, operation, idempotency_key)
+        asset = _add_file(service, actor, work_id, received, described, operation, idempotency_key)
     else:
-        asset = _add_document(service, actor, work_id, received, operation, idempotency_key)
+        asset = _add_document(service, actor, work_id, received, described, operation, idempotency_key)
     response.headers["Location"] = f"/v1/assets/{asset.id}"
     with service.database.reading() as session:
         return asset_out(session, works.visible_asset(session, actor, asset.id))
 
 
 def _add_file(
-    service: Service, actor: Actor, work_id: str, received: Received, operation: str, key: str | None
+    service: Service,
+    actor: Actor,
+    work_id: str,
+    received: Received,
+    described: Described,
+    operation: str,
+    key: str | None,
 ) -> Asset:
     upload = received.require_upload()
     probe(upload.path, limits=service.decode_limits)  # what is no media at all is refused at once
     blob = f"asset_{upload.path.name}"
     at = service.now()
     with service.blobs.adopted(upload.path, blob), service.database.transaction() as session:
-        asset = works.add_upload(session, actor, work_id, blob_key=blob, sha256=upload.sha256, at=at)
+        asset = works.add_upload(
+            session, actor, work_id, blob_key=blob, sha256=upload.sha256, described=described, at=at
+        )
         idempotency.remember(session, actor, operation, key, upload.sha256, asset.id, at=at)
         job_id, kind = works.job_of(session, asset)
     service.hint(job_id, kind)
@@ -122,12 +149,18 @@ def _add_file(
 
 
 def _add_document(
-    service: Service, actor: Actor, work_id: str, received: Received, operation: str, key: str | None
+    service: Service,
+    actor: Actor,
+    work_id: str,
+    received: Received,
+    described: Described,
+    operation: str,
+    key: str | None,
 ) -> Asset:
     assert received.fingerprint is not None
     at = service.now()
     with service.database.transaction() as session:
-        asset = works.add_fingerprint(session, actor, work_id, received.fingerprint, at=at)
+        asset = works.add_fingerprint(session, actor, work_id, received.fingerprint, described=described, at=at)
         idempotency.remember(session, actor, operation, key, received.sha256, asset.id, at=at)
         job_id, kind = works.job_of(session, asset)
     service.hint(job_id, kind)
@@ -180,6 +213,10 @@ def withdraw_reservation(
     return Response(status_code=204)
 
 
+def _credits(said: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
+    return {name: tuple(_CREDITS[name](one) for one in ones) for name, ones in said.items()}
+
+
 def _said(body: ReservationIn, *, work_id: str) -> NewReservation:
     return NewReservation(work_id=work_id, **body.model_dump())
 
@@ -201,6 +238,9 @@ def _work(session: Session, work: Work) -> WorkOut:
         kind=works.WorkKind(work.kind),
         identifiers=work.identifiers,
         creators=work.creators,
+        contributors=[ContributorIO.model_validate(one) for one in work.contributors],
+        shares=[ShareIO.model_validate(one) for one in work.shares],
+        alternative_titles=[AlternativeTitleIO.model_validate(one) for one in work.alternative_titles],
         year=work.year,
         policy=Policy(work.policy),
         thresholds=thresholds_out(asked) if (asked := thresholds.asked_for(work)) else None,
@@ -208,6 +248,7 @@ def _work(session: Session, work: Work) -> WorkOut:
         shows_frames=work.shows_frames,
         created_at=work.created_at,
         updated_at=work.updated_at,
+        found_by=_CLIPS if work.kind in works.BEYOND_COPIES else _COPIES,
         reservations=[_reservation(row) for row in said],
         assets=list(assets),
     )

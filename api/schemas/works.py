@@ -9,13 +9,16 @@ from pydantic import (
     Field,
     StrictBool,
     StrictInt,
+    StringConstraints,
 )
 
-from api.schemas.base import In, Long, Seconds, Short
+from api.schemas.base import In, Long, Seconds, Short, Territory
 from api.schemas.holders import ThresholdsIn, ThresholdsOut
 from api.schemas.preferences import ReservationIn, ReservationOut
 from fingerprinting.model import Modality
+from registry.domain.credits import MOST
 from registry.domain.policy import Policy
+from registry.domain.preferences import WORLDWIDE, Use
 from registry.exclusions import MOST_INTERVALS, ExclusionSource
 from registry.quarantine import QuarantineDecision
 from registry.works import WorkKind
@@ -34,11 +37,33 @@ def _kind(value: object) -> object:
 Kind = Annotated[WorkKind, BeforeValidator(_kind)]
 
 
+class ContributorIO(In):
+    name: Short
+    role: Short = Field(description="What they did, such as director, composer, performer.")
+    isni: Short | None = None
+
+
+class ShareIO(In):
+    holder: Short
+    percent: Annotated[str, StringConstraints(pattern=r"^[0-9]{1,3}(\.[0-9]{1,3})?$")]
+    uses: list[Use] = Field(default_factory=list, max_length=len(Use), description="All uses, when none is named.")
+    territory: Territory = WORLDWIDE
+    isni: Short | None = None
+
+
+class AlternativeTitleIO(In):
+    title: Short
+    language: Short | None = Field(default=None, description="BCP 47, such as pt-BR.")
+
+
 class WorkIn(In):
     title: Short
     kind: Kind
     identifiers: dict[str, str] = Field(default_factory=dict, max_length=20)
     creators: list[Short] = Field(default_factory=list, max_length=100)
+    contributors: list[ContributorIO] = Field(default_factory=list, max_length=MOST)
+    shares: list[ShareIO] = Field(default_factory=list, max_length=MOST)
+    alternative_titles: list[AlternativeTitleIO] = Field(default_factory=list, max_length=MOST)
     year: StrictInt | None = None
     policy: Policy = Policy.REVIEW
     thresholds: ThresholdsIn | None = None
@@ -53,6 +78,9 @@ class WorkChanges(In):
     kind: Kind | None = None
     identifiers: dict[str, str] | None = Field(default=None, max_length=20)
     creators: list[Short] | None = Field(default=None, max_length=100)
+    contributors: list[ContributorIO] | None = Field(default=None, max_length=MOST)
+    shares: list[ShareIO] | None = Field(default=None, max_length=MOST)
+    alternative_titles: list[AlternativeTitleIO] | None = Field(default=None, max_length=MOST)
     year: StrictInt | None = None
     policy: Policy | None = None
     thresholds: ThresholdsIn | None = None
@@ -65,6 +93,9 @@ class WorkOut(BaseModel):
     kind: WorkKind
     identifiers: dict[str, str]
     creators: list[str]
+    contributors: list[ContributorIO]
+    shares: list[ShareIO]
+    alternative_titles: list[AlternativeTitleIO]
     year: int | None
     policy: Policy
     thresholds: ThresholdsOut | None = Field(description="What its owner asked for.")
@@ -72,6 +103,7 @@ class WorkOut(BaseModel):
     shows_frames: bool
     created_at: datetime
     updated_at: datetime
+    found_by: str = Field(description="What a check of a clip can find of it.")
     reservations: list[ReservationOut]
     assets: list[str]
 
@@ -124,6 +156,8 @@ class QuarantineOut(BaseModel):
 class AssetOut(BaseModel):
     id: str
     work_id: str
+    label: str | None
+    language: str | None
     status: Literal["queued", "processing", "indexed", "rejected", "withdrawn"]
     progress: float
     reason: str | None

@@ -20,6 +20,9 @@ class Work(Base):
     kind: Mapped[str]
     identifiers: Mapped[JsonObject]
     creators: Mapped[list[str]]
+    contributors: Mapped[list[JsonObject]] = mapped_column(default=list)
+    shares: Mapped[list[JsonObject]] = mapped_column(default=list)
+    alternative_titles: Mapped[list[JsonObject]] = mapped_column(default=list)
     year: Mapped[int | None]
     policy: Mapped[str]
     created_at: Mapped[datetime]
@@ -56,6 +59,8 @@ class Asset(Base):
     __tablename__ = "assets"
     id: Mapped[str] = mapped_column(primary_key=True)
     work_id: Mapped[str] = foreign_id("works.id")
+    label: Mapped[str | None]
+    language: Mapped[str | None]
     status: Mapped[str] = mapped_column(index=True)
     progress: Mapped[float] = mapped_column(default=0.0)
     reason: Mapped[str | None]

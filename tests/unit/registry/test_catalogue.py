@@ -1,6 +1,7 @@
 """Catalogue files: each row is an entry or says what is wrong, and what is written is read back the same."""
 
 import io
+import json
 from datetime import UTC, datetime
 from typing import Final
 
@@ -202,3 +203,25 @@ def test_nothing_that_is_written_runs_in_a_spreadsheet() -> None:
     entry = Entry(work=NewWork(title="=HYPERLINK(1)", kind=WorkKind.FILM, creators=["@SUM(1)"]))
     line = "".join(write([entry], CSV)).splitlines()[1]
     assert not any(cell.strip('"').startswith(("=", "+", "-", "@")) for cell in line.split(","))
+
+
+def test_credits_come_and_go_as_json_lines_and_are_judged_like_all_else() -> None:
+    said = {
+        "title": "Night Train", "kind": "film",
+        "contributors": [{"name": "Ada", "role": "director", "isni": "0000000121032683"}],
+        "shares": [{"holder": "Night Train", "percent": "62.5", "uses": ["train"], "territory": "FR"}],
+        "alternative_titles": [{"title": "Nachtzug", "language": "de"}],
+    }  # fmt: skip
+    [row] = read(io.BytesIO(json.dumps(said).encode()), CatalogueFormat.JSONL)
+    assert row.entry is not None
+    [line] = write([row.entry], CatalogueFormat.JSONL)
+    assert json.loads(line) == said | {"policy": "review"}
+    assert says_more_than_csv(row.entry)
+    for name, wrong in (
+        ("shares", [{"holder": "A", "percent": 101}]), ("shares", [{"holder": "A", "percent": 1, "uses": ["sell"]}]),
+        ("shares", {"holder": "A"}), ("contributors", ["Ada"]), ("contributors", [{"name": "Ada"}]),
+        ("alternative_titles", [{"title": "x", "language": "German"}]),
+    ):  # fmt: skip
+        [row] = read(io.BytesIO(json.dumps(said | {name: wrong}).encode()), CatalogueFormat.JSONL)
+        assert row.problem is not None
+        assert row.problem.field.startswith(name)
