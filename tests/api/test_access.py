@@ -69,6 +69,12 @@ NEEDS: dict[str, Scope | None] = {
     "POST /v1/reservations": Scope.WORKS_WRITE,
     "GET /v1/reservations": Scope.WORKS_WRITE,
     "DELETE /v1/reservations/{reservation_id}": Scope.WORKS_WRITE,
+    "POST /v1/works/{work_id}/consents": Scope.WORKS_WRITE,
+    "GET /v1/works/{work_id}/consents": Scope.WORKS_WRITE,
+    "GET /v1/works/{work_id}/drafts": Scope.WORKS_WRITE,
+    "GET /v1/consents": Scope.CHECKS_WRITE,
+    "GET /v1/consents/{consent_id}": None,
+    "DELETE /v1/consents/{consent_id}": None,
     "POST /v1/checks": Scope.CHECKS_WRITE,
     "GET /v1/checks": Scope.CHECKS_WRITE,
     "GET /v1/checks/{check_id}": None,
@@ -168,6 +174,12 @@ def owned(service: RunningService, clips: Clips, film: Registered, tmp_path_fact
         "POST /v1/works/{work_id}/assets": document,
         "PUT /v1/assets/{asset_id}/exclusions": {"intervals": [{"start_s": 0, "end_s": 1, "reason": "a logo"}]},
         "POST /v1/assets/{asset_id}/quarantine": {"decision": "release", "reason": "fine"},
+        "POST /v1/works/{work_id}/consents": {
+            "grantee_id": "hld_" + "0" * 32,
+            "uses": "voice",
+            "scope": "clip",
+            "clip_sha256": "0" * 64,
+        },
         "POST /v1/conflicts/{conflict_id}/statements": {"position": "mine", "text": "We made it."},
         "POST /v1/conflicts/{conflict_id}/appeal": {"position": "mine", "text": "We made it."},
         "POST /v1/conflicts/{conflict_id}/decision": {"outcome": "shared", "reason": "Both made it."},
@@ -198,6 +210,7 @@ def owned(service: RunningService, clips: Clips, film: Registered, tmp_path_fact
         "notice_id": notice, "negative_id": "neg_" + "0" * 32, "holder_id": "hld_" + "0" * 32,
         "subject_id": said, "import_id": catalogue, "format": "csv", "key_id": key, "agency_id": agency["id"],
         "domain_id": domain, "conflict_id": "cfl_" + "0" * 32, "finding_id": "fnd_" + "0" * 32,
+        "consent_id": "cns_" + "0" * 32,
          "account_id": "acc_" + "0" * 32,
     }  # fmt: skip
     scopes = [Scope(name) for name in (*HOLDER_SCOPES, "review")]
