@@ -30,10 +30,19 @@ def host_of(location: str) -> str:
     return _parts(location)[0]
 
 
+def path_of(location: str) -> str:
+    """The path and query of a location or URL, as it is written; "/" where there is none."""
+    return _parts(location)[1]
+
+
 def covers(location: str, url: str) -> bool:
     """Whether a location covers a URL of its host."""
-    begin, *pieces = _parts(location)[1].split("*")
-    path = _parts(url)[1]
+    return path_covers(path_of(location), path_of(url))
+
+
+def path_covers(pattern: str, path: str) -> bool:
+    """Whether `path` begins as `pattern` says, where `*` stands for anything."""
+    begin, *pieces = pattern.split("*")
     if not path.startswith(begin):
         return False
     place = len(begin)
