@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from registry.domain.preferences import WORLDWIDE, Use, Value
-from registry.formats.bounds import link
 from registry.formats.places import WHOLE_SITE
+from registry.formats.sources import link
 from registry.formats.statements import Remark, Statement, distinct, named
 
 

@@ -12,9 +12,9 @@ from typing import Final
 
 from provenance.model import MiningEntry, MiningUse
 from registry.domain.preferences import Use, Value
-from registry.formats.bounds import few, link, shown
 from registry.formats.carried import Carries, carried, speaking
-from registry.formats.statements import FormatError, Reading, Remark, Statement, Written, distinct
+from registry.formats.sources import link, shown
+from registry.formats.statements import FormatError, Reading, Remark, Statement, Written, distinct, few
 
 MAX_ENTRIES: Final = 100
 _ENTRIES: Final = {

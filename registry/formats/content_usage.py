@@ -24,8 +24,8 @@ import http_sf
 
 from registry.domain.preferences import Use
 from registry.formats import signals
-from registry.formats.bounds import shown
 from registry.formats.signals import Language, Signals, counted
+from registry.formats.sources import shown
 from registry.formats.statements import Reading, Statement, Written
 
 FIELD: Final = "Content-Usage"

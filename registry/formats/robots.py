@@ -12,9 +12,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from registry.formats.bounds import few, shown
 from registry.formats.places import WHOLE_SITE, unanchored
-from registry.formats.statements import Remark
+from registry.formats.sources import shown
+from registry.formats.statements import Remark, few
 
 # RFC 9309, section 2.5: what a crawler has to read at least.
 MAX_BYTES = 500 * 1024

@@ -26,14 +26,14 @@ from dataclasses import dataclass, replace
 from typing import Final
 from xml.etree.ElementTree import Element, ParseError, SubElement, TreeBuilder, indent, tostring
 
-from defusedxml.ElementTree import XMLParser  # type: ignore[import-untyped]
+from defusedxml.ElementTree import XMLParser
 
 from registry.domain.preferences import EU, WORLDWIDE, Use, Value
 from registry.formats import robots
-from registry.formats.bounds import few, link, shown
 from registry.formats.carried import Carried, Carries, carried
 from registry.formats.places import WHOLE_SITE, Place, orders, place, unanchored
-from registry.formats.statements import FormatError, Reading, Remark, Statement, Written, distinct, named
+from registry.formats.sources import link, shown
+from registry.formats.statements import FormatError, Reading, Remark, Statement, Written, distinct, few, named
 
 NAMESPACE: Final = "https://rslstandard.org/rsl"
 MEDIA_TYPE: Final = "application/rsl+xml"

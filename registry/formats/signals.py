@@ -17,10 +17,10 @@ from dataclasses import dataclass
 
 from registry.domain.preferences import Use, Value
 from registry.formats import robots
-from registry.formats.bounds import few, shown
 from registry.formats.carried import Carried, Carries, carried, speaking
 from registry.formats.places import Place, orders, place
-from registry.formats.statements import FormatError, Reading, Remark, Statement, Written, named
+from registry.formats.sources import shown
+from registry.formats.statements import FormatError, Reading, Remark, Statement, Written, few, named
 
 MAX_HEADER_LINES = 100
 MAX_VALUE_BYTES = 4096

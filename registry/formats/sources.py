@@ -67,7 +67,13 @@ def is_url(text: object) -> bool:
         return False
 
 
+def link(text: object) -> str | None:
+    """The link that a text is, blanks around it left away; None where it is none."""
+    url = text.strip() if isinstance(text, str) else None
+    return url if is_url(url) else None
+
+
 def shown(value: object) -> str:
     """A value as a remark may quote it: short, and without characters that nobody sees."""
-    text = ascii(value) if isinstance(value, str | int | float | None) else f"a {type(value).__name__}"
+    text = ascii(value) if isinstance(value, str | bytes | int | float | None) else f"a {type(value).__name__}"
     return text if len(text) <= _SHOWN_CHARS else f"{text[:_SHOWN_CHARS]}…"

@@ -8,6 +8,7 @@ silence.
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from registry.domain.preferences import WORLDWIDE, Use, Value
 
@@ -56,6 +57,18 @@ class Written:
     text: str
     media_type: str
     left_out: tuple[Remark, ...] = ()
+
+
+MAX_REMARKS: Final = 100
+
+
+def few(remarks: Iterable[Remark]) -> tuple[Remark, ...]:
+    """The remarks without repetitions; of very many the first, and how many more there are."""
+    all_of_them = tuple(dict.fromkeys(remarks))
+    if len(all_of_them) <= MAX_REMARKS:
+        return all_of_them
+    more = len(all_of_them) - MAX_REMARKS
+    return (*all_of_them[:MAX_REMARKS], Remark(where="the rest", problem=f"There are {more} more remarks."))
 
 
 class FormatError(ValueError):

@@ -21,9 +21,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from registry.domain.preferences import Use, Value
-from registry.formats.bounds import few, json_object, shown
 from registry.formats.carried import Carries, carried, speaking
-from registry.formats.statements import Reading, Remark, Statement, Written, named
+from registry.formats.sources import DOUBLED, json_of, shown
+from registry.formats.statements import FormatError, Reading, Remark, Statement, Written, few, named
 
 MAX_BYTES: Final = 64 * 1024
 VERSION: Final = "1.0"
@@ -44,7 +44,7 @@ def read(data: bytes) -> Reading:
     Raises:
         FormatError: it is no JSON object, too large, or says something twice.
     """
-    said = json_object(data, max_bytes=MAX_BYTES)
+    said = _declaration(data)
     remarks = [
         Remark(where=shown(key), problem="There is no meaning of ours for this; it is not taken over.")
         for key in said
@@ -72,8 +72,17 @@ def read(data: bytes) -> Reading:
 
 def subject(data: bytes) -> str | None:
     """The ISCC of the asset that a declaration is about, as it is written. Raises: FormatError."""
-    iscc = json_object(data, max_bytes=MAX_BYTES).get("iscc")
+    iscc = _declaration(data).get("iscc")
     return iscc if isinstance(iscc, str) else None
+
+
+def _declaration(data: bytes) -> dict[str, Any]:
+    said = json_of(data, max_bytes=MAX_BYTES)
+    if said is DOUBLED:
+        raise FormatError(problem="It says something twice. Each key may stand in it once.")
+    if not isinstance(said, dict):
+        raise FormatError(problem="It is not a JSON object.")
+    return said
 
 
 def _value(said: Mapping[str, Any], key: str) -> Value | None:

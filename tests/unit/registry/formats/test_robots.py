@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from registry.formats.bounds import MAX_REMARKS
 from registry.formats.robots import MAX_BYTES, Rule, rules
+from registry.formats.statements import MAX_REMARKS
 
 
 def found(text: str | bytes, field: str = "Usage") -> list[tuple[str | None, bytes]]:

@@ -311,9 +311,8 @@ def test_a_location_that_rsl_cannot_name_is_left_out(location: str) -> None:
 
 
 def test_markup_in_what_is_said_is_text() -> None:
-    one = said(
-        TRAIN, RESERVED, '/"><rsl>&amp;', contact="https://a.example/?<b>&'\"", terms_url="https://a.example/<&>"
-    )
+    contact, terms = "https://a.example/?b&amp;'", "https://a.example/?a=1&b='2'"
+    one = said(TRAIN, RESERVED, '/"><rsl>&amp;', contact=contact, terms_url=terms)
     written = write([one])
     valid(written.text)
     assert read(written.text.encode()).statements == (one,)
