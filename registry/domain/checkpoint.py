@@ -3,7 +3,7 @@
 Decides the text of a tree head (C2SP tlog-checkpoint) and of the signed note
 around it (C2SP signed-note), with Ed25519 as the only algorithm. It does not
 decide when to sign, nor whether two checkpoints are consistent (merkle), nor
-where the key is kept.
+where the key is kept, nor what a witness signs (witness).
 
 A note's text means nothing until its signature is verified, so the only way to
 read a checkpoint here is `open_checkpoint`.
@@ -15,6 +15,7 @@ import binascii
 import re
 from base64 import b64decode, b64encode
 from dataclasses import dataclass
+from enum import Enum
 from hashlib import sha256
 from typing import Final
 
@@ -33,11 +34,17 @@ from registry.errors import LedgerError
 # The specification asks for some limit that still admits 16 signatures of 5 kB.
 MAX_NOTE_CHARS: Final = 1_000_000
 
-_ED25519: Final = b"\x01"
 _KEY_ID_BYTES: Final = 4
 _PUBLIC_KEY_BYTES: Final = 32
 _SIGNATURE_LINE: Final = re.compile(r"— (\S+) (\S+)")
 _TREE_SIZE: Final = re.compile(r"0|[1-9][0-9]{0,18}")
+
+
+class KeyKind(Enum):
+    """What a key signs; the byte that C2SP signed-note gives it."""
+
+    NOTE = b"\x01"
+    COSIGNATURE_V1 = b"\x04"
 
 
 class BadCheckpoint(LedgerError):
@@ -65,6 +72,16 @@ class Checkpoint:
             raise BadCheckpoint(reason=f"The root hash must have {HASH_BYTES} bytes, not {len(self.root)}.")
         if self.size == 0 and self.root != EMPTY_ROOT:
             raise BadCheckpoint(reason="The root hash is not that of an empty log.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signature:
+    """One signature line of a note, `line` without its newline; not verified yet."""
+
+    line: str
+    name: str
+    key_id: bytes
+    value: bytes
 
 
 def sign_checkpoint(checkpoint: Checkpoint, *, signer_name: str, key: Ed25519PrivateKey) -> str:
@@ -96,8 +113,8 @@ def sign_note(text: str, *, signer_name: str, key: Ed25519PrivateKey) -> str:
     """Sign `text`, whose last character is a newline, as a C2SP signed note."""
     _check_signer_name(signer_name)
     _check_note(text)
-    signature = _key_id(signer_name, key.public_key()) + key.sign(text.encode())
-    return f"{text}\n— {signer_name} {b64encode(signature).decode()}\n"
+    line = signature_line(signer_name, key_id(signer_name, key.public_key()), key.sign(text.encode()))
+    return f"{text}\n{line}"
 
 
 def open_note(note: str, *, verifier_key: str) -> str:
@@ -107,23 +124,13 @@ def open_note(note: str, *, verifier_key: str) -> str:
         BadCheckpoint: malformed, not signed by that key, or wrongly signed.
     """
     name, public_key = decode_verifier_key(verifier_key)
-    _check_note(note)
-    text, separator, signatures = note.rpartition("\n\n")
-    text += "\n"
-    lines = signatures.split("\n")[:-1]
-    if not separator or not lines:
-        raise BadCheckpoint(reason="The note carries no signature.")
+    text, signatures = split_note(note)
     verified = False
-    for line in lines:
-        match = _SIGNATURE_LINE.fullmatch(line)
-        if match is None:
-            raise BadCheckpoint(reason="A signature line is malformed.")
-        signer_name, signature = match[1], _decode_base64(match[2], what="signature")
-        key_id, signature = signature[:_KEY_ID_BYTES], signature[_KEY_ID_BYTES:]
-        if signer_name != name or key_id != _key_id(name, public_key):
+    for signature in signatures:
+        if (signature.name, signature.key_id) != (name, key_id(name, public_key)):
             continue  # another key's, say a witness's: unknown signatures are ignored
         try:
-            public_key.verify(signature, text.encode())
+            public_key.verify(signature.value, text.encode())
         except InvalidSignature:
             raise BadCheckpoint(reason=f"The signature by {name} does not match the note.") from None
         verified = True
@@ -132,31 +139,93 @@ def open_note(note: str, *, verifier_key: str) -> str:
     return text
 
 
-def encode_verifier_key(*, signer_name: str, key: Ed25519PublicKey) -> str:
-    """The text a verifier needs: name+hex key id+base64(0x01 || public key)."""
+def split_note(note: str) -> tuple[str, list[Signature]]:
+    """A note's text and its signatures, of which nothing is verified yet.
+
+    Raises:
+        BadCheckpoint: malformed.
+    """
+    _check_note(note)
+    text, separator, lines = note.rpartition("\n\n")
+    if not separator or not lines:
+        raise BadCheckpoint(reason="The note carries no signature.")
+    return text + "\n", [_read_signature(line) for line in lines.split("\n")[:-1]]
+
+
+def add_signature(note: str, *, signer_name: str, key: Ed25519PrivateKey) -> str:
+    """The note with one signature more."""
+    text, _ = split_note(note)
+    return note + sign_note(text, signer_name=signer_name, key=key).removeprefix(f"{text}\n")
+
+
+def only_signed_by(note: str, *, verifier_key: str) -> str:
+    """The note with the signature of one key alone, which is verified: the same bytes whoever signed it since.
+
+    Raises:
+        BadCheckpoint: as `open_note`; or that key signed it twice.
+    """
+    text = open_note(note, verifier_key=verifier_key)
+    [line] = _signatures_by(note, verifier_key)
+    return f"{text}\n{line.line}\n"
+
+
+def bears_signature(note: str, *, verifier_key: str) -> bool:
+    """Whether a key signed a note of ours; it is not verified."""
+    return bool(_signatures_by(note, verifier_key))
+
+
+def _signatures_by(note: str, verifier_key: str) -> list[Signature]:
+    name, public_key = decode_verifier_key(verifier_key)
+    found = [s for s in split_note(note)[1] if (s.name, s.key_id) == (name, key_id(name, public_key))]
+    if len(found) > 1:
+        raise BadCheckpoint(reason=f"The note is signed twice by {name}.")
+    return found
+
+
+def _read_signature(line: str) -> Signature:
+    match = _SIGNATURE_LINE.fullmatch(line)
+    if match is None:
+        raise BadCheckpoint(reason="A signature line is malformed.")
+    value = _decode_base64(match[2], what="signature")
+    return Signature(line=line, name=match[1], key_id=value[:_KEY_ID_BYTES], value=value[_KEY_ID_BYTES:])
+
+
+def signature_line(name: str, key_id: bytes, value: bytes) -> str:
+    """A signature as the last lines of a note have it, newline included."""
+    return f"— {name} {b64encode(key_id + value).decode()}\n"
+
+
+def encode_verifier_key(*, signer_name: str, key: Ed25519PublicKey, kind: KeyKind = KeyKind.NOTE) -> str:
+    """The text a verifier needs: name+hex key id+base64(kind || public key)."""
     _check_signer_name(signer_name)
-    encoded = b64encode(_ED25519 + key.public_bytes_raw()).decode()
-    return f"{signer_name}+{_key_id(signer_name, key).hex()}+{encoded}"
+    encoded = b64encode(kind.value + key.public_bytes_raw()).decode()
+    return f"{signer_name}+{key_id(signer_name, key, kind).hex()}+{encoded}"
 
 
-def decode_verifier_key(verifier_key: str) -> tuple[str, Ed25519PublicKey]:
+def decode_verifier_key(verifier_key: str, kind: KeyKind = KeyKind.NOTE) -> tuple[str, Ed25519PublicKey]:
     """The signer's name and public key.
 
     Raises:
-        BadCheckpoint: malformed, not Ed25519, or the key id is not this key's.
+        BadCheckpoint: malformed, not an Ed25519 key of that kind, or the key id is not this key's.
     """
     parts = verifier_key.split("+", 2)
     if len(parts) != 3:
         raise BadCheckpoint(reason="A verifier key reads name+key id+key.")
-    name, key_id, encoded = parts
+    name, named_id, encoded = parts
     _check_signer_name(name)
     key = _decode_base64(encoded, what="verifier key")
-    if key[:1] != _ED25519 or len(key) != 1 + _PUBLIC_KEY_BYTES:
-        raise BadCheckpoint(reason="The verifier key is not an Ed25519 key.")
+    if key[:1] != kind.value or len(key) != 1 + _PUBLIC_KEY_BYTES:
+        what = "an Ed25519 key" if kind is KeyKind.NOTE else "a witness's Ed25519 key (kind 4)"
+        raise BadCheckpoint(reason=f"The verifier key is not {what}.")
     public_key = Ed25519PublicKey.from_public_bytes(key[1:])
-    if key_id != _key_id(name, public_key).hex():
+    if named_id != key_id(name, public_key, kind).hex():
         raise BadCheckpoint(reason="The verifier key's id does not belong to its name and key.")
     return name, public_key
+
+
+def key_id(name: str, key: Ed25519PublicKey, kind: KeyKind = KeyKind.NOTE) -> bytes:
+    """The four bytes by which a signature line names its key."""
+    return sha256(name.encode() + b"\n" + kind.value + key.public_bytes_raw()).digest()[:_KEY_ID_BYTES]
 
 
 def generate_key() -> Ed25519PrivateKey:
@@ -182,10 +251,6 @@ def key_from_pem(pem: bytes) -> Ed25519PrivateKey:
     if not isinstance(key, Ed25519PrivateKey):
         raise LedgerError(problem="The ledger key is not an Ed25519 key.")
     return key
-
-
-def _key_id(name: str, key: Ed25519PublicKey) -> bytes:
-    return sha256(name.encode() + b"\n" + _ED25519 + key.public_bytes_raw()).digest()[:_KEY_ID_BYTES]
 
 
 def _check_signer_name(name: str) -> None:

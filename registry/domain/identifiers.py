@@ -56,6 +56,7 @@ class Prefix(StrEnum):
     LOOK_BACK = "lbk"
     FINDING = "fnd"
     CONSENT = "cns"
+    LEDGER_KEY = "lky"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,7 +20,15 @@ from registry.models.consents import Consent, Draft, PresentedConsent
 from registry.models.holders import ApiKey, AssuranceChange, Holder
 from registry.models.index import Corpus, IndexLogRow, Item, StoredDescriptors
 from registry.models.jobs import IdempotencyKey, Job, JobState, OutboxMessage
-from registry.models.ledger import Heads, LedgerCheckpoint, LedgerEntry, LedgerNode
+from registry.models.ledger import (
+    Heads,
+    LedgerCheckpoint,
+    LedgerCosignature,
+    LedgerEntry,
+    LedgerKey,
+    LedgerNode,
+    LedgerTimestamp,
+)
 from registry.models.notices import Notice, NoticeEvent
 from registry.models.reservations import Import, ImportRow, ImportStatus, Reservation
 from registry.models.works import (
@@ -68,8 +76,11 @@ __all__ = [
     "JobState",
     "JsonObject",
     "LedgerCheckpoint",
+    "LedgerCosignature",
     "LedgerEntry",
+    "LedgerKey",
     "LedgerNode",
+    "LedgerTimestamp",
     "Letter",
     "LookBack",
     "Mail",

@@ -1,6 +1,9 @@
 """A receipt proves by itself what was put on record, and no byte of it can be changed."""
 
 import json
+from base64 import b64decode, b64encode
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -8,11 +11,26 @@ import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
 
-from registry.domain.checkpoint import Checkpoint, encode_verifier_key, generate_key, sign_checkpoint
+from registry.domain.checkpoint import Checkpoint, add_signature, encode_verifier_key, generate_key, sign_checkpoint
+from registry.domain.handover import hand_over
 from registry.domain.merkle import NodeId, appended_nodes, inclusion_proof, leaf_hash, root
-from registry.domain.receipt import MAX_BYTES, BadReceipt, Receipt, commitment, prove, write
+from registry.domain.receipt import (
+    FIRST_FORMAT,
+    FORMAT,
+    MAX_BYTES,
+    BadReceipt,
+    Receipt,
+    Timestamp,
+    commitment,
+    prove,
+    write,
+)
+from registry.domain.timestamp import new_request, read_roots, vouch
+from registry.domain.witness import cosign
+from tests.servers.tsa import Authority
 
 NAME, KEY = "ledger.example", generate_key()
+AT = datetime(2026, 3, 2, 17, 0, tzinfo=UTC)
 SALT = bytes(range(16))
 FACTS: dict[str, Any] = {"use": "train", "value": "reserved", "year": 1998, "terms": None}
 
@@ -44,6 +62,32 @@ def receipt(facts: dict[str, Any] = FACTS, *, number: int = 5, size: int = 11) -
 
 FILE = write(receipt())
 
+FIRST_KEY, NEXT_KEY = generate_key(), generate_key()
+BEFORE, AFTER = (
+    hand_over(origin=NAME, size=3, old=FIRST_KEY, new=KEY),
+    hand_over(origin=NAME, size=20, old=KEY, new=NEXT_KEY),
+)
+AUTHORITY = Authority(at=AT)
+ROOTS = read_roots(AUTHORITY.roots_pem)
+
+
+def anchored() -> Receipt:
+    """A receipt with all that there can be in one: a time-stamp, two witnesses, a handover."""
+    plain = receipt()
+    message = plain.checkpoint.encode()
+    reply = AUTHORITY.answer(new_request(message).body, at=AT)
+    seen = [cosign(plain.checkpoint, name=f"witness.example/{n}", key=generate_key(), at=AT) for n in (1, 2)]
+    return replace(
+        plain,
+        checkpoint=plain.checkpoint + "".join(f"{said.line}\n" for said in seen),
+        timestamp=Timestamp(reply=reply, signature=vouch(reply, message, key=KEY)),
+        handovers=(BEFORE.note,),
+        witnesses=tuple(said.witness_key for said in seen),
+    )
+
+
+ANCHORED = anchored()
+
 
 @given(st.integers(1, 40).flatmap(lambda size: st.tuples(st.just(size), st.integers(0, size - 1))))
 def test_every_entry_of_every_log_has_a_receipt_that_holds(log: tuple[int, int]) -> None:
@@ -53,23 +97,32 @@ def test_every_entry_of_every_log_has_a_receipt_that_holds(log: tuple[int, int])
     assert (found.receipt, found.entry["subject"], found.head.size) == (made, f"rsv_{number}", size)
 
 
-@pytest.mark.parametrize("flip", [0x01, 0x20, 0x80])
-def test_no_byte_can_be_changed(flip: int) -> None:
-    for place in range(len(FILE)):
+def other(file: bytes = FILE, **changes: Any) -> bytes:
+    return rfc8785.dumps({**json.loads(file), **changes})
+
+
+FIRST = other(format=FIRST_FORMAT)  # as it was written before there were anchors
+
+
+@pytest.mark.parametrize(
+    ("file", "flip"),
+    [(FILE, 0x01), (FILE, 0x20), (FILE, 0x80), (FIRST, 0x01), (write(ANCHORED), 0x01)],
+    ids=["plain", "plain, case", "plain, not ASCII", "first format", "anchored"],
+)
+def test_no_byte_can_be_changed(file: bytes, flip: int) -> None:
+    assert prove(file)
+    for place in range(len(file)):
         with pytest.raises(BadReceipt):
-            prove(FILE[:place] + bytes([FILE[place] ^ flip]) + FILE[place + 1 :])
+            prove(file[:place] + bytes([file[place] ^ flip]) + file[place + 1 :])
 
 
-def test_no_byte_can_be_added_or_left_out() -> None:
-    for place in range(len(FILE) + 1):
-        for changed in (FILE[:place] + b" " + FILE[place:], FILE[:place]):
-            if changed != FILE:
+@pytest.mark.parametrize("file", [FILE, write(ANCHORED)], ids=["plain", "anchored"])
+def test_no_byte_can_be_added_or_left_out(file: bytes) -> None:
+    for place in range(len(file) + 1):
+        for changed in (file[:place] + b" " + file[place:], file[:place]):
+            if changed != file:
                 with pytest.raises(BadReceipt):
                     prove(changed)
-
-
-def other(**changes: Any) -> bytes:
-    return rfc8785.dumps({**json.loads(FILE), **changes})
 
 
 @pytest.mark.parametrize(
@@ -83,6 +136,16 @@ def other(**changes: Any) -> bytes:
         ({"salt": 7}, "not a receipt"),
         ({"number": True}, "not a receipt"),
         ({"facts": []}, "not a receipt of the format"),
+        ({"timestamp": None}, "not a receipt of the format"),
+        ({"timestamp": {}}, "not a receipt"),
+        ({"handovers": []}, "not a receipt of the format"),
+        ({"handovers": ["x"]}, "plain text"),
+        ({"handovers": [AFTER.note]}, "do not lead to its key"),
+        ({"handovers": [BEFORE.note, BEFORE.note]}, "do not lead to its key"),
+        ({"witnesses": ["x"]}, "verifier key"),
+        ({"witnesses": ANCHORED.witnesses}, "not by witness.example/1"),
+        ({"checkpoint": ANCHORED.checkpoint}, "does not account for"),
+        ({"format": FIRST_FORMAT, "handovers": [BEFORE.note]}, "not a receipt of the format"),
     ],
 )
 def test_what_does_not_hold_is_named(changes: dict[str, Any], problem: str) -> None:
@@ -103,3 +166,87 @@ def test_a_key_known_from_elsewhere_decides() -> None:
 def test_what_is_no_receipt_proves_nothing(file: bytes) -> None:
     with pytest.raises(BadReceipt):
         prove(file)
+
+
+# -- what outsiders say ------------------------------------------------------------------------
+
+
+def test_a_receipt_tells_what_outsiders_say() -> None:
+    found = prove(write(ANCHORED), tsa_roots=ROOTS, witnesses=ANCHORED.witnesses[:1])
+    assert found.receipt == ANCHORED
+    assert found.stamp is not None
+    assert (found.stamp.at, found.stamp.authority) == (AT, "CN=Test Time-stamps")
+    assert [(said.witness, said.at) for said in found.cosignatures] == [
+        ("witness.example/1", AT),
+        ("witness.example/2", AT),
+    ]
+
+
+def test_a_time_stamp_is_verified_where_its_roots_are_given() -> None:
+    assert prove(write(ANCHORED)).stamp == prove(write(ANCHORED), tsa_roots=ROOTS).stamp
+    with pytest.raises(BadReceipt, match="known root"):
+        prove(write(ANCHORED), tsa_roots=read_roots(Authority(at=AT).roots_pem))
+    with pytest.raises(BadReceipt, match="no time-stamp"):
+        prove(FILE, tsa_roots=ROOTS)
+
+
+def test_a_time_stamp_that_the_log_did_not_vouch_for_is_refused() -> None:
+    assert ANCHORED.timestamp is not None
+    stamp = json.loads(write(ANCHORED))["timestamp"]
+    longer = b64encode(b64decode(stamp["reply"]) + b"\x00").decode()
+    for changed in (longer, b64encode(ANCHORED.timestamp.reply[::-1]).decode()):
+        with pytest.raises(BadReceipt, match="vouches"):
+            prove(other(write(ANCHORED), timestamp={**stamp, "reply": changed}))
+    of_another = write(replace(receipt(number=4), timestamp=ANCHORED.timestamp))
+    with pytest.raises(BadReceipt, match="vouches"):
+        prove(of_another)
+
+
+def test_a_witness_that_was_asked_for_must_have_signed() -> None:
+    with pytest.raises(BadReceipt, match="not cosigned by"):
+        prove(FILE, witnesses=ANCHORED.witnesses)
+
+
+def test_the_lines_of_witnesses_cannot_be_put_in_another_order() -> None:
+    swapped = replace(ANCHORED, witnesses=ANCHORED.witnesses[::-1])
+    with pytest.raises(BadReceipt, match="does not account for"):
+        prove(write(swapped))
+
+
+def test_a_receipt_without_its_anchors_still_holds_and_says_less() -> None:
+    found = prove(write(replace(ANCHORED, timestamp=None, handovers=())))
+    assert found.stamp is None
+    assert len(found.cosignatures) == 2
+
+
+# -- keys --------------------------------------------------------------------------------------
+
+
+def test_an_older_key_is_enough_when_the_receipt_tells_how_it_led_to_its_own() -> None:
+    assert prove(write(ANCHORED), verifier_key=BEFORE.old).head.origin == NAME
+    with pytest.raises(BadReceipt, match="another key"):
+        prove(FILE, verifier_key=BEFORE.old)
+    assert prove(FILE, verifier_key=BEFORE.old, handovers=[BEFORE])
+
+
+def test_a_newer_key_is_enough_with_the_keys_of_the_service() -> None:
+    assert prove(FIRST, verifier_key=AFTER.new, handovers=[BEFORE, AFTER])
+    with pytest.raises(BadReceipt, match="another key"):
+        prove(FIRST, verifier_key=AFTER.new, handovers=[BEFORE])
+
+
+def test_the_second_heir_of_a_stolen_key_proves_nothing_to_who_knows_the_first() -> None:
+    stolen = hand_over(origin=NAME, size=3, old=FIRST_KEY, new=generate_key())
+    with pytest.raises(BadReceipt, match="another key"):
+        prove(write(ANCHORED), verifier_key=stolen.new, handovers=[stolen])
+
+
+def test_a_checkpoint_that_both_keys_signed_is_cut_to_the_receipt_s_own() -> None:
+    both = add_signature(receipt().checkpoint, signer_name=NAME, key=NEXT_KEY)
+    with pytest.raises(BadReceipt, match="does not account for"):
+        prove(write(replace(receipt(), checkpoint=both)))
+
+
+def test_what_is_written_now_is_the_second_format() -> None:
+    assert json.loads(FILE)["format"] == FORMAT
+    assert prove(FIRST).receipt == prove(FILE).receipt
