@@ -7,7 +7,7 @@ with Client("http://127.0.0.1:8000", key) as clearmark:
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -164,6 +164,14 @@ class Client:
         """The signed head of the log, and the key that signs it."""
         return self._content("/v1/ledger/checkpoint").decode(), self._content("/v1/ledger/key").decode()
 
+    def cosigned_checkpoint(self, witnesses: Sequence[str]) -> str:
+        """The newest checkpoint that these witnesses, by name, have cosigned."""
+        return self._content("/v1/ledger/checkpoint", witness=witnesses).decode()
+
+    def ledger_keys(self) -> bytes:
+        """The keys of the log, and how each introduced the next: `registry.domain.handover` reads it."""
+        return self._content("/v1/ledger/keys")
+
     def consistency(self, old: int, new: int) -> list[bytes]:
         """The proof that the log of size `new` only adds to that of size `old`."""
         answer = self._http.get("/v1/ledger/consistency", params={"from": old, "to": new})
@@ -184,8 +192,8 @@ class Client:
         if answer.is_error:
             self._json(answer)
 
-    def _content(self, path: str) -> bytes:
-        answer = self._http.get(path)
+    def _content(self, path: str, **parameters: Any) -> bytes:
+        answer = self._http.get(path, params=parameters)
         if answer.is_error:
             self._json(answer)
         return answer.content

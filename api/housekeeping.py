@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import sqlalchemy as sa
 
+from api import anchoring
 from api.service import Service
 from registry import checks, ledger
 from registry.models import Asset, Check, Import, Negative, Release, Verification
@@ -19,7 +20,7 @@ def run(service: Service) -> None:
     """One round; each part may fail without holding up the others."""
     parts = (
         forget_media, forget_explanations, forget_fingerprints, forget_verifications, remove_orphans, sign_checkpoint,
-        save_index,
+        anchoring.enqueue_due, save_index,
     )  # fmt: skip
     for part in parts:
         try:

@@ -6,6 +6,7 @@ must still be verified. A process reads its ring once: after a rotation it is to
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -15,6 +16,18 @@ def open_ring(folder: Path, generate: Callable[[], bytes]) -> list[bytes]:
     if not _files(folder):
         _store(folder / _name(1), generate())
     return [path.read_bytes() for path in _files(folder)]
+
+
+def adopt(folder: Path, single: Path) -> None:
+    """Make a key that lay alone, from before it had a ring, the first of its ring; once, and without loss."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    first = folder / _name(1)
+    with suppress(FileNotFoundError):  # there is none, or another process adopts it too
+        if not _files(folder):
+            with suppress(FileExistsError):
+                os.link(single, first)
+        if first.exists() and single.samefile(first):
+            single.unlink()
 
 
 def rotate(folder: Path, generate: Callable[[], bytes]) -> Path:

@@ -1,11 +1,11 @@
 """The commands of `clearmark ledger`: proofs of what was put on record, beside the service and far from it.
 
 `prove` of a receipt needs nothing but the file; `receipt` and `follow` speak to a service over HTTP; the others work
-on the data folder.
+on the data folder. `rotate-key` and `forget` are acts of the operator that cannot be undone.
 """
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -29,38 +29,72 @@ def ledger_checkpoint(as_json: AsJson = False) -> None:
 @ledger.command("prove")
 def ledger_prove(
     proved: Annotated[str, typer.Argument(metavar="RECEIPT|NUMBER", help="A receipt's file, or an entry's number.")],
-    key: Annotated[str | None, typer.Option(help="The ledger's key, known from elsewhere than the receipt.")] = None,
+    key: Annotated[str | None, typer.Option(help="A key of the ledger, known from elsewhere than the receipt.")] = None,
+    keys: Annotated[
+        Path | None,
+        typer.Option(
+            exists=True, dir_okay=False, readable=True,
+            help="What /v1/ledger/keys answered: leads from the receipt's key to a newer one.",
+        ),
+    ] = None,
+    witness: Annotated[
+        list[str] | None, typer.Option(help="Verifier key of a witness that must have cosigned; may be repeated.")
+    ] = None,
+    tsa_roots: Annotated[
+        Path | None,
+        typer.Option(
+            exists=True, dir_okay=False, readable=True,
+            help="PEM file with the roots of time-stamp authorities: verifies who stamped.",
+        ),
+    ] = None,
     as_json: AsJson = False,
-) -> None:
+) -> None:  # fmt: skip
     """Prove a receipt, with no service and no data folder; or that an entry stands in the log of this one."""
     if proved.isascii() and proved.isdigit():
         _prove_entry(int(proved), as_json=as_json)
-    else:
-        _prove_receipt(Path(proved), key, as_json=as_json)
+        return
+    from registry.domain.handover import read_handovers
+    from registry.domain.timestamp import read_roots
+
+    asked: dict[str, Any] = {
+        "verifier_key": key,
+        "handovers": read_handovers(keys.read_bytes()) if keys else (),
+        "witnesses": witness or (),
+        "tsa_roots": read_roots(tsa_roots.read_bytes()) if tsa_roots else None,
+    }
+    _prove_receipt(Path(proved), asked, as_json=as_json)
 
 
-def _prove_receipt(file: Path, key: str | None, *, as_json: bool) -> None:
+def _prove_receipt(file: Path, asked: dict[str, Any], *, as_json: bool) -> None:
     from registry.domain.receipt import MAX_BYTES, BadReceipt, prove
 
     try:
         with file.open("rb") as opened:
-            found = prove(opened.read(MAX_BYTES + 1), verifier_key=key)
+            found = prove(opened.read(MAX_BYTES + 1), **asked)
     except OSError as error:
         raise typer.BadParameter(f"{file} cannot be read: {error.strerror}", param_hint="RECEIPT|NUMBER") from None
     except BadReceipt as bad:
         problem = bad.problem
         show({"valid": False, "problem": problem}, as_json=as_json, table=lambda: f"It proves nothing. {problem}")
         raise typer.Exit(Exit.ERROR) from None
+    key, stamp = asked["verifier_key"], found.stamp
     told = {
         "valid": True, "record": found.entry["subject"], "step": found.entry["kind"], "at": found.entry["at"],
         "facts": found.receipt.facts, "entry": found.receipt.number, "log_size": found.head.size,
         "origin": found.head.origin, "key": found.receipt.verifier_key, "key_checked": key is not None,
+        "timestamp": stamp and {
+            "at": stamp.at.isoformat(), "authority": stamp.authority, "verified": asked["tsa_roots"] is not None,
+        },
+        "witnesses": [{"key": said.witness_key, "at": said.at.isoformat()} for said in found.cosignatures],
     }  # fmt: skip
+    unverified = "" if asked["tsa_roots"] is not None else "  (not verified: give --tsa-roots)"
     rows = {
         "record": told["record"], "step": told["step"], "put on record": told["at"],
         **{f"said: {name}": value for name, value in found.receipt.facts.items() if value not in (None, [], {})},
         "entry": f"{found.receipt.number} of {found.head.size}", "log": found.head.origin,
         "key": f"{found.receipt.verifier_key}{'' if key else '  (the receipt’s own: compare it, or give --key)'}",
+        "time-stamp": stamp and f"{stamp.at.isoformat()} by {stamp.authority}{unverified}",
+        "witnesses": "\n".join(f"{said.at.isoformat()} by {said.witness_key}" for said in found.cosignatures),
     }  # fmt: skip
     show(told, as_json=as_json, table=lambda: fields("The receipt holds", rows))
 
@@ -108,6 +142,9 @@ def ledger_follow(
     kept: Annotated[
         Path, typer.Argument(dir_okay=False, help="Where the last checkpoint seen is kept; made when new.")
     ],
+    witness: Annotated[
+        list[str] | None, typer.Option(help="Verifier key of a witness that must have seen the log; may be repeated.")
+    ] = None,
     url: Url = URL,
     as_json: AsJson = False,
 ) -> None:
@@ -115,21 +152,72 @@ def ledger_follow(
     from api.follow import follow
 
     with Client(url) as client:
-        found = follow(client, kept)
-    rows = {"log": found["origin"], "entries before": found["before"], "entries now": found["size"]}
+        found = follow(client, kept, witnesses=witness or ())
+    seen = "\n".join(f"{said['size']} entries, {said['at']}, {said['name']}" for said in found["witnesses"])
+    rows = {
+        "log": found["origin"], "key": found["key"], "entries before": found["before"], "entries now": found["size"],
+        "seen by witnesses": seen,
+    }  # fmt: skip
     show(found, as_json=as_json, table=lambda: fields("The log only added to what it was", rows))
+
+
+@ledger.command("rotate-key")
+def ledger_rotate_key(as_json: AsJson = False) -> None:
+    """Make the key that signs checkpoints from the next start on; the present one introduces it."""
+    from api.keyring import rotate
+    from api.service import ledger_identity, ledger_ring, new_ledger_key
+    from registry.ledger import introduce_keys
+    from registry.ledger_keys import OVERLAP
+
+    with the_service() as service:
+        file = rotate(ledger_ring(service.settings), new_ledger_key)
+        with service.database.transaction() as session:
+            *_, before, new = introduce_keys(session, ledger_identity(service.settings), at=service.now())
+    until = new.introduced_at + OVERLAP
+    found = {
+        "key": new.verifier_key, "number": new.number, "file": str(file), "before": before.verifier_key,
+        "both_sign_until": until.isoformat(), "takes_effect": "at the next start",
+    }  # fmt: skip
+    said = (
+        f"Key {new.number} is {new.verifier_key}\nIt lies in {file}: back it up. It signs from the next start on:"
+        f" start every process of the service again.\nUntil {until:%Y-%m-%d} the key before signs too; tell your"
+        " witnesses of the new one until then."
+    )
+    show(found, as_json=as_json, table=lambda: said)
+
+
+@ledger.command("forget")
+def ledger_forget(
+    subject_id: Annotated[str, typer.Argument(help="A work, reservation, check or notice that is over.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Erase what a record says of a person, and destroy what opens the log's commitments to it. For good."""
+    from registry.domain.identifiers import Prefix
+    from registry.forgetting import forget
+
+    if not yes:
+        typer.confirm(f"Forget {subject_id}? What it said can never be proved again.", abort=True, err=True)
+    with the_service() as service, service.database.transaction() as session:
+        is_notice = subject_id.partition("_")[0] == Prefix.NOTICE
+        closed = (service.desk.forget if is_notice else forget)(session, subject_id, at=service.now())
+    found = {"record": subject_id, "entries": closed}
+    said = f"{subject_id} is forgotten: {closed} entries of the log can no longer be opened. Backups still hold it."
+    show(found, as_json=as_json, table=lambda: said)
 
 
 @ledger.command("verify")
 def ledger_verify(as_json: AsJson = False) -> None:
     """Prove the whole log from the database; says what was changed or is missing."""
-    from registry.ledger import size_of, verify
+    from registry.ledger import forgotten_records, size_of, verify
 
     with the_service() as service, service.database.reading() as session:
-        size = size_of(session)
+        size, forgotten = size_of(session), forgotten_records(session)
         with progress(f"Proving {size} entries", quiet=as_json):
             problems = list(verify(session, verifier_key=service.ledger.verifier_key))
-    found = {"entries": size, "valid": not problems, "problems": problems}
+    found = {"entries": size, "valid": not problems, "forgotten": forgotten, "problems": problems}
     said = "\n".join(problems) if problems else f"All {size} entries are there, unchanged, and signed for."
+    if forgotten:
+        said += f"\n{forgotten} records were forgotten: what they said can no longer be proved."
     show(found, as_json=as_json, table=lambda: said)
     raise typer.Exit(Exit.ERROR if problems else Exit.OK)

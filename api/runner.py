@@ -20,7 +20,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 from standardwebhooks import Webhook
 
-from api import explanations
+from api import anchoring, explanations
 from api.service import Service
 from fingerprinting.errors import MediaError, MediaFault
 from fingerprinting.extract import Extracted, extract, extract_output
@@ -356,7 +356,7 @@ class Runner:
             service.desk.deadline_came(session, lease.subject_id, at=service.now())
 
 
-_WORK = {
+_WORK: dict[JobKind, Callable[[Runner, Lease], None]] = {
     JobKind.FINGERPRINT: Runner._fingerprint,
     JobKind.CHECK: Runner._check,
     JobKind.NEGATIVE: Runner._negative,
@@ -368,6 +368,8 @@ _WORK = {
     JobKind.DOMAIN: Runner._domain,
     JobKind.CONFLICT_DEADLINE: Runner._conflict_deadline,
     JobKind.LOOK_BACK: Runner._look_back,
+    JobKind.STAMP: lambda runner, lease: anchoring.stamp(runner.service, lease),
+    JobKind.COSIGN: lambda runner, lease: anchoring.cosign(runner.service, lease),
 }
 
 

@@ -1,6 +1,5 @@
 """The service put together from its settings: what routes, commands and workers all work with."""
 
-import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -11,11 +10,11 @@ from pathlib import Path
 import numpy as np
 from alembic import command
 from alembic.config import Config
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.x509 import Certificate
 
 import migrations
 from api.blobs import FolderBlobs
-from api.keyring import open_ring
+from api.keyring import adopt, open_ring
 from api.limits import RateLimiter
 from api.mail import Post, make_post
 from api.oidc import OpenIdProvider
@@ -35,10 +34,13 @@ from provenance.isolated import IsolatedEngine
 from registry.checks import Rules
 from registry.database import Database
 from registry.domain import tokens
-from registry.domain.checkpoint import generate_key, key_from_pem, key_to_pem
+from registry.domain.checkpoint import BadCheckpoint, generate_key, key_from_pem, key_to_pem
+from registry.domain.timestamp import BadTimestamp, read_roots
+from registry.domain.witness import name_of
 from registry.domains import DomainProbe
+from registry.errors import LedgerError
 from registry.index import IndexEngine
-from registry.ledger import LedgerIdentity
+from registry.ledger import LedgerIdentity, introduce_keys
 from registry.quarantine import FloodLimits
 from takedown.domain.deadlines import BusinessCalendar
 from takedown.errors import UnknownCalendar
@@ -64,6 +66,18 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Witness:
+    """Somebody who cosigns our checkpoints, by their verifier key."""
+
+    key: str
+    url: str
+
+    @property
+    def name(self) -> str:
+        return name_of(self.key)
+
+
 @dataclass(slots=True, kw_only=True)
 class Service:
     """Everything a process needs; made once, passed around, never global."""
@@ -82,6 +96,8 @@ class Service:
     probe: DomainProbe
     oidc: OpenIdProvider | None = None
     embedder: FrameEmbedder | None = None
+    witnesses: tuple[Witness, ...] = ()
+    tsa_roots: tuple[Certificate, ...] = ()
     now: Callable[[], datetime] = utc_now
     # Tells the worker, wherever it runs, to look at a job now; without one the sweep finds it.
     hint: Callable[[str, str], None] = lambda _job_id, _kind: None
@@ -134,6 +150,8 @@ def build_service(settings: Settings) -> Service:
     at = utc_now()
     signer = _signer(settings, at)
     token_keys = tokens.TokenKeys(open_ring(settings.keys_folder / "tokens", tokens.generate_pem))
+    identity = ledger_identity(settings)
+    _introduce(database, identity, at)
     return Service(
         settings=settings,
         database=database,
@@ -146,7 +164,7 @@ def build_service(settings: Settings) -> Service:
             tsa_url=settings.tsa_url or None,
         ),
         signer=signer,
-        ledger=LedgerIdentity(origin=settings.log_origin, key=_ledger_key(settings.keys_folder / "ledger.pem")),
+        ledger=identity,
         tokens=token_keys,
         desk=Desk(calendar=_calendar(settings)),
         limiter=RateLimiter(settings),
@@ -154,6 +172,8 @@ def build_service(settings: Settings) -> Service:
         oidc=OpenIdProvider(settings, token_keys) if settings.oidc_issuer else None,
         probe=InternetProbe(fetch=lambda _url: None),
         embedder=make_embedder(settings),
+        witnesses=_witnesses(settings),
+        tsa_roots=_tsa_roots(settings),
     )
 
 
@@ -197,17 +217,52 @@ def _signer(settings: Settings, at: datetime) -> SigningIdentity:
     return load_identity(Path(settings.signer_certificates), Path(settings.signer_key), (anchor,))
 
 
-def _ledger_key(path: Path) -> Ed25519PrivateKey:
-    """The key that signs checkpoints; made at first start, by exactly one of the processes that try."""
-    if not path.exists():
-        temporary = path.with_suffix(f".{os.getpid()}")
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(key_to_pem(generate_key()))
+def ledger_identity(settings: Settings) -> LedgerIdentity:
+    """The ring of keys that sign checkpoints, as it is now; a key from before there was a ring is its first."""
+    folder = ledger_ring(settings)
+    adopt(folder, settings.keys_folder / "ledger.pem")
+    *older, newest = (key_from_pem(pem) for pem in open_ring(folder, new_ledger_key))
+    return LedgerIdentity(origin=settings.log_origin, key=newest, older=tuple(older))
+
+
+def _introduce(database: Database, identity: LedgerIdentity, at: datetime) -> None:
+    """Put keys that are new on record; a service without the key that introduces the next does not start."""
+    try:
+        with database.transaction() as session:
+            introduce_keys(session, identity, at=at)
+    except LedgerError:
+        database.dispose()
+        raise
+
+
+def ledger_ring(settings: Settings) -> Path:
+    return settings.keys_folder / "ledger"
+
+
+def new_ledger_key() -> bytes:
+    return key_to_pem(generate_key())
+
+
+def _witnesses(settings: Settings) -> tuple[Witness, ...]:
+    found: list[Witness] = []
+    for said in filter(None, map(str.strip, settings.ledger_witnesses.split(","))):
+        key, _, url = said.partition(" ")
         try:
-            os.link(temporary, path)
-        except FileExistsError:
-            pass  # another process was first; its key is the key
-        finally:
-            temporary.unlink()
-    return key_from_pem(path.read_bytes())
+            name = name_of(key)
+        except BadCheckpoint as bad:
+            raise SettingsError(f"CLEARMARK_LEDGER_WITNESSES: {bad.reason}") from None
+        if not url.strip().startswith(("https://", "http://")):
+            raise SettingsError(f"CLEARMARK_LEDGER_WITNESSES: after the key of {name} comes its URL")
+        if name == settings.log_origin or name in {witness.name for witness in found}:
+            raise SettingsError(f"CLEARMARK_LEDGER_WITNESSES: {name} is taken; each has a name of its own")
+        found.append(Witness(key=key, url=url.strip()))
+    return tuple(found)
+
+
+def _tsa_roots(settings: Settings) -> tuple[Certificate, ...]:
+    if not settings.ledger_tsa_roots:
+        return ()
+    try:
+        return read_roots(Path(settings.ledger_tsa_roots).read_bytes())
+    except (OSError, BadTimestamp) as error:
+        raise SettingsError(f"CLEARMARK_LEDGER_TSA_ROOTS: {error}") from None

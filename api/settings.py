@@ -89,6 +89,27 @@ class Settings(BaseSettings):
     limits_url: Annotated[
         str, Field(description="Where requests are counted, `redis://…`; empty: in memory, or in a Redis broker.")
     ] = ""
+    ledger_tsa_urls: Annotated[
+        str,
+        Field(
+            description="RFC 3161 authorities that time-stamp the ledger's checkpoints, tried in this order;"
+            " comma-separated, empty means none."
+        ),
+    ] = ""
+    ledger_tsa_roots: Annotated[
+        str, Field(description="PEM file with the root certificates that these authorities' chains end at.")
+    ] = ""
+    ledger_timestamp_s: Annotated[
+        float,
+        Field(gt=0, description="Least time between two time-stamps, in seconds; looked at every five minutes."),
+    ] = 3600.0
+    ledger_witnesses: Annotated[
+        str,
+        Field(
+            description="C2SP witnesses that cosign the ledger's checkpoints: verifier key, a space, URL;"
+            " comma-separated, empty means none."
+        ),
+    ] = ""
     max_upload_bytes: Annotated[int, Field(gt=0, description="Largest file accepted.")] = 8 << 30
     max_media_s: Annotated[float, Field(gt=0, description="Longest media accepted, in seconds.")] = 4 * 3600.0
     keep_fingerprints_days: Annotated[
@@ -143,6 +164,10 @@ class Settings(BaseSettings):
             raise ValueError("CLEARMARK_MAIL_URL: begin with smtp:// or smtps://, or leave it empty")
         if self.signer_key and not self.trust_anchors:
             raise ValueError("CLEARMARK_TRUST_ANCHORS: needed to check what your signer signed")
+        if any(not url.startswith(("https://", "http://")) for url in self.tsa_urls):
+            raise ValueError("CLEARMARK_LEDGER_TSA_URLS: give URLs that begin with https:// or http://")
+        if self.ledger_tsa_urls and not self.ledger_tsa_roots:
+            raise ValueError("CLEARMARK_LEDGER_TSA_ROOTS: needed to check what the authorities stamped")
         if self.env is Environment.PRODUCTION:
             unfit = {
                 "CLEARMARK_DATABASE_URL: name a PostgreSQL database": self.database.startswith("sqlite"),
@@ -193,6 +218,11 @@ class Settings(BaseSettings):
     @property
     def keys_folder(self) -> Path:
         return self.data_dir / "keys"
+
+    @property
+    def tsa_urls(self) -> tuple[str, ...]:
+        """Whom to ask for time-stamps of checkpoints, in order."""
+        return tuple(url.strip() for url in self.ledger_tsa_urls.split(",") if url.strip())
 
     @property
     def snapshot_path(self) -> Path:

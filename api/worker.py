@@ -45,6 +45,8 @@ QUEUES = {
     JobKind.DOMAIN: "deliver",
     JobKind.CONFLICT_DEADLINE: "deadlines",
     JobKind.LOOK_BACK: "look_back",
+    JobKind.STAMP: "deliver",
+    JobKind.COSIGN: "deliver",
 }
 _RUN, _SWEEP, _HOUSEKEEPING = "clearmark.run", "clearmark.sweep", "clearmark.housekeeping"
 

@@ -37,6 +37,8 @@ class JobKind(StrEnum):
     DOMAIN = "domain"
     CONFLICT_DEADLINE = "conflict_deadline"
     LOOK_BACK = "look_back"
+    STAMP = "stamp"
+    COSIGN = "cosign"
 
 
 class LeaseLost(RegistryError):

@@ -1,8 +1,9 @@
 """The ledger: an append-only Merkle log of every declaration, verdict, release and notice step.
 
 An entry is public and says what happened to which record and when. What the record said is in it
-only as a salted commitment, so the log can be handed to anyone. `verify` proves the whole log from
-the database, and that each record still is what its last entry committed to.
+only as a salted commitment, so the log can be handed to anyone. `forget` destroys salts: what was said can then no
+longer be proved nor guessed, and the log still holds. `verify` proves the whole log from the database, and that
+each record still is what its last entry committed to.
 """
 
 import secrets
@@ -10,23 +11,41 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from functools import singledispatch
-from typing import Any
+from itertools import pairwise
+from typing import Any, Final
 
 import rfc8785
 import sqlalchemy as sa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy.orm import Session, selectinload
 
+from registry import anchors
 from registry.domain.checkpoint import (
     BadCheckpoint,
     Checkpoint,
+    add_signature,
+    bears_signature,
     encode_verifier_key,
+    only_signed_by,
     open_checkpoint,
     sign_checkpoint,
 )
+from registry.domain.handover import hand_over
+from registry.domain.identifiers import Prefix, new_id
 from registry.domain.merkle import NodeId, appended_nodes, consistency_proof, inclusion_proof, leaf_hash, root
-from registry.domain.receipt import Receipt, commitment
+from registry.domain.receipt import Receipt, Timestamp, commitment
+from registry.errors import Conflict as ConflictError
 from registry.errors import Invalid, LedgerError, NotFound
+from registry.ledger_keys import (
+    OVERLAP,
+    Reign,
+    check_chain,
+    handovers_to,
+    history,
+    newest_signer,
+    reigns_of,
+    signers_of,
+)
 from registry.models import (
     AssuranceChange,
     Check,
@@ -38,7 +57,9 @@ from registry.models import (
     Heads,
     LedgerCheckpoint,
     LedgerEntry,
+    LedgerKey,
     LedgerNode,
+    LedgerTimestamp,
     Match,
     Negative,
     Notice,
@@ -63,19 +84,39 @@ type Record = (
     | Conflict
     | Finding
     | Consent
+    | LedgerKey
 )
+
+_FORGOTTEN: Final = "record.forgotten"
+_DESTROYED: Final = b""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerIdentity:
-    """Under which name (C2SP origin) and key tree heads are signed."""
+    """Under which name (C2SP origin) and key tree heads are signed; `older` are the keys before it, oldest first."""
 
     origin: str
     key: Ed25519PrivateKey
+    older: tuple[Ed25519PrivateKey, ...] = ()
 
     @property
     def verifier_key(self) -> str:
         return encode_verifier_key(signer_name=self.origin, key=self.key.public_key())
+
+    @property
+    def keys(self) -> dict[str, Ed25519PrivateKey]:
+        """All keys by their verifier keys, oldest first."""
+        return {
+            encode_verifier_key(signer_name=self.origin, key=key.public_key()): key for key in (*self.older, self.key)
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forgetting:
+    """That the entries with these numbers, about the record `id`, can no longer be opened."""
+
+    id: str
+    numbers: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -237,6 +278,16 @@ def _(notice: Notice) -> dict[str, Any]:
     }  # fmt: skip
 
 
+@facts_of.register
+def _(key: LedgerKey) -> dict[str, Any]:
+    return {"number": key.number, "key": key.verifier_key, "handover": key.handover}
+
+
+@facts_of.register
+def _(said: Forgetting) -> dict[str, Any]:
+    return {"forgotten": list(said.numbers)}
+
+
 def _time(at: datetime | None) -> str | None:
     return at.isoformat(timespec="microseconds") if at else None
 
@@ -248,7 +299,7 @@ def _thousandths(*values: float) -> list[int]:
 # -- writing -----------------------------------------------------------------------------------
 
 
-def record(session: Session, kind: str, subject: Record, *, at: datetime) -> int:
+def record(session: Session, kind: str, subject: Record | Forgetting, *, at: datetime) -> int:
     """Append an entry that commits to what `subject` now says; returns its number.
 
     Locks the log until the transaction ends, so entries have no gaps and their order is that of commits.
@@ -260,7 +311,7 @@ def record(session: Session, kind: str, subject: Record, *, at: datetime) -> int
     number, salt = size - 1, secrets.token_bytes(_SALT_BYTES)
     entry = {
         "v": 1, "number": number, "at": _time(at), "kind": kind, "subject": subject.id,
-        "commitment": _commitment(salt, subject),
+        "commitment": commitment(salt, facts_of(subject)),
     }  # fmt: skip
     data = rfc8785.dumps(entry)
     leaf = leaf_hash(data)
@@ -269,10 +320,6 @@ def record(session: Session, kind: str, subject: Record, *, at: datetime) -> int
         session.add(LedgerNode(level=node.level, index=node.index, hash=value))
     session.flush()
     return int(number)
-
-
-def _commitment(salt: bytes, subject: object) -> str:
-    return commitment(salt, facts_of(subject))
 
 
 def _nodes(session: Session) -> Callable[[NodeId], bytes]:
@@ -285,6 +332,73 @@ def _nodes(session: Session) -> Callable[[NodeId], bytes]:
     return read
 
 
+def introduce_keys(session: Session, identity: LedgerIdentity, *, at: datetime) -> list[LedgerKey]:
+    """Put keys that are new on record, each introduced by the one before it; every handover is an entry.
+
+    Raises:
+        LedgerError: the newest key on record is not at hand, so nobody could believe what comes next.
+    """
+    known = history(session)
+    names = list(identity.keys)
+    if known and known[-1].verifier_key not in names:
+        last = known[-1].verifier_key
+        if last.partition("+")[0] != identity.origin:
+            raise LedgerError(problem=f"The log is named {last.partition('+')[0]} and cannot go on as another.")
+        raise LedgerError(problem=f"The log's newest key, {last}, is missing. Put it back: only it introduces another.")
+    new = names[names.index(known[-1].verifier_key) + 1 :] if known else names
+    for name in new:
+        key = LedgerKey(number=len(known) + 1, id=new_id(Prefix.LEDGER_KEY, at=at), verifier_key=name, introduced_at=at)
+        session.add(key)
+        if known:
+            old = identity.keys[known[-1].verifier_key]
+            said = hand_over(origin=identity.origin, size=size_of(session), old=old, new=identity.keys[name])
+            key.handover = said.note
+            record(session, "key.rotated", key, at=at)
+        known.append(key)
+    session.flush()
+    return known
+
+
+def forget(session: Session, subject_id: str, *, at: datetime) -> int:
+    """Destroy the salts of all entries about a record, with an entry that says so; returns how many.
+
+    What these entries commit to can then be neither proved nor found by guessing. That they were made, when and in
+    which order stays proved. The row is no longer held to the log: erase it first, or delete it.
+
+    Raises:
+        NotFound: there is nothing to forget.
+    """
+    found = _openable(session, subject_id)
+    if not found:
+        raise NotFound(kind="ledger entry that can still be opened about", id=subject_id)
+    for entry in found:
+        entry.salt = _DESTROYED
+    numbers = _forgotten_numbers(session, subject_id, before=size_of(session))
+    record(session, _FORGOTTEN, Forgetting(id=subject_id, numbers=numbers), at=at)
+    return len(found)
+
+
+def can_be_forgotten(session: Session, subject_id: str) -> bool:
+    """Whether an entry about a record can still be opened."""
+    return bool(_openable(session, subject_id))
+
+
+def _openable(session: Session, subject_id: str) -> list[LedgerEntry]:
+    query = sa.select(LedgerEntry).where(LedgerEntry.subject_id == subject_id, LedgerEntry.salt != _DESTROYED)
+    return [entry for entry in session.scalars(query) if not _is_forgetting(entry)]
+
+
+def _is_forgetting(entry: LedgerEntry) -> bool:
+    return f'"kind":"{_FORGOTTEN}"' in entry.data
+
+
+def _forgotten_numbers(session: Session, subject_id: str, *, before: int) -> tuple[int, ...]:
+    query = sa.select(LedgerEntry.number).where(
+        LedgerEntry.subject_id == subject_id, LedgerEntry.salt == _DESTROYED, LedgerEntry.number < before
+    )
+    return tuple(session.scalars(query.order_by(LedgerEntry.number)))
+
+
 # -- reading -----------------------------------------------------------------------------------
 
 
@@ -292,17 +406,47 @@ def size_of(session: Session) -> int:
     return int(session.scalars(sa.select(Heads.ledger_size)).one())
 
 
+def forgotten_records(session: Session) -> int:
+    """Of how many records something was forgotten."""
+    query = sa.select(sa.func.count(sa.distinct(LedgerEntry.subject_id))).where(LedgerEntry.salt == _DESTROYED)
+    return session.scalar(query) or 0
+
+
 def checkpoint(session: Session, identity: LedgerIdentity, *, at: datetime) -> str:
-    """The signed head of the log as it is now; the same one as long as nothing is appended."""
+    """The signed head of the log as it is now, with what witnesses signed of it.
+
+    As long as nothing is appended its text stays the same; signatures may be added.
+    """
+    return cosigned(session, head(session, identity, at=at))
+
+
+def cosigned(session: Session, stored: LedgerCheckpoint) -> str:
+    """A checkpoint with the lines of its witnesses."""
+    return stored.note + "".join(f"{said.line}\n" for said in anchors.cosignatures_of(session, stored.size))
+
+
+def head(session: Session, identity: LedgerIdentity, *, at: datetime) -> LedgerCheckpoint:
+    """The checkpoint of the log as it is now, signed by the newest key and by those that it relieved lately."""
     size = size_of(session)
     stored = session.get(LedgerCheckpoint, size)
     if stored is None:
-        head = Checkpoint(origin=identity.origin, size=size, root=root(size, _nodes(session)))
-        note = sign_checkpoint(head, signer_name=identity.origin, key=identity.key)
+        made = Checkpoint(origin=identity.origin, size=size, root=root(size, _nodes(session)))
+        note = sign_checkpoint(made, signer_name=identity.origin, key=identity.key)
         stored = LedgerCheckpoint(size=size, note=note, signed_at=at)
         session.add(stored)
-        session.flush()
-    return stored.note
+    elif bears_signature(stored.note, verifier_key=identity.verifier_key):
+        return stored
+    for name in _signing(session, identity, at=at):
+        if not bears_signature(stored.note, verifier_key=name):
+            stored.note = add_signature(stored.note, signer_name=identity.origin, key=identity.keys[name])
+    session.flush()
+    return stored
+
+
+def _signing(session: Session, identity: LedgerIdentity, *, at: datetime) -> list[str]:
+    relieved = {old.verifier_key: new.introduced_at for old, new in pairwise(history(session))}
+    older = [name for name in identity.keys if name in relieved and at < relieved[name] + OVERLAP]
+    return [identity.verifier_key, *older]
 
 
 def entries(session: Session, *, start: int, limit: int) -> list[LedgerEntry]:
@@ -322,20 +466,37 @@ def prove(session: Session, number: int, identity: LedgerIdentity, *, at: dateti
 
 
 def receipt(session: Session, subject: Record, identity: LedgerIdentity, *, at: datetime) -> Receipt:
-    """What a record says now, with all that proves it: its newest entry is the one that commits to that."""
-    number = last_entry_of(session, subject.id)
-    entry = session.get(LedgerEntry, number) if number is not None else None
-    if number is None or entry is None:
+    """What a record says now, with all that proves it: its newest entry is the one that commits to that.
+
+    Raises:
+        NotFound: the log has no entry about it.
+        Conflict: it was forgotten.
+    """
+    entry = last_entry_about(session, subject.id)
+    if entry is None:
         raise NotFound(kind="ledger entry", id=subject.id)
-    proof = prove(session, number, identity, at=at)
+    if _is_forgetting(entry):
+        raise ConflictError(
+            kind="record", id=subject.id, problem="It was forgotten: what it said can no longer be proved."
+        )
+    stored = anchors.anchored_after(session, entry.number) or head(session, identity, at=at)
+    keys = history(session)
+    stamp = session.get(LedgerTimestamp, stored.size)
+    names = [key.verifier_key for key in keys] or [identity.verifier_key]
+    key = stamp.verifier_key if stamp else newest_signer(stored.note, names) or identity.verifier_key
+    witnessed = anchors.cosignatures_of(session, stored.size)
+    lines = "".join(f"{said.line}\n" for said in witnessed)
     return Receipt(
         facts=facts_of(subject),
         salt=entry.salt,
-        number=number,
-        entry=proof.data,
-        hashes=proof.hashes,
-        checkpoint=proof.checkpoint,
-        verifier_key=identity.verifier_key,
+        number=entry.number,
+        entry=entry.data,
+        hashes=tuple(inclusion_proof(entry.number, stored.size, _nodes(session))),
+        checkpoint=only_signed_by(stored.note, verifier_key=key) + lines,
+        verifier_key=key,
+        timestamp=Timestamp(reply=stamp.reply, signature=stamp.signature) if stamp else None,
+        handovers=handovers_to(keys, key),
+        witnesses=tuple(said.witness_key for said in witnessed),
     )
 
 
@@ -351,13 +512,28 @@ def last_entry_of(session: Session, subject_id: str) -> int | None:
     return session.scalar(sa.select(sa.func.max(LedgerEntry.number)).where(LedgerEntry.subject_id == subject_id))
 
 
+def last_entry_about(session: Session, subject_id: str) -> LedgerEntry | None:
+    """The newest entry about a record."""
+    number = last_entry_of(session, subject_id)
+    return None if number is None else session.get(LedgerEntry, number)
+
+
 # -- proving the whole log ---------------------------------------------------------------------
 
 
 def verify(session: Session, *, verifier_key: str) -> Iterator[str]:
-    """Check everything from the database alone; yields one sentence for each thing found wrong."""
+    """Check everything from the database alone; yields one sentence for each thing found wrong.
+
+    Args:
+        verifier_key: the key that signs now; older checkpoints are verified by the key of their time.
+    """
     yield from _verify_entries(session)
-    yield from _verify_checkpoints(session, verifier_key)
+    keys = history(session)
+    broken = list(check_chain(keys, verifier_key))
+    yield from broken
+    yield from _verify_checkpoints(session, reigns_of([] if broken else keys, verifier_key))
+    yield from anchors.problems(session)
+    yield from _verify_forgotten(session)
     yield from _verify_records(session)
 
 
@@ -387,11 +563,13 @@ def _verify_entries(session: Session) -> Iterator[str]:
         yield f"the tree was changed at {node.level}/{node.index}"
 
 
-def _verify_checkpoints(session: Session, verifier_key: str) -> Iterator[str]:
+def _verify_checkpoints(session: Session, reigns: list[Reign]) -> Iterator[str]:
     size = size_of(session)
     for stored in session.scalars(sa.select(LedgerCheckpoint).order_by(LedgerCheckpoint.size)):
+        possible = signers_of(reigns, stored.size, at=stored.signed_at)
+        key = next((key for key in possible if _bears(stored, key)), possible[0])
         try:
-            head = open_checkpoint(stored.note, verifier_key=verifier_key)
+            head = open_checkpoint(stored.note, verifier_key=key)
         except BadCheckpoint as error:
             yield f"the checkpoint of size {stored.size} is not signed by our key: {error}"
             continue
@@ -406,16 +584,43 @@ def _verify_checkpoints(session: Session, verifier_key: str) -> Iterator[str]:
             yield f"the log is not the one that the checkpoint of size {head.size} signed"
 
 
+def _bears(stored: LedgerCheckpoint, verifier_key: str) -> bool:
+    try:
+        return bears_signature(stored.note, verifier_key=verifier_key)
+    except BadCheckpoint:
+        return False
+
+
+def _verify_forgotten(session: Session) -> Iterator[str]:
+    emptied = sa.select(LedgerEntry.number).where(LedgerEntry.salt == _DESTROYED)
+    unexplained = set(session.scalars(emptied))
+    query = sa.select(LedgerEntry).where(LedgerEntry.data.contains(f'"kind":"{_FORGOTTEN}"'))
+    for entry in session.scalars(query.order_by(LedgerEntry.number)):
+        numbers = _forgotten_numbers(session, entry.subject_id, before=entry.number)
+        said = Forgetting(id=entry.subject_id, numbers=numbers)
+        if commitment(entry.salt, facts_of(said)) in entry.data:
+            unexplained.difference_update(numbers)
+        else:
+            yield f"entry {entry.number} says that others were forgotten than were"
+    for number in sorted(unexplained):
+        yield f"entry {number} can no longer be opened, and no entry says that it was forgotten"
+
+
 def _verify_records(session: Session) -> Iterator[str]:
     latest = sa.select(sa.func.max(LedgerEntry.number)).group_by(LedgerEntry.subject_id)
     committed = {e.subject_id: e for e in session.scalars(sa.select(LedgerEntry).where(LedgerEntry.number.in_(latest)))}
+    forgotten = {subject_id for subject_id, entry in committed.items() if _is_forgetting(entry)}
     for row in _records(session):
         entry = committed.pop(row.id, None)
+        if row.id in forgotten:
+            continue
         if entry is None:
             yield f"{row.id} has no entry in the log"
-        elif _commitment(entry.salt, row) not in entry.data:
+        elif commitment(entry.salt, facts_of(row)) not in entry.data:
             yield f"{row.id} was changed without an entry: it is not what entry {entry.number} committed to"
     for subject_id, entry in committed.items():
+        if subject_id in forgotten:
+            continue
         yield f"{subject_id} is missing: entry {entry.number} speaks of it"
 
 
@@ -438,3 +643,4 @@ def _records(session: Session) -> Iterator[Record]:
     logged = Conflict.id.in_(sa.select(LedgerEntry.subject_id))
     yield from session.scalars(sa.select(Conflict).where(sa.or_(Conflict.evidence_until.is_not(None), logged)))
     yield from session.scalars(sa.select(Consent), execution_options=batches)
+    yield from session.scalars(sa.select(LedgerKey).where(LedgerKey.handover.is_not(None)), execution_options=batches)

@@ -223,6 +223,24 @@ class Desk:
         )
         return session.scalar(query.limit(1)) is not None
 
+    def forget(self, session: Session, notice_id: str, *, at: datetime) -> int:
+        """Erase who claimed and who answered, and what they wrote; returns how many entries of the log it closed.
+
+        Raises:
+            NotFound: there is no such notice, or it was forgotten before.
+            Conflict: something may still happen to it.
+        """
+        notice = session.get(Notice, notice_id)
+        if notice is None:
+            raise NotFound(kind="record", id=notice_id)
+        if not is_final(State(notice.state)):
+            raise Conflict(kind="notice", id=notice_id, problem="It is not closed: something may still happen to it.")
+        notice.content = asdict(NoticeContent())
+        notice.counter = None if notice.counter is None else asdict(CounterContent())
+        for event in notice.events:
+            event.reason = None
+        return ledger.forget(session, notice_id, at=at)
+
     def _step(
         self,
         session: Session,

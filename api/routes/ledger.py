@@ -1,16 +1,18 @@
 """The ledger: signed tree heads, entries and proofs for anyone, receipts for whose record it is."""
 
+from base64 import b64encode
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 from fastapi.responses import PlainTextResponse
+from pydantic import StringConstraints
 from sqlalchemy.orm import Session
 
 from api.access import TheActor, TheService
 from api.schemas.base import Page
-from api.schemas.ledger import LedgerEntryOut, ProofOut
+from api.schemas.ledger import LedgerEntryOut, LedgerKeyOut, ProofOut, TimestampOut
 from api.service import Service
-from registry import checks, consents, ledger, releases, reservations, works
+from registry import anchors, checks, consents, ledger, ledger_keys, releases, reservations, works
 from registry.access import Actor
 from registry.domain import receipt
 from registry.domain.identifiers import Prefix
@@ -21,16 +23,53 @@ router = APIRouter(prefix="/v1/ledger", tags=["ledger"])
 _Number = Annotated[int, Query(ge=0, le=2**31 - 1)]
 
 
+_MAX_WITNESSES = 16
+_Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+
+
 @router.get("/checkpoint", response_class=PlainTextResponse)
-def get_checkpoint(service: TheService) -> str:
+def get_checkpoint(
+    service: TheService, witness: Annotated[list[_Name] | None, Query(max_length=_MAX_WITNESSES)] = None
+) -> str:
+    """The signed head of the log; with `witness`, the newest that these witnesses, by name, have cosigned."""
+    if witness:
+        with service.database.reading() as session:
+            return ledger.cosigned(session, anchors.newest_cosigned(session, witness))
     with service.database.transaction() as session:
         return ledger.checkpoint(session, service.ledger, at=service.now())
+
+
+@router.get("/checkpoint/timestamp")
+def get_timestamp(service: TheService, size: Annotated[int | None, Query(ge=0, le=2**31 - 1)] = None) -> TimestampOut:
+    """What a time-stamp authority says of the checkpoint of a size; else of the newest that was stamped."""
+    with service.database.reading() as session:
+        found = anchors.timestamp_of(session, size)
+    return TimestampOut(
+        size=found.size, at=found.at, authority=found.authority, note=found.note, key=found.verifier_key,
+        reply=b64encode(found.reply).decode(),
+    )  # fmt: skip
 
 
 @router.get("/key", response_class=PlainTextResponse)
 def get_key(service: TheService) -> str:
     """The verifier key that checkpoints are signed with, as C2SP signed-note writes it."""
     return service.ledger.verifier_key
+
+
+@router.get("/keys")
+def get_keys(service: TheService) -> list[LedgerKeyOut]:
+    """Every key that ever signed, oldest first, with the statements by which each introduced the next."""
+    with service.database.reading() as session:
+        keys = ledger_keys.history(session)
+        entries = {key.id: ledger.last_entry_about(session, key.id) for key in keys}
+    return [
+        LedgerKeyOut(
+            number=key.number, key=key.verifier_key, first_size=ledger_keys.first_size(key), handover=key.handover,
+            introduced_at=key.introduced_at, entry=entry.number if entry else None,
+            salt=entry.salt.hex() if entry else None,
+        )
+        for key, entry in ((key, entries[key.id]) for key in keys)
+    ]  # fmt: skip
 
 
 @router.get("/entries")

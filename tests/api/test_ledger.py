@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from registry.domain.checkpoint import BadCheckpoint, Checkpoint, encode_verifier_key, generate_key, open_checkpoint
+from registry.domain.handover import read_handovers
 from registry.domain.merkle import NodeId, appended_nodes, leaf_hash, root, verify_consistency, verify_inclusion
 from registry.domain.receipt import prove
 from tests.api.conftest import Registered
@@ -70,6 +71,14 @@ def test_a_later_log_only_adds_to_an_earlier_one(anyone: httpx.Client, studio: h
     assert not verify_consistency(before.size, after.size, after.root, before.root, hashes)
 
 
+def test_the_keys_of_the_log_begin_with_one_that_nobody_introduced(anyone: httpx.Client) -> None:
+    answer = anyone.get("/v1/ledger/keys")
+    [key] = answer.json()
+    assert key["key"] == anyone.get("/v1/ledger/key").text
+    assert (key["number"], key["first_size"], key["handover"], key["entry"], key["salt"]) == (1, 0, None, None, None)
+    assert read_handovers(answer.content) == []
+
+
 @pytest.mark.usefixtures("film")
 def test_a_checkpoint_is_signed_by_this_log_and_no_other(anyone: httpx.Client) -> None:
     note = anyone.get("/v1/ledger/checkpoint").text
@@ -117,10 +126,17 @@ def test_the_log_holds_nothing_that_a_holder_said(anyone: httpx.Client, studio: 
         ("consistency", {"from": 2, "to": 1}, 422, "invalid"),
         ("consistency", {"from": 10**30, "to": 10**30}, 422, "invalid"),
         ("entries", {"limit": 100_000}, 422, "invalid"),
+        ("checkpoint", {"witness": "witness.example"}, 404, "not-found"),
+        ("checkpoint", {"witness": ""}, 422, "invalid"),
+        ("checkpoint", {"witness": "x" * 201}, 422, "invalid"),
+        ("checkpoint", {"witness": ["w"] * 17}, 422, "invalid"),
+        ("checkpoint/timestamp", {}, 404, "not-found"),
+        ("checkpoint/timestamp", {"size": 1}, 404, "not-found"),
+        ("checkpoint/timestamp", {"size": 10**30}, 422, "invalid"),
     ],
 )
 def test_what_the_log_cannot_answer_is_a_problem(
-    anyone: httpx.Client, path: str, parameters: dict[str, int], status: int, name: str
+    anyone: httpx.Client, path: str, parameters: dict[str, Any], status: int, name: str
 ) -> None:
     problem(anyone.get(f"/v1/ledger/{path}", params=parameters), status, name)
 
