@@ -10,14 +10,13 @@ import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from functools import singledispatch
 from itertools import pairwise
-from typing import Any, Final
+from typing import Final
 
 import rfc8785
 import sqlalchemy as sa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from sqlalchemy.orm import Session, selectinload
+from sqlalchemy.orm import Session
 
 from registry import anchors
 from registry.domain.checkpoint import (
@@ -36,6 +35,7 @@ from registry.domain.merkle import NodeId, appended_nodes, consistency_proof, in
 from registry.domain.receipt import Receipt, Timestamp, commitment
 from registry.errors import Conflict as ConflictError
 from registry.errors import Invalid, LedgerError, NotFound
+from registry.facts import Forgetting, Record, all_records, facts_of, written
 from registry.ledger_keys import (
     OVERLAP,
     Reign,
@@ -47,45 +47,15 @@ from registry.ledger_keys import (
     signers_of,
 )
 from registry.models import (
-    AssuranceChange,
-    Check,
-    CheckStatus,
-    Conflict,
-    Consent,
-    Exclusion,
-    Finding,
     Heads,
     LedgerCheckpoint,
     LedgerEntry,
     LedgerKey,
     LedgerNode,
     LedgerTimestamp,
-    Match,
-    Negative,
-    Notice,
-    Quarantine,
-    Release,
-    Reservation,
-    Work,
 )
 
 _SALT_BYTES = 16
-
-type Record = (
-    Work
-    | Reservation
-    | Check
-    | Release
-    | Notice
-    | Exclusion
-    | Negative
-    | Quarantine
-    | AssuranceChange
-    | Conflict
-    | Finding
-    | Consent
-    | LedgerKey
-)
 
 _FORGOTTEN: Final = "record.forgotten"
 _DESTROYED: Final = b""
@@ -112,14 +82,6 @@ class LedgerIdentity:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Forgetting:
-    """That the entries with these numbers, about the record `id`, can no longer be opened."""
-
-    id: str
-    numbers: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Proof:
     """Shows that entry `number` stands in the log that `checkpoint` signed."""
 
@@ -127,173 +89,6 @@ class Proof:
     data: str
     checkpoint: str
     hashes: tuple[bytes, ...]
-
-
-# -- what a record commits to ------------------------------------------------------------------
-
-
-@singledispatch
-def facts_of(record: object) -> dict[str, Any]:
-    """What the ledger holds a record to: everything that must not change without an entry."""
-    raise TypeError(f"{type(record).__name__} has no ledger facts")
-
-
-@facts_of.register
-def _(work: Work) -> dict[str, Any]:
-    facts: dict[str, Any] = {
-        "holder": work.holder_id, "title": work.title, "kind": work.kind, "identifiers": work.identifiers,
-        "creators": work.creators, "year": work.year, "policy": work.policy, "withdrawn": _time(work.withdrawn_at),
-    }  # fmt: skip
-    # What came later is there only where it was said: what older entries committed to stays as it was.
-    if work.review_matched_s is not None and work.block_matched_s is not None:
-        facts["thresholds"] = _thousandths(work.review_matched_s, work.block_matched_s)
-    if work.shows_frames:
-        facts["shows_frames"] = True
-    for name in ("contributors", "shares", "alternative_titles"):
-        if said := getattr(work, name):
-            facts[name] = said
-    return facts
-
-
-@facts_of.register
-def _(said: Reservation) -> dict[str, Any]:
-    facts = {
-        "holder": said.holder_id, "scope": said.scope, "work": said.work_id, "location": said.location,
-        "use": said.use, "value": said.value, "territory": said.territory, "terms": said.terms_url,
-        "declared": _time(said.declared_at), "from": _time(said.valid_from), "until": _time(said.valid_until),
-        "withdrawn": _time(said.withdrawn_at), "superseded": _time(said.superseded_at),
-    }  # fmt: skip
-    return facts | {name: value for name, value in _later(said) if value}
-
-
-def _later(said: Reservation) -> tuple[tuple[str, str | None], ...]:
-    return ("asset", said.asset_id), ("contact", said.contact), ("agent", said.agent_id)
-
-
-@facts_of.register
-def _(change: AssuranceChange) -> dict[str, Any]:
-    return {
-        "holder": change.holder_id, "assurance": change.assurance, "granted": change.granted_assurance,
-        "cause": change.cause, "note": change.note, "decided_by": change.decided_by, "at": _time(change.at),
-    }  # fmt: skip
-
-
-@facts_of.register
-def _(conflict: Conflict) -> dict[str, Any]:
-    return {
-        "assets": [conflict.rival_asset_id, conflict.asset_id], "appeal_of": conflict.appeal_of,
-        "state": conflict.state, "seconds": _thousandths(conflict.seconds), "outcome": conflict.outcome,
-        "statements": [[s.holder_id, s.position, s.text, s.links, _time(s.at)] for s in conflict.statements],
-        "cause": conflict.cause, "reason": conflict.reason, "decided_by": conflict.decided_by,
-        "opened": _time(conflict.opened_at), "closed": _time(conflict.closed_at),
-    }  # fmt: skip
-
-
-@facts_of.register
-def _(finding: Finding) -> dict[str, Any]:
-    return {
-        "work": finding.work_id, "asset": finding.asset_id, "check": finding.check_id, "release": finding.release_id,
-        "verdict": finding.verdict, "found": _time(finding.found_at), "decision": finding.decision,
-        "reason": finding.decision_reason, "decided_by": finding.decided_by, "decided": _time(finding.decided_at),
-        "disabled": finding.disabled_release,
-    }  # fmt: skip
-
-
-@facts_of.register
-def _(check: Check) -> dict[str, Any]:
-    facts: dict[str, Any] = {
-        "holder": check.holder_id, "sha256": check.sha256, "verdict": check.verdict,
-        "reasons": [reason["code"] for reason in check.reasons],
-        "matches": [_match(m) for m in check.matches], "index": check.index_sequence,
-        "finished": _time(check.finished_at), "expires": _time(check.expires_at),
-        "decision": check.decision, "decided_by": check.decided_by, "decided": _time(check.decided_at),
-    }  # fmt: skip
-    if check.drafts:
-        facts["persons"] = [[draft.work_id, draft.uses] for draft in check.drafts]
-        facts["consents"] = [one.consent_id for one in check.presented if one.counts]
-    return facts
-
-
-def _match(m: Match) -> list[object]:
-    facts: list[object] = [
-        m.work_id, m.asset_id, m.algorithm, *_thousandths(m.query_start_s, m.query_end_s),
-        *_thousandths(m.reference_start_s, m.reference_end_s, m.score), m.policy, m.own,
-    ]  # fmt: skip
-    if m.doubts or m.no_weight:
-        facts += [m.doubts, m.no_weight]
-    return facts
-
-
-@facts_of.register
-def _(said: Exclusion) -> dict[str, Any]:
-    facts = {
-        "asset": said.asset_id, "source": said.source, "negative": said.negative_id, "modality": said.modality,
-        "interval": _thousandths(said.start_s, said.end_s), "reason": said.reason,
-        "declared": _time(said.declared_at), "withdrawn": _time(said.withdrawn_at),
-    }  # fmt: skip
-    return facts | ({"conflict": said.conflict_id} if said.conflict_id else {})
-
-
-@facts_of.register
-def _(entry: Negative) -> dict[str, Any]:
-    return {
-        "title": entry.title, "added_by": entry.added_by, "sha256": entry.sha256,
-        "added": _time(entry.created_at), "removed": _time(entry.removed_at),
-    }  # fmt: skip
-
-
-@facts_of.register
-def _(held: Quarantine) -> dict[str, Any]:
-    return {
-        "asset": held.asset_id, "matched_checks": held.matched_checks, "askers": held.askers,
-        "opened": _time(held.opened_at), "decision": held.decision, "reason": held.decision_reason,
-        "decided_by": held.decided_by, "decided": _time(held.decided_at),
-    }  # fmt: skip
-
-
-@facts_of.register
-def _(said: Consent) -> dict[str, Any]:
-    return {
-        "person": said.work_id, "granted_by": said.granted_by, "grantee": said.grantee_id, "uses": said.uses,
-        "scope": said.scope, "clip": said.clip_sha256, "project": said.project, "conditions": said.conditions,
-        "granted": _time(said.granted_at), "from": _time(said.not_before), "until": _time(said.expires),
-        "revoked": _time(said.revoked_at),
-    }  # fmt: skip
-
-
-@facts_of.register
-def _(release: Release) -> dict[str, Any]:
-    return {
-        "holder": release.holder_id, "check": release.check_id, "state": release.state,
-        "source": release.source_sha256, "sha256": release.sha256, "manifest": release.manifest_id,
-    }  # fmt: skip
-
-
-@facts_of.register
-def _(notice: Notice) -> dict[str, Any]:
-    events = [[e.event, e.state, e.actor, e.reason, _time(e.at)] for e in notice.events]
-    return {
-        "holder": notice.holder_id, "track": notice.track, "state": notice.state, "release": notice.release_id,
-        "content": notice.content, "counter": notice.counter, "events": events,
-    }  # fmt: skip
-
-
-@facts_of.register
-def _(key: LedgerKey) -> dict[str, Any]:
-    return {"number": key.number, "key": key.verifier_key, "handover": key.handover}
-
-
-@facts_of.register
-def _(said: Forgetting) -> dict[str, Any]:
-    return {"forgotten": list(said.numbers)}
-
-
-def _time(at: datetime | None) -> str | None:
-    return at.isoformat(timespec="microseconds") if at else None
-
-
-def _thousandths(*values: float) -> list[int]:
-    return [round(value * 1000) for value in values]  # whole numbers: a float's last digit must not break a proof
 
 
 # -- writing -----------------------------------------------------------------------------------
@@ -310,7 +105,7 @@ def record(session: Session, kind: str, subject: Record | Forgetting, *, at: dat
     ).scalar_one()
     number, salt = size - 1, secrets.token_bytes(_SALT_BYTES)
     entry = {
-        "v": 1, "number": number, "at": _time(at), "kind": kind, "subject": subject.id,
+        "v": 1, "number": number, "at": written(at), "kind": kind, "subject": subject.id,
         "commitment": commitment(salt, facts_of(subject)),
     }  # fmt: skip
     data = rfc8785.dumps(entry)
@@ -610,7 +405,7 @@ def _verify_records(session: Session) -> Iterator[str]:
     latest = sa.select(sa.func.max(LedgerEntry.number)).group_by(LedgerEntry.subject_id)
     committed = {e.subject_id: e for e in session.scalars(sa.select(LedgerEntry).where(LedgerEntry.number.in_(latest)))}
     forgotten = {subject_id for subject_id, entry in committed.items() if _is_forgetting(entry)}
-    for row in _records(session):
+    for row in all_records(session):
         entry = committed.pop(row.id, None)
         if row.id in forgotten:
             continue
@@ -622,25 +417,3 @@ def _verify_records(session: Session) -> Iterator[str]:
         if subject_id in forgotten:
             continue
         yield f"{subject_id} is missing: entry {entry.number} speaks of it"
-
-
-def _records(session: Session) -> Iterator[Record]:
-    """Every row that the log answers for."""
-    batches = {"yield_per": 500}
-    yield from session.scalars(sa.select(Work), execution_options=batches)
-    yield from session.scalars(sa.select(Reservation), execution_options=batches)
-    done = sa.select(Check).where(Check.status == CheckStatus.DONE)
-    of_persons = selectinload(Check.drafts), selectinload(Check.presented)
-    yield from session.scalars(done.options(*of_persons), execution_options=batches)
-    yield from session.scalars(sa.select(Release), execution_options=batches)
-    yield from session.scalars(sa.select(Notice), execution_options=batches)
-    yield from session.scalars(sa.select(Exclusion), execution_options=batches)
-    yield from session.scalars(sa.select(Negative), execution_options=batches)
-    yield from session.scalars(sa.select(Quarantine), execution_options=batches)
-    yield from session.scalars(sa.select(AssuranceChange), execution_options=batches)
-    yield from session.scalars(sa.select(Finding), execution_options=batches)
-    # The log did not always answer for conflicts: those of before, which have no day for evidence, only once it did.
-    logged = Conflict.id.in_(sa.select(LedgerEntry.subject_id))
-    yield from session.scalars(sa.select(Conflict).where(sa.or_(Conflict.evidence_until.is_not(None), logged)))
-    yield from session.scalars(sa.select(Consent), execution_options=batches)
-    yield from session.scalars(sa.select(LedgerKey).where(LedgerKey.handover.is_not(None)), execution_options=batches)

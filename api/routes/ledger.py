@@ -17,6 +17,7 @@ from registry.access import Actor
 from registry.domain import receipt
 from registry.domain.identifiers import Prefix
 from registry.errors import NotFound
+from registry.facts import Record
 
 _RECEIPT = "application/json"
 router = APIRouter(prefix="/v1/ledger", tags=["ledger"])
@@ -104,7 +105,7 @@ def get_receipt(subject_id: str, actor: TheActor, service: TheService) -> Respon
     return Response(receipt.write(made), media_type=_RECEIPT, headers={"Content-Disposition": disposition})
 
 
-def _own(session: Session, actor: Actor, service: Service, subject_id: str) -> ledger.Record:
+def _own(session: Session, actor: Actor, service: Service, subject_id: str) -> Record:
     match subject_id.partition("_")[0]:
         case Prefix.WORK:
             return works.own_work(session, actor, subject_id)

@@ -22,7 +22,8 @@ from registry.domain.merkle import appended_nodes, leaf_hash
 from registry.domain.receipt import commitment
 from registry.domain.witness import cosign, open_cosignature
 from registry.errors import LedgerError
-from registry.ledger import LedgerIdentity, facts_of
+from registry.facts import facts_of
+from registry.ledger import LedgerIdentity
 from registry.models import LedgerCheckpoint, LedgerEntry, LedgerNode, Work
 from tests import factories
 from tests.api.service import until

@@ -12,8 +12,9 @@ from registry.database import Database
 from registry.domain.preferences import Use, Value
 from registry.domain.receipt import commitment, prove, write
 from registry.errors import Conflict, Invalid, NotFound
+from registry.facts import facts_of
 from registry.index import IndexEngine
-from registry.ledger import LedgerIdentity, facts_of
+from registry.ledger import LedgerIdentity
 from registry.models import Base, Check, LedgerEntry, Notice, Reservation, Work
 from registry.reservations import NewReservation
 from takedown.domain.states import Event

@@ -13,6 +13,7 @@ from registry.database import Database
 from registry.domain.policy import Assurance
 from registry.domain.preferences import Use, Value
 from registry.errors import Conflict, Forbidden, Invalid, NotFound
+from registry.facts import facts_of
 from registry.models import Account, AssuranceChange, Holder, Letter, Mail, Membership
 from registry.reservations import NewReservation
 from tests import factories
@@ -266,7 +267,7 @@ def test_what_an_agent_declares_bears_both_names(database: Database) -> None:
         said = NewReservation(use=Use.TRAIN, value=Value.RESERVED, work_id=work.id)
         row = reservations.declare(session, acting, said, at=AT)
         assert (row.holder_id, row.agent_id) == (principal.id, agent.id)
-        assert ledger.facts_of(row)["agent"] == agent.id
+        assert facts_of(row)["agent"] == agent.id
 
 
 def test_an_agency_ends_by_either_side_by_time_and_by_a_new_one(database: Database) -> None:

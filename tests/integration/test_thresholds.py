@@ -7,6 +7,7 @@ from registry.access import Actor
 from registry.database import Database
 from registry.domain.policy import Thresholds
 from registry.errors import Forbidden, Invalid, NotFound
+from registry.facts import facts_of
 from registry.index import IndexEngine
 from registry.ledger import LedgerIdentity
 from registry.models import Holder
@@ -95,8 +96,8 @@ def test_what_older_entries_committed_to_still_holds(database: Database, index: 
         work = factories.work(session, owner)
         factories.asset(session, owner, work, index, factories.fingerprint(1))
         check = factories.check(session, factories.actor(session), index, factories.fingerprint(1))
-        assert set(ledger.facts_of(work)) == {
+        assert set(facts_of(work)) == {
             "holder", "title", "kind", "identifiers", "creators", "year", "policy", "withdrawn",
         }  # fmt: skip
-        [match] = ledger.facts_of(check)["matches"]
+        [match] = facts_of(check)["matches"]
         assert len(match) == 10
