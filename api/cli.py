@@ -11,15 +11,14 @@ import json
 import logging
 import sys
 from collections import Counter
+from collections.abc import Mapping
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
-import httpx
 import typer
 
-from api.client import ApiProblem, Client
 from api.consent_commands import consents
 from api.console import (
     URL,
@@ -33,11 +32,14 @@ from api.console import (
     complain,
     fields,
     progress,
+    service_at,
     show,
     the_service,
 )
 from api.ledger_commands import ledger
 from api.settings import SettingsError, describe, in_force, load_settings
+from clearmark.client import ClearmarkError, Problem, Unreachable
+from clearmark.client import local as local_fingerprint
 from fingerprinting.errors import FingerprintingError
 from registry.errors import RegistryError
 
@@ -69,15 +71,15 @@ def main() -> None:
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     try:
         app()
-    except (SettingsError, RegistryError, FingerprintingError, TimeoutError) as error:
-        complain(str(error))
+    except Unreachable as error:
+        complain(f"{error}. Start it with: clearmark serve")
         sys.exit(Exit.ERROR)
-    except ApiProblem as problem:
+    except Problem as problem:
         complain(str(problem))
         fault = "fault" in problem.document
         sys.exit(Exit.REJECTED if fault else Exit.ERROR)
-    except httpx.TransportError as error:
-        complain(f"the service cannot be reached ({error}). Start it with: clearmark serve")
+    except (SettingsError, RegistryError, FingerprintingError, ClearmarkError) as error:
+        complain(str(error))
         sys.exit(Exit.ERROR)
 
 
@@ -169,7 +171,7 @@ def register(
         "policy": policy,
         "reservations": [{"use": use, "value": "reserved"} for use in reserve or []],
     }
-    with Client(url, key) as client, progress(f"Registering {file.name}", quiet=as_json) as tell:
+    with service_at(url, key) as client, progress(f"Registering {file.name}", quiet=as_json) as tell:
         source = _document(file) if local else file
         work = client.register_work(**said)
         asset = client.add_asset(work["id"], source, progress=tell)
@@ -196,21 +198,22 @@ def check(
     as_json: AsJson = False,
 ) -> None:
     """Ask whether a clip copies a registered work. Exit code: 0 clear, 10 block, 11 review, 12 unknown."""
-    with Client(url, key) as client, progress(f"Checking {file.name}", quiet=as_json) as tell:
-        found = client.check(file, context=context, progress=tell)
+    with service_at(url, key) as client, progress(f"Checking {file.name}", quiet=as_json) as tell:
+        found = client.check(file, context=_json_object(context, "--context"), progress=tell)
         if explain_to is not None and found["explanation"] is not None:
             explain_to.write_text(client.explanation(found["id"]))
+    verdict = found["verdict"] or "unknown"
 
     def table() -> object:
         rows: list[list[object]] = [
             [m["title"], m["modality"], _span(m, "query"), _span(m, "reference"), f"{m['score']:.2f}"]
             for m in found["matches"]
         ]
-        title = f"{found['verdict'].upper()}  {found['id']}\n" + "\n".join(r["message"] for r in found["reasons"])
+        title = f"{verdict.upper()}  {found['id']}\n" + "\n".join(r["message"] for r in found["reasons"])
         return columns(title, ["work", "by", "in this clip", "in the work", "score"], rows)
 
     show(found, as_json=as_json, table=table)
-    raise typer.Exit(VERDICT_EXITS[found["verdict"]])
+    raise typer.Exit(VERDICT_EXITS[verdict])
 
 
 @app.command()
@@ -222,7 +225,7 @@ def explain(
     as_json: AsJson = False,
 ) -> None:
     """Write a page that shows what a check matched: frames, sound, and where they lie in the work."""
-    with Client(url, key) as client, progress("Explaining", quiet=as_json):
+    with service_at(url, key) as client, progress("Explaining", quiet=as_json):
         output.write_text(client.explanation(check_id))
     show({"check": check_id, "file": str(output)}, as_json=as_json, table=lambda: f"Written to {output}.")
 
@@ -240,7 +243,7 @@ def import_catalogue(
     as_json: AsJson = False,
 ) -> None:
     """Register the works of a file; rows that cannot be taken are named, the others go on record."""
-    with Client(url, key) as client, progress(f"Importing {file.name}", quiet=as_json):
+    with service_at(url, key) as client, progress(f"Importing {file.name}", quiet=as_json):
         found = client.import_catalogue(file, dry_run=dry_run)
         refused = list(client.import_rows(found["id"], outcome="refused"))
         told = [outcome for outcome in ("registered", "skipped") if found["format"] == "ddex" and found[outcome]]
@@ -271,7 +274,7 @@ def export_catalogue(
     """Write your works and what is reserved of them to a file that `clearmark import` takes."""
     if file.suffix not in (".csv", ".jsonl"):
         raise typer.BadParameter("Name a file that ends with .csv or .jsonl.", param_hint="FILE")
-    with Client(url, key) as client:
+    with service_at(url, key) as client:
         client.export_catalogue(file, file.suffix.removeprefix("."))
     show({"file": str(file)}, as_json=as_json, table=lambda: f"Written to {file}.")
 
@@ -289,7 +292,7 @@ def add_negative(
     as_json: AsJson = False,
 ) -> None:
     """Add material that everybody may use: what matches it counts for nobody."""
-    with Client(url, key) as client, progress(f"Adding {file.name}", quiet=as_json) as tell:
+    with service_at(url, key) as client, progress(f"Adding {file.name}", quiet=as_json) as tell:
         added = client.add_negative(title, _document(file) if local else file, progress=tell)
     rows = {"entry": added["id"], "status": added["status"], "reason": added["problem"]}
     show(added, as_json=as_json, table=lambda: fields(title, rows))
@@ -299,7 +302,7 @@ def add_negative(
 @negatives.command("list")
 def list_negatives(key: Key, url: Url = URL, as_json: AsJson = False) -> None:
     """List the negative bank."""
-    with Client(url, key) as client:
+    with service_at(url, key) as client:
         found = list(client.negatives())
     rows: list[list[object]] = [[n["id"], n["title"], n["status"], n["problem"] or ""] for n in found]
     show(found, as_json=as_json, table=lambda: columns("Negative bank", ["entry", "title", "status", ""], rows))
@@ -313,7 +316,7 @@ def remove_negative(
     as_json: AsJson = False,
 ) -> None:
     """Take material out of the negative bank: works that hold it claim it again."""
-    with Client(url, key) as client:
+    with service_at(url, key) as client:
         client.remove_negative(negative_id)
     show({"id": negative_id, "removed": True}, as_json=as_json, table=lambda: f"{negative_id} is removed.")
 
@@ -332,7 +335,7 @@ def release(
     said: dict[str, Any] = {"title": title} if title else {}
     if generator:
         said["generator"] = {"name": generator}
-    with Client(url, key) as client, progress("Signing", quiet=as_json):
+    with service_at(url, key) as client, progress("Signing", quiet=as_json):
         made = client.release(check_id, **said)
         client.download(made["id"], output)
     rows = {"release": made["id"], "file": output, "sha256": made["sha256"], "manifest": made["manifest_id"]}
@@ -342,7 +345,7 @@ def release(
 @app.command()
 def verify(file: Media, url: Url = URL, as_json: AsJson = False) -> None:
     """Ask where a file came from. Exit code: 0 intact and trusted, 14 anything else."""
-    with Client(url) as client, progress(f"Verifying {file.name}", quiet=as_json):
+    with service_at(url) as client, progress(f"Verifying {file.name}", quiet=as_json):
         found = client.verify(file)
     rows: dict[str, object] = {
         "integrity": found["integrity"]["state"],
@@ -472,13 +475,18 @@ def _write_snapshot(*, from_snapshot: bool, as_json: bool) -> None:
 
 def _document(file: Path, *, is_query: bool = False) -> dict[str, Any]:
     from api.service import make_embedder
-    from fingerprinting.document import to_document
-    from fingerprinting.extract import extract, extract_output
 
-    embedder = make_embedder(load_settings())
-    if is_query:
-        return to_document(extract_output(file, embedder=embedder).in_full())
-    return to_document(extract(file, embedder=embedder).fingerprint)
+    return local_fingerprint.document(file, is_query=is_query, embedder=make_embedder(load_settings()))
+
+
+def _json_object(text: str | None, option: str) -> dict[str, Any] | None:
+    try:
+        found = json.loads(text) if text is not None else None
+    except ValueError:
+        found = text
+    if found is not None and not isinstance(found, dict):
+        raise typer.BadParameter("Give a JSON object.", param_hint=option)
+    return found
 
 
 def _one_of[E: StrEnum](kind: type[E], text: str, option: str) -> E:
@@ -488,7 +496,7 @@ def _one_of[E: StrEnum](kind: type[E], text: str, option: str) -> E:
         raise typer.BadParameter(f"{text!r} is none of: {', '.join(kind)}", param_hint=option) from None
 
 
-def _span(found: dict[str, Any], side: str) -> str:
+def _span(found: Mapping[str, Any], side: str) -> str:
     return f"{found[f'{side}_start_s']:.1f}–{found[f'{side}_end_s']:.1f} s"
 
 

@@ -10,8 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from api.client import Client
-from api.console import URL, AsJson, Key, Url, columns, fields, show
+from api.console import URL, AsJson, Key, Url, columns, fields, service_at, show
 
 consents = typer.Typer(help="What persons allow of their likeness and voice.", no_args_is_help=True)
 
@@ -49,7 +48,7 @@ def grant_consent(
         said["expires"] = _end_of(until).isoformat()
     if conditions is not None:
         said["conditions"] = conditions
-    with Client(url, key) as client:
+    with service_at(url, key) as client:
         granted = client.grant_consent(person, **said)
     rows = {
         "consent": granted["id"], "person": granted["title"], "to": granted["grantee_id"], "uses": granted["uses"],
@@ -69,11 +68,12 @@ def list_consents(
     as_json: AsJson = False,
 ) -> None:
     """List the consents that were given to you, or those of a person."""
-    with Client(url, key) as client:
+    with service_at(url, key) as client:
         found = list(client.consents(person))
-    other, field = ("to", "grantee_id") if person else ("person", "title")
-    rows: list[list[object]] = [[c["id"], c[field], c["uses"], c["scope"], c["state"]] for c in found]
-    names = ["consent", other, "uses", "scope", "state"]
+    rows: list[list[object]] = [
+        [c["id"], c["grantee_id"] if person else c["title"], c["uses"], c["scope"], c["state"]] for c in found
+    ]
+    names = ["consent", "to" if person else "person", "uses", "scope", "state"]
     show(found, as_json=as_json, table=lambda: columns("Consents", names, rows))
 
 
@@ -85,7 +85,7 @@ def revoke_consent(
     as_json: AsJson = False,
 ) -> None:
     """Take a consent back, from this moment on."""
-    with Client(url, key) as client:
+    with service_at(url, key) as client:
         client.revoke_consent(consent_id)
     show({"id": consent_id, "revoked": True}, as_json=as_json, table=lambda: f"{consent_id} is revoked.")
 

@@ -14,6 +14,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from rich.table import Table
 
 from api.settings import load_settings
+from clearmark.client import Client, Retries
 
 # What is slow to load is imported by the commands that need it: a check over HTTP needs none.
 if TYPE_CHECKING:
@@ -85,6 +86,11 @@ def progress(label: str, *, quiet: bool) -> Iterator[Callable[[float], None]]:
     with bar:
         task = bar.add_task(label, total=1.0)
         yield lambda done: bar.update(task, completed=done)
+
+
+def service_at(url: str, key: str | None = None) -> Client:
+    """A service over HTTP; a person who waits is told soon that it is not there."""
+    return Client(url, key, retries=Retries(attempts=3, first_s=0.5))
 
 
 @contextmanager

@@ -12,16 +12,17 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import imageio_ffmpeg
 
-from api.client import ApiProblem, Client
 from api.console import Exit, columns, err, out
 from api.settings import SettingsError
+from clearmark.client import ClearmarkError, Client, Problem
+from clearmark.client.results import Match
 
 _SCOPES = "works:write,checks:write,releases:write,notices:write"
 
@@ -58,7 +59,7 @@ class Story:
         try:
             actual = act()
         except (
-            ApiProblem,
+            ClearmarkError,
             OSError,
             KeyError,
             IndexError,
@@ -147,9 +148,9 @@ class Story:
         return f"{states.count('indexed')} indexed"
 
     def _check(self, name: str, path: Path) -> str:
-        found = self.pipeline.check(path, context=json.dumps({"generator": "demo"}))
+        found = self.pipeline.check(path, context={"generator": "demo"})
         self.kept[name] = found
-        longest: dict[tuple[str, str], dict[str, Any]] = {}
+        longest: dict[tuple[str, str], Match] = {}
         for match in found["matches"]:  # the longest comes first; several algorithms may have found it
             longest.setdefault((match["title"], match["modality"]), match)
         spans = [
@@ -161,13 +162,13 @@ class Story:
     def _release_blocked(self) -> str:
         try:
             self.pipeline.release(self.kept["copy"]["id"])
-        except ApiProblem as problem:
+        except Problem as problem:
             return f"refused ({problem.status})"
         return "released"
 
     def _release(self) -> str:
         rule = {"cawg.ai_generative_training": {"use": "notAllowed"}}
-        said = {
+        said: dict[str, Any] = {
             "title": "A quiet street",
             "generator": {"name": "demo-model", "version": "1"},
             "training_mining": rule,
@@ -196,34 +197,30 @@ class Story:
         return f"{found['integrity']['state']}, recovered: {whose}"
 
     def _notice(self) -> str:
-        notice = self.studio.post(
-            "/v1/notices",
-            {
-                "release_id": self.kept["release"], "work_ids": [self.kept["work"]], "material": [self.kept["release"]],
-                "signature": "Ada Example", "contact_name": "Ada Example", "contact_email": "ada@example.org",
-                "good_faith": True, "accuracy_under_penalty_of_perjury": True, "authority": True,
-            },
+        notice = self.studio.file_notice(
+            release_id=self.kept["release"], work_ids=[self.kept["work"]], material=[self.kept["release"]],
+            signature="Ada Example", contact_name="Ada Example", contact_email="ada@example.org",
+            good_faith=True, accuracy_under_penalty_of_perjury=True, authority=True,
         )  # fmt: skip
         self.kept["notice"] = notice
         return f"{notice['state']}, {len(notice['deadlines'])} deadline"
 
     def _disable(self) -> str:
-        path = f"/v1/notices/{self.kept['notice']['id']}/transitions"
         for event in ("disable", "notify_uploader"):
-            self.operator.post(path, {"event": event, "reason": "the demo's operator"})
+            self.operator.act_on_notice(self.kept["notice"]["id"], event, reason="the demo's operator")
         try:
             self.pipeline.download(self.kept["release"], self.folder / "disabled.mp4")
-        except ApiProblem as problem:
+        except Problem as problem:
             return f"refused ({problem.status})"
         return "served"
 
     def _counter(self) -> str:
-        said = {
-            "signature": "Bo Example", "material": [self.kept["release"]], "former_locations": ["our gallery"],
-            "name": "Bo Example", "address": "1 Example Street", "telephone": "+1 555 0100",
-            "mistake_under_penalty_of_perjury": True, "consent_to_jurisdiction": True, "accept_service": True,
-        }  # fmt: skip
-        notice = self.pipeline.post(f"/v1/notices/{self.kept['notice']['id']}/counter-notice", said)
+        notice = self.pipeline.counter_notice(
+            self.kept["notice"]["id"],
+            signature="Bo Example", material=[self.kept["release"]], former_locations=["our gallery"],
+            name="Bo Example", address="1 Example Street", telephone="+1 555 0100",
+            mistake_under_penalty_of_perjury=True, consent_to_jurisdiction=True, accept_service=True,
+        )  # fmt: skip
         self.kept["notice"] = notice
         return f"{notice['state']}, {len(notice['deadlines'])} deadlines"
 
@@ -331,7 +328,7 @@ def _report(story: Story, seconds: float, *, as_json: bool) -> int:
     return Exit.ERROR if failed else Exit.OK
 
 
-def _span(match: dict[str, Any], side: str) -> str:
+def _span(match: Mapping[str, Any], side: str) -> str:
     return f"{match[f'{side}_start_s']:.0f}–{match[f'{side}_end_s']:.0f} s"
 
 

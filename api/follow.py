@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from api.client import Client
+from clearmark.client import Client
 from registry.domain.checkpoint import Checkpoint, open_checkpoint
 from registry.domain.handover import introduces, read_handovers
 from registry.domain.merkle import verify_consistency

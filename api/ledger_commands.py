@@ -9,8 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from api.client import Client
-from api.console import URL, AsJson, Exit, Key, Url, fields, progress, show, the_service
+from api.console import URL, AsJson, Exit, Key, Url, fields, progress, service_at, show, the_service
 
 ledger = typer.Typer(help="The append-only log.", no_args_is_help=True)
 
@@ -129,7 +128,7 @@ def ledger_receipt(
     """Fetch the file that proves what a record says, for `clearmark ledger prove` years later; proves it once."""
     from registry.domain.receipt import prove
 
-    with Client(url, key) as client:
+    with service_at(url, key) as client:
         file = client.receipt(subject_id)
     found = prove(file)
     output.write_bytes(file)
@@ -151,7 +150,7 @@ def ledger_follow(
     """Take the log's newest checkpoint and prove that the log only added to the one seen before."""
     from api.follow import follow
 
-    with Client(url) as client:
+    with service_at(url) as client:
         found = follow(client, kept, witnesses=witness or ())
     seen = "\n".join(f"{said['size']} entries, {said['at']}, {said['name']}" for said in found["witnesses"])
     rows = {

@@ -19,8 +19,8 @@ from typer.testing import CliRunner
 
 from api.app import specification
 from api.cli import app, main
-from api.client import Client
 from api.console import Exit
+from clearmark.client import Client
 from fingerprinting.document import from_document
 from registry.domain.checkpoint import Checkpoint, encode_verifier_key, generate_key, open_checkpoint, sign_checkpoint
 from tests import media

@@ -13,9 +13,9 @@ import sqlalchemy as sa
 import uvicorn
 
 from api.app import create_app
-from api.client import ApiProblem, Client
 from api.follow import follow
 from api.service import Service
+from clearmark.client import Client, Problem
 from registry import anchors, ledger
 from registry.domain.checkpoint import generate_key
 from registry.domain.merkle import appended_nodes, leaf_hash
@@ -225,10 +225,10 @@ def test_who_never_followed_before_sees_a_rewritten_history_through_a_witness(
     rewrite(service, identity, work_id, "Never Said")
     grow(service)
     assert follower.look(identity)["size"] == 2, "alone they believe it"
-    with pytest.raises(ApiProblem, match=r"cosigned by witness\.example"):
+    with pytest.raises(Problem, match=r"cosigned by witness\.example"):
         follower.look(identity, witness.verifier_key)
     client = follower.client(identity)
-    client.cosigned_checkpoint = lambda witnesses: seen  # type: ignore[method-assign]  # noqa: ARG005 - the client's name
+    client.cosigned_checkpoint = lambda witnesses: seen  # noqa: ARG005 - the client's name
     with pytest.raises(LedgerError, match="that witnesses saw: it was rewritten"):
         follow(client, follower.kept, witnesses=[witness.verifier_key])
 
@@ -251,6 +251,6 @@ def test_a_service_that_tells_nonsense_of_its_keys_is_refused(
     grow(service)
     follower.look(identity)
     client = follower.client(LedgerIdentity(origin=identity.origin, key=generate_key()))
-    client.ledger_keys = lambda: answer  # type: ignore[method-assign]
+    client.ledger_keys = lambda: answer
     with pytest.raises(LedgerError):
         follow(client, follower.kept)

@@ -1,0 +1,675 @@
+"""Every call of the HTTP API, once: what is sent, and what comes of the answer. Both clients have them all.
+
+What may be sent again carries an `Idempotency-Key` made here, the same one over all attempts of one call. Give one of
+your own (`idempotency_key`) where a program that dies and starts anew must not do a thing twice.
+"""
+
+import functools
+import itertools
+import json
+import time
+import uuid
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from http import HTTPStatus
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Concatenate, cast, overload
+from urllib.parse import quote
+
+from clearmark.client import local as local_fingerprint
+from clearmark.client.errors import BadAnswer, ClearmarkError, NotReady, Problem, Unknown, Unreachable
+from clearmark.client.exchange import (
+    LONG_S,
+    QUICK_S,
+    Answer,
+    Flow,
+    Retries,
+    Send,
+    Wait,
+    compute,
+    exchange,
+    member,
+    read,
+    read_object,
+    read_text,
+)
+from clearmark.client.gate import Decision, Gate, OnUnknown, judge
+from clearmark.client.results import (
+    Asset,
+    Check,
+    Consent,
+    Import,
+    ImportRow,
+    LedgerEntry,
+    Negative,
+    Notice,
+    PreferenceAnswers,
+    Proof,
+    Release,
+    Reservation,
+    Use,
+    Value,
+    Verification,
+    Work,
+)
+
+if TYPE_CHECKING:
+    from clearmark.client.http import AsyncClient, Client
+
+type Source = Path | str | Mapping[str, Any]
+"""A media file's path, or a fingerprint document."""
+
+_FINISHED = {"done", "failed", "indexed", "rejected", "withdrawn"}
+_FIRST_POLL_S, _LONGEST_POLL_S = 0.25, 5.0
+_ASKED_TO_WAIT_S = 20.0  # within the time that a service may say nothing
+# What one query may hold: the API's limit, and well below the service's limit on a body.
+_MOST_ITEMS, _MOST_ITEM_BYTES = 10_000, 3 << 20
+
+
+class Call[**Parameters, Result]:
+    """A method of both clients: it returns its result of the one, and is awaited of the other."""
+
+    def __init__(self, flow: Callable[Concatenate[Any, Parameters], Flow[Result]]) -> None:
+        self._flow = flow
+
+    @overload
+    def __get__(self, client: "Client", owner: type) -> Callable[Parameters, Result]: ...
+    @overload
+    def __get__(self, client: "AsyncClient", owner: type) -> Callable[Parameters, Coroutine[Any, Any, Result]]: ...
+    @overload
+    def __get__(self, client: None, owner: type) -> Callable[..., Any]: ...
+    def __get__(self, client: Any, owner: type) -> Callable[..., Any]:
+        if client is None:
+            return self._flow
+
+        @functools.wraps(self._flow)
+        def called(*arguments: Parameters.args, **more: Parameters.kwargs) -> Any:
+            return client.run(self._flow(client, *arguments, **more))
+
+        return called
+
+
+@dataclass(frozen=True, slots=True)
+class Pages[Item]:
+    """A list from `path` on; `cursor` names the parameter that leads to its next page."""
+
+    path: str
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    cursor: str = "cursor"
+
+
+class Listing[**Parameters, Item]:
+    """A method of both clients that goes through a list, asking for its pages as they are needed."""
+
+    def __init__(self, pages: Callable[Concatenate[Any, Parameters], Pages[Item]]) -> None:
+        self._pages = pages
+
+    @overload
+    def __get__(self, client: "Client", owner: type) -> Callable[Parameters, Iterator[Item]]: ...
+    @overload
+    def __get__(self, client: "AsyncClient", owner: type) -> Callable[Parameters, AsyncIterator[Item]]: ...
+    @overload
+    def __get__(self, client: None, owner: type) -> Callable[..., Any]: ...
+    def __get__(self, client: Any, owner: type) -> Callable[..., Any]:
+        if client is None:
+            return self._pages
+
+        @functools.wraps(self._pages)
+        def called(*arguments: Parameters.args, **more: Parameters.kwargs) -> Any:
+            return client.iterate(self._pages(client, *arguments, **more))
+
+        return called
+
+
+class Calls:
+    """The calls; what their arguments are called, the API calls them too, and `**said` goes into the body as it is."""
+
+    def __init__(self, retries: Retries, now_s: Callable[[], float] = time.monotonic) -> None:
+        self._retries = retries
+        self._now_s = now_s
+
+    # -- works ---------------------------------------------------------------------------------
+
+    @Call
+    def register_work(
+        self, /, *, title: str, kind: str = "clip", idempotency_key: str | None = None, **said: Any
+    ) -> Flow[Work]:
+        """Enter a work: `policy`, `identifiers`, `creators`, `year`, `reservations`, …"""
+        body = {"title": title, "kind": kind, **said}
+        return (yield from self._object(_post("/v1/works", body, key=_key(idempotency_key)), Work))
+
+    @Call
+    def get_work(self, work_id: str) -> Flow[Work]:
+        return (yield from self._object(_get(_at("works", work_id)), Work))
+
+    @Listing
+    def works(self) -> Pages[Work]:
+        """Your own works, oldest first."""
+        return Pages("/v1/works")
+
+    @Call
+    def change_work(self, /, work_id: str, **changes: Any) -> Flow[Work]:
+        return (yield from self._object(Send(method="PATCH", path=_at("works", work_id), body=changes), Work))
+
+    @Call
+    def withdraw_work(self, work_id: str) -> Flow[None]:
+        """Take a work back: it is no longer found, and its media is deleted."""
+        yield from self._ask(_delete(_at("works", work_id)))
+
+    # -- assets --------------------------------------------------------------------------------
+
+    @Call
+    def add_asset(
+        self,
+        work_id: str,
+        source: Source,
+        *,
+        local: bool = False,
+        wait: float | None = None,
+        progress: Callable[[float], None] | None = None,
+        idempotency_key: str | None = None,
+    ) -> Flow[Asset]:
+        """Add a file to a work and wait until it is indexed or rejected.
+
+        Args:
+            local: fingerprint the file here; it never leaves this machine.
+            wait: at most so many seconds once it was received; None waits as long as it takes, 0 not at all.
+        """
+        sent = yield from self._submission(_at("works", work_id, "assets"), source, local=local, is_query=False)
+        accepted = yield from self._object(replace(sent, key=_key(idempotency_key)), Asset)
+        return (yield from self._finished("assets", accepted, wait, progress))
+
+    @Call
+    def get_asset(self, asset_id: str) -> Flow[Asset]:
+        return (yield from self._object(_get(_at("assets", asset_id)), Asset))
+
+    @Call
+    def exclude(self, asset_id: str, intervals: Sequence[Mapping[str, Any]]) -> Flow[Asset]:
+        """Say which stretches of an asset do not count, all at once: `start_s`, `end_s`, `reason`."""
+        path = _at("assets", asset_id, "exclusions")
+        return (yield from self._object(Send(method="PUT", path=path, body={"intervals": list(intervals)}), Asset))
+
+    # -- reservations --------------------------------------------------------------------------
+
+    @Call
+    def reserve(self, /, use: Use, value: Value, *, work_id: str | None = None, **said: Any) -> Flow[Reservation]:
+        """Say what holds for a use: of a work, or with `scope` of an asset, a `location` or the whole catalogue.
+
+        It cannot be sent twice unnoticed, so it is not repeated when no answer comes: look at `reservations`.
+        """
+        path = _at("works", work_id, "reservations") if work_id else "/v1/reservations"
+        return (yield from self._object(_post(path, {"use": use, "value": value, **said}), Reservation))
+
+    @Listing
+    def reservations(self, *, work_id: str | None = None, at: str | None = None) -> Pages[Reservation]:
+        """All that you said; or about one work, all ever or what was in force at a time."""
+        path = _at("works", work_id, "reservations") if work_id else "/v1/reservations"
+        return Pages(path, _given(at=at))
+
+    @Call
+    def withdraw_reservation(self, reservation_id: str) -> Flow[None]:
+        yield from self._ask(_delete(_at("reservations", reservation_id)))
+
+    # -- preferences ---------------------------------------------------------------------------
+
+    @Call
+    def preferences(
+        self,
+        items: Iterable[Mapping[str, str]],
+        *,
+        uses: Sequence[Use] | None = None,
+        at: str | None = None,
+        territory: str | None = None,
+        details: bool = False,
+    ) -> Flow[PreferenceAnswers]:
+        """What holders said of works, files and web locations, any number of them, in their order.
+
+        Args:
+            items: each one of `work_id`, `asset_id`, `sha256`, `iscc` or `url`.
+            at: as of then (RFC 3339); now, when it is left out, and the same now for all of them.
+        """
+        told: PreferenceAnswers = {"at": at or "", "items": [], "declarations": {} if details else None}
+        for some in _batches(items):
+            body = {"items": some, "details": details, **_given(uses=uses, at=told["at"] or None, territory=territory)}
+            found = yield from self._object(_post("/v1/preferences/query", body, is_question=True, wait_s=LONG_S), dict)
+            answers = found.get("items")
+            if not isinstance(answers, list) or len(answers) != len(some):
+                raise BadAnswer(f"{len(some)} items were asked about, and not as many answered.")
+            told["at"] = member(found, "at")
+            told["items"] += answers
+            if told["declarations"] is not None:
+                told["declarations"] |= found.get("declarations") or {}
+        return told
+
+    # -- consents ------------------------------------------------------------------------------
+
+    @Call
+    def grant_consent(self, /, work_id: str, *, idempotency_key: str | None = None, **said: Any) -> Flow[Consent]:
+        """Let a pipeline use a person's likeness or voice: `grantee_id`, `uses`, `scope`, …; `token` comes back."""
+        sent = _post(_at("works", work_id, "consents"), said, key=_key(idempotency_key))
+        return (yield from self._object(sent, Consent))
+
+    @Listing
+    def consents(self, work_id: str | None = None) -> Pages[Consent]:
+        """All consents given to you, or by a person whom you speak for."""
+        return Pages(_at("works", work_id, "consents") if work_id else "/v1/consents")
+
+    @Call
+    def revoke_consent(self, consent_id: str) -> Flow[None]:
+        """Take a consent back, from this moment on."""
+        yield from self._ask(_delete(_at("consents", consent_id)))
+
+    @Listing
+    def drafts(self, work_id: str) -> Pages[dict[str, Any]]:
+        """Clips that were made with a person whom you speak for, as their makers say."""
+        return Pages(_at("works", work_id, "drafts"))
+
+    # -- conflicts and findings ----------------------------------------------------------------
+
+    @Listing
+    def conflicts(self, *, open: bool = True) -> Pages[dict[str, Any]]:
+        """Conflicts over your works; everybody's, for the operator."""
+        return Pages("/v1/conflicts", {"open": open})
+
+    @Call
+    def state_position(
+        self, conflict_id: str, position: str, text: str, *, links: Sequence[str] = ()
+    ) -> Flow[dict[str, Any]]:
+        """Say as one side whose the material is: `mine`, `theirs` or `shared`, and where that can be seen."""
+        body = {"position": position, "text": text, "links": list(links)}
+        return (yield from self._object(_post(_at("conflicts", conflict_id, "statements"), body), dict))
+
+    @Listing
+    def findings(self, *, open: bool = True) -> Pages[dict[str, Any]]:
+        """Outputs of before that copy works registered after them."""
+        return Pages("/v1/findings", {"open": open})
+
+    # -- checks --------------------------------------------------------------------------------
+
+    @Call
+    def check(
+        self,
+        source: Source,
+        *,
+        context: Mapping[str, Any] | None = None,
+        local: bool = False,
+        wait: float | None = None,
+        progress: Callable[[float], None] | None = None,
+        idempotency_key: str | None = None,
+    ) -> Flow[Check]:
+        """Ask whether a clip copies a registered work, and wait for the verdict.
+
+        Args:
+            context: kept with the check of a file: generator, model, prompt id, …
+            local: fingerprint the clip here; it never leaves this machine, and cannot be released.
+            wait: at most so many seconds once it was received, then `verdict` is None; None waits as long as it
+                takes, 0 not at all.
+        """
+        return (yield from self._check(source, context, local, wait, progress, idempotency_key))
+
+    @Call
+    def gate(
+        self,
+        source: Source,
+        *,
+        on_unknown: OnUnknown = "hold",
+        context: Mapping[str, Any] | None = None,
+        wait: float = 300.0,
+        idempotency_key: str | None = None,
+    ) -> Flow[Gate]:
+        """Ask whether a clip may go out. Whatever is not known, for whatever reason, is held.
+
+        Args:
+            on_unknown: `hold`, or `raise` to get the error that stands in the way; nothing lets it pass.
+            wait: seconds to wait for the verdict.
+        Raises:
+            ClearmarkError, OSError: with `raise`, what stands in the way; `Unknown` when there is no verdict.
+        """
+        if on_unknown not in ("hold", "raise"):
+            raise ValueError('on_unknown: "hold" or "raise"; what is not known cannot pass')
+        try:
+            check = yield from self._check(source, context, False, wait, None, idempotency_key)
+            gate = judge(check)
+        except (ClearmarkError, OSError) as error:
+            if on_unknown == "raise":
+                raise
+            why = f"It could not be checked: {error}"
+            return Gate(decision=Decision.HOLD, why=why, is_known=False, error=error)
+        if on_unknown == "raise" and not gate.is_known:
+            raise Unknown(gate.why, check=check)
+        return gate
+
+    @Call
+    def get_check(self, check_id: str) -> Flow[Check]:
+        return (yield from self._object(_get(_at("checks", check_id)), Check))
+
+    @Listing
+    def checks(self, *, awaiting_decision: bool = False) -> Pages[Check]:
+        """Your own checks; or, for reviewers, everybody's that wait for a decision."""
+        return Pages("/v1/checks", {"awaiting_decision": awaiting_decision})
+
+    @Call
+    def decide(self, check_id: str, decision: str, reason: str) -> Flow[Check]:
+        """As a reviewer, `approve` or `reject` what the verdict left to a person."""
+        body = {"decision": decision, "reason": reason}
+        return (yield from self._object(_post(_at("checks", check_id, "decision"), body), Check))
+
+    @Call
+    def explanation(self, check_id: str) -> Flow[str]:
+        """The page that explains a check's matches, as HTML, once its pictures are made."""
+        path = _at("checks", check_id, "explanation")
+        while True:
+            answer = yield from self._ask(_get(path))
+            if answer.status != HTTPStatus.ACCEPTED:
+                return read_text(answer)
+            yield Wait(_FIRST_POLL_S)
+
+    # -- releases and verifications ------------------------------------------------------------
+
+    @Call
+    def release(self, /, check_id: str, *, idempotency_key: str | None = None, **said: Any) -> Flow[Release]:
+        """Sign the file of a check: `title`, `generator`, `ai_generated`, `training_mining`."""
+        body = {"check_id": check_id, **said}
+        return (yield from self._object(_post("/v1/releases", body, key=_key(idempotency_key), wait_s=LONG_S), Release))
+
+    @Call
+    def get_release(self, release_id: str) -> Flow[Release]:
+        return (yield from self._object(_get(_at("releases", release_id)), Release))
+
+    @Listing
+    def releases(self) -> Pages[Release]:
+        return Pages("/v1/releases")
+
+    @Call
+    def download(self, release_id: str, target: Path | str) -> Flow[None]:
+        """Write the signed file to `target`; it appears there whole, or not at all."""
+        yield from self._ask(replace(_get(_at("releases", release_id, "file")), target=Path(target)))
+
+    @Call
+    def verify(self, path: Path | str) -> Flow[Verification]:
+        """Ask what can be said of a file; no key is needed."""
+        asked = Send(method="POST", path="/v1/verifications", file=Path(path), is_question=True, wait_s=LONG_S)
+        return (yield from self._object(asked, Verification))
+
+    @Call
+    def get_verification(self, verification_id: str) -> Flow[Verification]:
+        return (yield from self._object(_get(_at("verifications", verification_id)), Verification))
+
+    # -- catalogues ----------------------------------------------------------------------------
+
+    @Call
+    def import_catalogue(
+        self,
+        path: Path | str,
+        *,
+        dry_run: bool = False,
+        progress: Callable[[int], None] | None = None,
+        idempotency_key: str | None = None,
+    ) -> Flow[Import]:
+        """Register the works of a CSV, JSON Lines or DDEX ERN file, and wait until every row was looked at."""
+        sent = Send(
+            method="POST", path="/v1/imports", file=Path(path), fields={"dry_run": str(dry_run).lower()},
+            key=_key(idempotency_key),
+        )  # fmt: skip
+        accepted = yield from self._object(sent, Import)
+        return (yield from self._finished("imports", accepted, None, progress, how_far="rows_done"))
+
+    @Call
+    def get_import(self, import_id: str) -> Flow[Import]:
+        return (yield from self._object(_get(_at("imports", import_id)), Import))
+
+    @Listing
+    def imports(self) -> Pages[Import]:
+        return Pages("/v1/imports")
+
+    @Listing
+    def import_rows(self, import_id: str, *, outcome: str | None = None) -> Pages[ImportRow]:
+        """What became of each row of an import; or only of those `registered`, `known`, `refused` or `skipped`."""
+        return Pages(_at("imports", import_id, "rows"), _given(outcome=outcome))
+
+    @Call
+    def export_catalogue(self, target: Path | str, format: str) -> Flow[None]:
+        """Write your works to a file, as `csv` or `jsonl`; it appears whole, or not at all."""
+        sent = replace(_get(_at("exports", f"works.{format}")), target=Path(target), wait_s=LONG_S)
+        yield from self._ask(sent)
+
+    # -- the ledger ----------------------------------------------------------------------------
+
+    @Call
+    def checkpoint(self) -> Flow[tuple[str, str]]:
+        """The signed head of the log, and the key that signs it."""
+        note = yield from self._ask(_get("/v1/ledger/checkpoint"))
+        key = yield from self._ask(_get("/v1/ledger/key"))
+        return read_text(note), read_text(key)
+
+    @Call
+    def cosigned_checkpoint(self, witnesses: Sequence[str]) -> Flow[str]:
+        """The newest checkpoint that these witnesses, by name, have cosigned."""
+        return read_text((yield from self._ask(_get("/v1/ledger/checkpoint", witness=list(witnesses)))))
+
+    @Call
+    def ledger_keys(self) -> Flow[bytes]:
+        """The keys of the log, and how each introduced the next."""
+        return (yield from self._ask(_get("/v1/ledger/keys"))).content
+
+    @Listing
+    def ledger_entries(self, *, start: int = 0) -> Pages[LedgerEntry]:
+        return Pages("/v1/ledger/entries", {"start": start, "limit": 1000}, cursor="start")
+
+    @Call
+    def proof(self, number: int) -> Flow[Proof]:
+        """The proof that entry `number` stands in the log."""
+        return (yield from self._object(_get("/v1/ledger/proof", number=number), Proof))
+
+    @Call
+    def consistency(self, old: int, new: int) -> Flow[list[bytes]]:
+        """The proof that the log of size `new` only adds to that of size `old`."""
+        answer = yield from self._ask(_get("/v1/ledger/consistency", **{"from": old, "to": new}))
+        try:
+            return [bytes.fromhex(value) for value in read(answer)]
+        except (ValueError, TypeError):
+            raise BadAnswer("The answer is not a list of hashes.") from None
+
+    @Call
+    def receipt(self, subject_id: str) -> Flow[bytes]:
+        """The file that proves what a record of yours says; `clearmark ledger prove` reads it."""
+        return (yield from self._ask(_get(_at("ledger", "receipts", subject_id)))).content
+
+    # -- takedown ------------------------------------------------------------------------------
+
+    @Call
+    def file_notice(self, /, *, idempotency_key: str | None = None, **said: Any) -> Flow[Notice]:
+        """File a takedown notice; what is `missing` is told, element by element."""
+        return (yield from self._object(_post("/v1/notices", said, key=_key(idempotency_key)), Notice))
+
+    @Call
+    def get_notice(self, notice_id: str) -> Flow[Notice]:
+        return (yield from self._object(_get(_at("notices", notice_id)), Notice))
+
+    @Listing
+    def notices(self) -> Pages[Notice]:
+        return Pages("/v1/notices")
+
+    @Call
+    def act_on_notice(
+        self,
+        notice_id: str,
+        event: str,
+        *,
+        reason: str | None = None,
+        supplied: Mapping[str, Any] | None = None,
+    ) -> Flow[Notice]:
+        """Take one of the notice's `possible_events`; with `cure`, `supplied` is what was missing."""
+        body = {"event": event, **_given(reason=reason, supplied=supplied)}
+        return (yield from self._object(_post(_at("notices", notice_id, "transitions"), body), Notice))
+
+    @Call
+    def counter_notice(self, /, notice_id: str, **said: Any) -> Flow[Notice]:
+        return (yield from self._object(_post(_at("notices", notice_id, "counter-notice"), said), Notice))
+
+    # -- for operators -------------------------------------------------------------------------
+
+    @Call
+    def add_negative(
+        self,
+        title: str,
+        source: Source,
+        *,
+        local: bool = False,
+        progress: Callable[[float], None] | None = None,
+        idempotency_key: str | None = None,
+    ) -> Flow[Negative]:
+        """Add material that everybody may use to the negative bank, and wait until it is indexed or rejected."""
+        sent = yield from self._submission("/v1/negatives", source, local=local, is_query=False)
+        sent = replace(sent, parameters={"title": title}, key=_key(idempotency_key))
+        accepted = yield from self._object(sent, Negative)
+        return (yield from self._finished("negatives", accepted, None, progress))
+
+    @Listing
+    def negatives(self) -> Pages[Negative]:
+        return Pages("/v1/negatives")
+
+    @Call
+    def remove_negative(self, negative_id: str) -> Flow[None]:
+        yield from self._ask(_delete(_at("negatives", negative_id)))
+
+    @Call
+    def wait_until_ready(self, *, timeout_s: float = 60.0) -> Flow[None]:
+        """Wait for a service that is starting. Raises: NotReady."""
+        deadline_s, once = self._now_s() + timeout_s, Retries(attempts=1)
+        while True:
+            try:
+                yield from exchange(_get("/readyz"), once)
+                return
+            except (Unreachable, Problem) as error:
+                if self._now_s() >= deadline_s:
+                    raise NotReady(f"the service was not ready within {timeout_s:.0f} s: {error}") from error
+            yield Wait(_FIRST_POLL_S)
+
+    # -- any other call --------------------------------------------------------------------------
+
+    @Call
+    def get(self, /, path: str, **parameters: Any) -> Flow[dict[str, Any]]:
+        """A call that this client has no name for."""
+        return (yield from self._object(_get(path, **parameters), dict))
+
+    @Call
+    def post(self, path: str, body: Mapping[str, Any]) -> Flow[dict[str, Any]]:
+        """A call that this client has no name for; it is not repeated."""
+        return (yield from self._object(_post(path, body), dict))
+
+    # -- parts -----------------------------------------------------------------------------------
+
+    def _ask(self, send: Send) -> Flow[Answer]:
+        return (yield from exchange(send, self._retries))
+
+    def _object[Kind: Mapping[str, Any]](self, send: Send, kind: type[Kind]) -> Flow[Kind]:
+        """An answer that is a JSON object, for whoever reads it one of `kind`: that is not checked."""
+        del kind
+        return cast("Kind", read_object((yield from self._ask(send))))
+
+    def page[Item](self, pages: Pages[Item]) -> Flow[tuple[list[Item], Pages[Item] | None]]:
+        """The first of these pages, and what comes after it."""
+        found = yield from self._object(_get(pages.path, **pages.parameters), dict)
+        items, after = found.get("items"), found.get("next")
+        if not isinstance(items, list):
+            raise BadAnswer("The answer is not a page of a list.")
+        following = replace(pages, parameters={**pages.parameters, pages.cursor: after}) if after else None
+        return items, following
+
+    def _submission(self, path: str, source: Source, *, local: bool, is_query: bool) -> Flow[Send]:
+        """A file, or its fingerprint document, ready to be sent."""
+        if isinstance(source, Mapping):
+            return _post(path, source)
+        file = Path(source)
+        if not local:
+            return Send(method="POST", path=path, file=file)
+
+        def described() -> dict[str, Any]:
+            embedder = local_fingerprint.installed_embedder()
+            return local_fingerprint.document(file, is_query=is_query, embedder=embedder)
+
+        return _post(path, (yield from compute(described)))
+
+    def _check(
+        self,
+        source: Source,
+        context: Mapping[str, Any] | None,
+        local: bool,
+        wait: float | None,
+        progress: Callable[[float], None] | None,
+        key: str | None,
+    ) -> Flow[Check]:
+        sent = yield from self._submission("/v1/checks", source, local=local, is_query=True)
+        asked_s = _ASKED_TO_WAIT_S if wait is None else min(wait, _ASKED_TO_WAIT_S)
+        fields = {"context": json.dumps(context)} if context and sent.file else {}
+        sent = replace(sent, parameters={"wait": asked_s}, fields=fields, key=_key(key))
+        accepted = yield from self._object(sent, Check)
+        return (yield from self._finished("checks", accepted, wait, progress))
+
+    def _finished[Kind: Mapping[str, Any]](
+        self,
+        path: str,
+        found: Kind,
+        wait: float | None,
+        progress: Callable[[Any], None] | None,
+        *,
+        how_far: str = "progress",
+    ) -> Flow[Kind]:
+        """Ask again, ever more seldom, until what was accepted is finished or the time is over."""
+        began_s, path = self._now_s(), _at(path, member(found, "id"))
+        for asked in itertools.count():
+            if progress is not None:
+                progress(found.get(how_far) or 0)
+            if member(found, "status") in _FINISHED:
+                break
+            pause_s = min(_FIRST_POLL_S * 1.5 ** min(asked, 10), _LONGEST_POLL_S)
+            left_s = None if wait is None else began_s + wait - self._now_s()
+            if left_s is not None and left_s <= 0:
+                break
+            yield Wait(pause_s if left_s is None else min(pause_s, left_s))
+            found = yield from self._object(_get(path), type(found))
+        return found
+
+
+def _at(*parts: str) -> str:
+    """The path of a thing: whatever an id holds, it stays one part of it."""
+    return "/v1/" + "/".join(quote(part, safe="") for part in parts)
+
+
+def _get(path: str, **parameters: Any) -> Send:
+    return Send(method="GET", path=path, parameters=parameters)
+
+
+def _delete(path: str) -> Send:
+    return Send(method="DELETE", path=path)
+
+
+def _post(
+    path: str, body: object, *, key: str | None = None, is_question: bool = False, wait_s: float = QUICK_S
+) -> Send:  # fmt: skip
+    return Send(method="POST", path=path, body=body, key=key, is_question=is_question, wait_s=wait_s)
+
+
+def _key(given: str | None) -> str:
+    return given or str(uuid.uuid4())
+
+
+def _given(**values: Any) -> dict[str, Any]:
+    """Those that were given: None means that nothing was said."""
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _batches(items: Iterable[Mapping[str, str]]) -> Iterator[list[dict[str, str]]]:
+    """The items in their order, as many at once as one query may hold."""
+    some: list[dict[str, str]] = []
+    size = 0
+    for item in items:
+        item_bytes = len(json.dumps(dict(item))) + 2
+        if some and (len(some) == _MOST_ITEMS or size + item_bytes > _MOST_ITEM_BYTES):
+            yield some
+            some, size = [], 0
+        some.append(dict(item))
+        size += item_bytes
+    if some:
+        yield some

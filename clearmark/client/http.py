@@ -1,0 +1,232 @@
+"""The two clients. They do what the calls ask for, each in its own way, and decide nothing."""
+
+import contextlib
+import os
+import secrets
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Self
+
+import anyio
+import anyio.to_thread
+import httpx
+
+from clearmark.client.calls import Calls, Pages
+from clearmark.client.errors import Misconfigured
+from clearmark.client.exchange import Answer, Compute, Computed, Failed, Flow, Outcome, Retries, Send, Step, Wait
+
+_CONNECT_S, _WRITE_S = 10.0, 60.0
+
+
+class Client(Calls):
+    """A connection to a service, for programs that wait; `AsyncClient` is the same for those that do not.
+
+    with Client("https://clearmark.example", key) as clearmark:
+        if clearmark.gate("clip.mp4"):
+            ...
+    """
+
+    def __init__(
+        self,
+        url: str,
+        key: str | None = None,
+        *,
+        retries: Retries | None = None,
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
+        """Open nothing yet.
+
+        Args:
+            transport: how requests travel, where it is not the usual way: a proxy, a test.
+        Raises:
+            Misconfigured: no service can have that address, or no key look like that.
+        """
+        super().__init__(retries or Retries())
+        self._http = httpx.Client(base_url=_address(url), headers=_headers(key), transport=transport)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._http.close()
+
+    def run[T](self, flow: Flow[T]) -> T:
+        """Do what a call asks for until it has its result."""
+        outcome: Outcome = None
+        try:
+            while True:
+                step = flow.send(outcome)
+                try:
+                    outcome = self._do(step)
+                except Exception as error:
+                    outcome = Failed(error)
+        except StopIteration as finished:
+            result: T = finished.value
+            return result
+
+    def iterate[Item](self, pages: Pages[Item]) -> Iterator[Item]:
+        following: Pages[Item] | None = pages
+        while following is not None:
+            items, following = self.run(self.page(following))
+            yield from items
+
+    def _do(self, step: Step) -> Outcome:
+        match step:
+            case Wait():
+                self._sleep(step.seconds)
+                return None
+            case Compute():
+                return Computed(step.work())
+            case Send():
+                return self._send(step)
+
+    def _sleep(self, seconds: float) -> None:
+        time.sleep(seconds)
+
+    def _send(self, send: Send) -> Answer:
+        with _opened(send) as files, self._http.stream(send.method, send.path, **_arguments(send, files)) as answer:
+            if send.target is None or not answer.is_success:
+                return _answer(answer, answer.read())
+            with _written_whole(send.target) as file:
+                for chunk in answer.iter_bytes():
+                    file.write(chunk)
+            return _answer(answer, b"")
+
+
+class AsyncClient(Calls):
+    """`Client` for programs with an event loop, asyncio or trio: every call is awaited, every list gone through
+    with `async for`.
+
+    async with AsyncClient("https://clearmark.example", key) as clearmark:
+        if await clearmark.gate("clip.mp4"):
+            ...
+    """
+
+    def __init__(
+        self,
+        url: str,
+        key: str | None = None,
+        *,
+        retries: Retries | None = None,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        """As `Client`."""
+        super().__init__(retries or Retries())
+        self._http = httpx.AsyncClient(base_url=_address(url), headers=_headers(key), transport=transport)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        await self._http.aclose()
+
+    async def run[T](self, flow: Flow[T]) -> T:
+        """Do what a call asks for until it has its result."""
+        outcome: Outcome = None
+        try:
+            while True:
+                step = flow.send(outcome)
+                try:
+                    outcome = await self._do(step)
+                except Exception as error:
+                    outcome = Failed(error)
+        except StopIteration as finished:
+            result: T = finished.value
+            return result
+
+    async def iterate[Item](self, pages: Pages[Item]) -> AsyncIterator[Item]:
+        following: Pages[Item] | None = pages
+        while following is not None:
+            items, following = await self.run(self.page(following))
+            for item in items:
+                yield item
+
+    async def _do(self, step: Step) -> Outcome:
+        match step:
+            case Wait():
+                await self._sleep(step.seconds)
+                return None
+            case Compute():
+                return Computed(await anyio.to_thread.run_sync(step.work))
+            case Send():
+                return await self._send(step)
+
+    async def _sleep(self, seconds: float) -> None:
+        await anyio.sleep(seconds)
+
+    async def _send(self, send: Send) -> Answer:
+        with _opened(send) as files:
+            async with self._http.stream(send.method, send.path, **_arguments(send, files)) as answer:
+                if send.target is None or not answer.is_success:
+                    return _answer(answer, await answer.aread())
+                with _written_whole(send.target) as file:
+                    async for chunk in answer.aiter_bytes():
+                        await anyio.to_thread.run_sync(file.write, chunk)
+                return _answer(answer, b"")
+
+
+def _address(url: str) -> httpx.URL:
+    try:
+        address = httpx.URL(url)
+    except httpx.InvalidURL:
+        address = httpx.URL("")
+    if address.scheme not in ("http", "https") or not address.host:
+        raise Misconfigured(f"{url!r} is not the address of a service; it looks like http://127.0.0.1:8000")
+    return address
+
+
+def _headers(key: str | None) -> dict[str, str]:
+    if not key:
+        return {}
+    if not (key.isascii() and key.isprintable()):
+        raise Misconfigured("the key holds characters that no key has; copy it again")
+    return {"Authorization": f"Bearer {key}"}
+
+
+@contextlib.contextmanager
+def _opened(send: Send) -> Iterator[dict[str, Any] | None]:
+    """The file of a request from its beginning, as a part of a form; an upload is streamed from it."""
+    if send.file is None:
+        yield None
+        return
+    with send.file.open("rb") as file:
+        yield {"file": ("media", file)}
+
+
+def _arguments(send: Send, files: dict[str, Any] | None) -> dict[str, Any]:
+    return {
+        "params": dict(send.parameters),
+        "headers": {"Idempotency-Key": send.key} if send.key else {},
+        "json": send.body,
+        "files": files,
+        "data": dict(send.fields),
+        "timeout": httpx.Timeout(send.wait_s, connect=_CONNECT_S, write=_WRITE_S),
+    }
+
+
+def _answer(answer: httpx.Response, content: bytes) -> Answer:
+    return Answer(status=answer.status_code, headers=answer.headers, content=content)
+
+
+@contextlib.contextmanager
+def _written_whole(target: Path) -> Iterator[IO[bytes]]:
+    """A file beside `target` that takes its place once all of it is written."""
+    partial = target.with_name(f".{target.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    try:
+        with partial.open("xb") as file:
+            yield file
+        partial.replace(target)
+    finally:
+        partial.unlink(missing_ok=True)
