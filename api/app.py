@@ -26,6 +26,7 @@ from api.routes import (
     preferences,
     releases,
     verifications,
+    webhooks,
     well_known,
     works,
 )
@@ -42,7 +43,7 @@ registered reference clips are copied.
 """
 _ROUTERS = (
     works, consents, imports, assets, conflicts, checks, releases, verifications, preferences, notices, ledger, holders,
-    own, accounts, oidc, negatives, well_known, operations,
+    own, accounts, oidc, negatives, webhooks, well_known, operations,
 )  # fmt: skip
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",

@@ -38,6 +38,7 @@ from api.console import (
 )
 from api.ledger_commands import ledger
 from api.settings import SettingsError, describe, in_force, load_settings
+from api.webhook_commands import webhooks
 from clearmark.client import ClearmarkError, Problem, Unreachable
 from clearmark.client import local as local_fingerprint
 from fingerprinting.errors import FingerprintingError
@@ -51,7 +52,6 @@ app = typer.Typer(
     add_completion=False,
 )
 keys = typer.Typer(help="API keys.", no_args_is_help=True)
-webhooks = typer.Typer(help="Where holders are told of what happens.", no_args_is_help=True)
 index = typer.Typer(help="The fingerprint index.", no_args_is_help=True)
 negatives = typer.Typer(help="Material that everybody may use.", no_args_is_help=True)
 _GROUPS = {
@@ -411,21 +411,6 @@ def end_key(key_id: Annotated[str, typer.Argument(help="The key's id.")], as_jso
     with the_service() as service, service.database.transaction() as session:
         revoke_key(session, key_id, at=service.now())
     show({"id": key_id, "revoked": True}, as_json=as_json, table=lambda: f"{key_id} is revoked.")
-
-
-@webhooks.command("set")
-def set_webhook(
-    holder: Annotated[str, typer.Option(help="Name of the holder.")],
-    target: Annotated[str, typer.Option("--target", help="URL that is told, with signed POST requests.")],
-    as_json: AsJson = False,
-) -> None:
-    """Tell a holder of what happens, by the Standard Webhooks convention; prints the signing secret."""
-    from registry.access import set_webhook as put
-
-    with the_service() as service, service.database.transaction() as session:
-        secret = put(session, holder=holder, url=target)
-    rows = {"holder": holder, "url": target, "secret": secret}
-    show(rows, as_json=as_json, table=lambda: fields("Webhook: the secret is shown this once", dict(rows)))
 
 
 @index.command("status")

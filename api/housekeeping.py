@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from api import anchoring
 from api.service import Service
-from registry import checks, ledger
+from registry import checks, ledger, outbox
 from registry.models import Asset, Check, Import, Negative, Release, Verification
 
 _log = logging.getLogger(__name__)
@@ -19,8 +19,8 @@ _VERIFICATION_AGE = timedelta(days=30)
 def run(service: Service) -> None:
     """One round; each part may fail without holding up the others."""
     parts = (
-        forget_media, forget_explanations, forget_fingerprints, forget_verifications, remove_orphans, sign_checkpoint,
-        anchoring.enqueue_due, save_index,
+        forget_media, forget_explanations, forget_fingerprints, forget_verifications, forget_messages, remove_orphans,
+        sign_checkpoint, anchoring.enqueue_due, save_index,
     )  # fmt: skip
     for part in parts:
         try:
@@ -57,6 +57,12 @@ def forget_verifications(service: Service) -> None:
     with service.database.transaction() as session:
         old = service.now() - _VERIFICATION_AGE
         session.execute(sa.delete(Verification).where(Verification.created_at < old))
+
+
+def forget_messages(service: Service) -> None:
+    """Delete webhooks that were sent or given up long ago."""
+    with service.database.transaction() as session:
+        outbox.forget(session, at=service.now())
 
 
 def remove_orphans(service: Service) -> None:

@@ -5,28 +5,38 @@ mode, and Celery's workers. Whatever it does may be done twice; only one result 
 """
 
 import itertools
-import json
 import logging
 import os
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-import httpx
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
-from standardwebhooks import Webhook
 
-from api import anchoring, explanations
+from api import anchoring, deliveries, explanations
 from api.service import Service
 from fingerprinting.errors import MediaError, MediaFault
 from fingerprinting.extract import Extracted, extract, extract_output
 from fingerprinting.looks import Glance
 from fingerprinting.model import Fingerprint
-from registry import catalogue, checks, conflicts, domains, exclusions, imports, jobs, lookback, mail, negatives, works
+from registry import (
+    catalogue,
+    checks,
+    conflicts,
+    domains,
+    exclusions,
+    imports,
+    jobs,
+    lookback,
+    mail,
+    negatives,
+    outbox,
+    works,
+)
 from registry.catalogue import CatalogueFormat
 from registry.errors import Invalid
 from registry.index import IndexBehind, fingerprint_of
@@ -37,16 +47,13 @@ from registry.models import (
     Check,
     CheckStatus,
     Domain,
-    Holder,
     Import,
     LookBack,
     Mail,
     Negative,
-    OutboxMessage,
 )
 
 _log = logging.getLogger(__name__)
-_WEBHOOK_TIMEOUT_S = 10.0
 _CATCH_UP_S = 600.0  # nobody waits for the index in a job
 _ROWS_AT_ONCE = 50  # others may write between
 _UNREADABLE: dict[type[Exception], str] = {
@@ -258,21 +265,7 @@ class Runner:
             return MediaError(fault=MediaFault.UNREADABLE, problem=problem)
 
     def _deliver(self, lease: Lease) -> None:
-        service = self.service
-        with service.database.reading() as session:
-            message = session.get_one(OutboxMessage, lease.subject_id)
-            holder = session.get_one(Holder, message.holder_id)
-        if message.delivered_at is None and holder.webhook_url and holder.webhook_secret:
-            body = {
-                "type": message.event,
-                "timestamp": message.created_at.isoformat(),
-                "data": message.payload,
-            }
-            _post_webhook(holder.webhook_url, holder.webhook_secret, message.id, body, service)
-        with service.database.transaction() as session:
-            jobs.finish(session, lease, at=service.now())
-            stored = session.get_one(OutboxMessage, lease.subject_id)
-            stored.delivered_at, stored.last_error = service.now(), None
+        deliveries.deliver(self.service, lease)
 
     def _import(self, lease: Lease) -> None:
         """Some rows in each transaction, from where the last one ended."""
@@ -422,20 +415,4 @@ def _give_up(session: Session, lease: Lease, error: str, service: Service) -> No
     elif lease.kind is JobKind.EXPLAIN:
         checks.explained(session.get_one(Check, lease.subject_id), None)
     elif lease.kind is JobKind.DELIVER:
-        session.get_one(OutboxMessage, lease.subject_id).last_error = error
-
-
-def _post_webhook(url: str, secret: str, message_id: str, body: Mapping[str, object], service: Service) -> None:
-    """One delivery by the Standard Webhooks convention; an answer other than 2xx raises."""
-
-    data = json.dumps(body)
-    at = service.now()
-    signature = Webhook(secret).sign(message_id, at, data)
-    headers = {
-        "content-type": "application/json",
-        "webhook-id": message_id,
-        "webhook-timestamp": str(int(at.timestamp())),
-        "webhook-signature": signature,
-    }
-    answer = httpx.post(url, content=data, headers=headers, timeout=_WEBHOOK_TIMEOUT_S, follow_redirects=False)
-    answer.raise_for_status()
+        outbox.settle(session, lease.subject_id, problem=error, is_over=True, at=service.now())

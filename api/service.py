@@ -18,6 +18,7 @@ from api.keyring import adopt, open_ring
 from api.limits import RateLimiter
 from api.mail import Post, make_post
 from api.oidc import OpenIdProvider
+from api.outbound import Outbound
 from api.probes import InternetProbe
 from api.settings import WITHOUT, Settings, SettingsError
 from fingerprinting.child import ProcessLimits, limited
@@ -98,6 +99,7 @@ class Service:
     embedder: FrameEmbedder | None = None
     witnesses: tuple[Witness, ...] = ()
     tsa_roots: tuple[Certificate, ...] = ()
+    outbound: Outbound = field(default_factory=Outbound)
     now: Callable[[], datetime] = utc_now
     # Tells the worker, wherever it runs, to look at a job now; without one the sweep finds it.
     hint: Callable[[str, str], None] = lambda _job_id, _kind: None
@@ -149,6 +151,7 @@ def build_service(settings: Settings) -> Service:
     upgrade_database(settings.database)
     at = utc_now()
     signer = _signer(settings, at)
+    outbound = Outbound()
     token_keys = tokens.TokenKeys(open_ring(settings.keys_folder / "tokens", tokens.generate_pem))
     identity = ledger_identity(settings)
     _introduce(database, identity, at)
@@ -170,7 +173,8 @@ def build_service(settings: Settings) -> Service:
         limiter=RateLimiter(settings),
         post=make_post(settings),
         oidc=OpenIdProvider(settings, token_keys) if settings.oidc_issuer else None,
-        probe=InternetProbe(fetch=lambda _url: None),
+        probe=InternetProbe(outbound),
+        outbound=outbound,
         embedder=make_embedder(settings),
         witnesses=_witnesses(settings),
         tsa_roots=_tsa_roots(settings),

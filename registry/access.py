@@ -7,7 +7,6 @@ A request acts for one holder: the key's own, or one whose agent the key's holde
 a holder they belong to, or one whose agent that is.
 """
 
-import base64
 import hashlib
 import hmac
 import secrets
@@ -32,6 +31,7 @@ class Scope(StrEnum):
     RELEASES_WRITE = "releases:write"
     NOTICES_WRITE = "notices:write"
     HOLDER_WRITE = "holder:write"
+    WEBHOOKS_WRITE = "webhooks:write"
     REVIEW = "review"
     ADMIN = "admin"
 
@@ -39,7 +39,7 @@ class Scope(StrEnum):
 # What concerns works, clips and claims; an agent gets none but these.
 USE_SCOPES: Final = (Scope.WORKS_WRITE, Scope.CHECKS_WRITE, Scope.RELEASES_WRITE, Scope.NOTICES_WRITE)
 # What a holder may give to their own keys; the others are the operator's to give.
-HOLDER_SCOPES: Final = (*USE_SCOPES, Scope.HOLDER_WRITE)
+HOLDER_SCOPES: Final = (*USE_SCOPES, Scope.WEBHOOKS_WRITE, Scope.HOLDER_WRITE)
 
 
 class HolderKind(StrEnum):
@@ -59,9 +59,9 @@ class Role(StrEnum):
 
 ROLE_SCOPES: Final = {
     Role.OWNER: frozenset(HOLDER_SCOPES),
-    Role.EDITOR: frozenset(USE_SCOPES),
+    Role.EDITOR: frozenset({*USE_SCOPES, Scope.WEBHOOKS_WRITE}),
     Role.CATALOGUE: frozenset({Scope.WORKS_WRITE}),
-    Role.PIPELINE: frozenset({Scope.CHECKS_WRITE, Scope.RELEASES_WRITE}),
+    Role.PIPELINE: frozenset({Scope.CHECKS_WRITE, Scope.RELEASES_WRITE, Scope.WEBHOOKS_WRITE}),
     Role.LEGAL: frozenset({Scope.NOTICES_WRITE}),
 }
 # A key that is used all the time is noted as used this often; noting it is a write.
@@ -334,21 +334,6 @@ def _no_agent(holder_id: str) -> Forbidden:
 
 def _ended(row: ApiKey, at: datetime) -> bool:
     return row.revoked_at is not None or (row.expires_at is not None and row.expires_at <= at)
-
-
-def set_webhook(session: Session, *, holder: str, url: str) -> str:
-    """Tell a holder at `url` from now on; returns the new signing secret (Standard Webhooks form).
-
-    Only the operator sets it, so it may be any address, also an inner one.
-    """
-    if not url.startswith(("https://", "http://")):
-        raise Invalid(field="target", problem="Give a URL that begins with https:// or http://.")
-    row = session.scalar(sa.select(Holder).where(Holder.name == holder))
-    if row is None:
-        raise NotFound(kind="holder", id=holder)
-    row.webhook_url = url
-    row.webhook_secret = "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
-    return row.webhook_secret
 
 
 def _digest(secret: str) -> str:

@@ -17,12 +17,18 @@ from registry.errors import RegistryError
 from registry.models import Job, JobState
 
 LEASE = timedelta(seconds=30)
-MAX_ATTEMPTS = 8
 # How long a message may wait in the queue before another is sent: a backlog must not breed messages.
 _HINT_AGAIN = timedelta(seconds=30)
 # A request tells of its own job; the sweep need not at once.
 _HINT_FIRST = timedelta(seconds=5)
-_FIRST_RETRY, _LONGEST_RETRY = timedelta(seconds=5), timedelta(hours=4)
+_WAITS = tuple(min(timedelta(seconds=5 * 4**n), timedelta(hours=4)) for n in range(7))
+# A receiver of webhooks may be down overnight: nearly a day in all.
+_WAITS_FOR_RECEIVERS = (
+    timedelta(seconds=5), timedelta(minutes=5), timedelta(minutes=30), timedelta(hours=2), timedelta(hours=5),
+    timedelta(hours=6), timedelta(hours=10),
+)  # fmt: skip
+MAX_ATTEMPTS = len(_WAITS) + 1
+assert len(_WAITS_FOR_RECEIVERS) == len(_WAITS)
 
 
 class JobKind(StrEnum):
@@ -116,7 +122,7 @@ def retry(session: Session, lease: Lease, *, error: str, at: datetime) -> None:
             finished_at=at,
         )
         return
-    wait = min(_FIRST_RETRY * 4 ** (lease.attempts - 1), _LONGEST_RETRY)
+    wait = _wait(lease)
     _update(
         session,
         lease,
@@ -148,6 +154,15 @@ def release_leases(session: Session) -> int:
         .values(state=JobState.QUEUED, lease_until=None, lease_owner=None)
     )
     return result.rowcount  # type: ignore[attr-defined, no-any-return]
+
+
+def _wait(lease: Lease) -> timedelta:
+    """How long until the next attempt."""
+    if lease.kind is not JobKind.DELIVER:
+        return _WAITS[lease.attempts - 1]
+    # Up to a tenth more, by the random bits of the job's id: what failed together must not come back together.
+    later_0_1: float = int(lease.job_id[-4:], 16) / 0xFFFF
+    return _WAITS_FOR_RECEIVERS[lease.attempts - 1] * (1 + 0.1 * later_0_1)
 
 
 def _due(at: datetime) -> sa.ColumnElement[bool]:

@@ -16,7 +16,7 @@ from fingerprinting.index.landmarks import LandmarkIndex
 from fingerprinting.index.protocol import FingerprintIndex, VectorIndex
 from fingerprinting.model import Algorithm, Descriptors, Fingerprint
 from provenance.model import SignedFile
-from registry import access, checks, conflicts, consents, exclusions, negatives, releases, works
+from registry import access, checks, conflicts, consents, endpoints, exclusions, negatives, releases, works
 from registry.access import Actor, IssuedKey, Scope
 from registry.checks import Evidence, Rules, Unanswerable
 from registry.consents import NewConsent
@@ -73,7 +73,7 @@ def holder(
     name = name or f"Holder {next(_numbers)}"
     row = access.find_or_add_holder(session, name=name, assurance=assurance, at=AT)
     if webhook_url is not None:
-        access.set_webhook(session, holder=name, url=webhook_url)
+        endpoints.set_by_operator(session, holder=name, url=webhook_url, at=AT)
     return row
 
 

@@ -5,12 +5,14 @@ from typing import Any
 import sqlalchemy as sa
 from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
+from sqlalchemy.orm import Session
 
 from api.access import TheService
 from api.service import Service
 from fingerprinting.decode import ffmpeg_has_chromaprint
 from registry.index import head_sequence
-from registry.models import Job, JobState
+from registry.jobs import JobKind
+from registry.models import Job, JobState, MessageStatus, OutboxMessage
 
 router = APIRouter(tags=["operations"])
 
@@ -25,7 +27,10 @@ def ready(service: TheService, response: Response) -> dict[str, Any]:
     with service.database.reading() as session:
         head = head_sequence(session)
         waiting = session.scalar(sa.select(sa.func.count()).where(Job.state == JobState.QUEUED)) or 0
-        failed = session.scalar(sa.select(sa.func.count()).where(Job.state == JobState.FAILED)) or 0
+        # A webhook that was given up is its receiver's failure: a dead letter, not a job to look at.
+        broken = Job.state == JobState.FAILED, Job.kind != JobKind.DELIVER
+        failed = session.scalar(sa.select(sa.func.count()).where(*broken)) or 0
+        messages = _messages(session)
     is_ready = service.index_ready.is_set()
     if not is_ready:
         response.status_code = 503
@@ -35,6 +40,7 @@ def ready(service: TheService, response: Response) -> dict[str, Any]:
         "index": {"sequence": service.index.sequence, "head": head, "rows": service.index.sizes},
         "algorithms": [algorithm.value for algorithm in service.algorithms],
         "jobs": {"waiting": waiting, "failed": failed},
+        "webhooks": {status.value: messages[status] for status in (MessageStatus.PENDING, MessageStatus.FAILED)},
         "signer": {
             "name": service.signer.name,
             "development": service.signer.development,
@@ -65,11 +71,21 @@ def metrics(service: TheService) -> Response:
     for name, size in service.index.sizes.items():
         rows.labels(name).set(size)
     jobs = Gauge("clearmark_jobs", "Jobs by kind and state", ["kind", "state"], registry=registry)
+    webhooks = Gauge("clearmark_webhook_messages", "Webhooks by what became of them", ["status"], registry=registry)
     lag = Gauge("clearmark_index_lag", "Log rows that this process has not applied", registry=registry)
     with service.database.reading() as session:
         for kind, state, count in session.execute(
             sa.select(Job.kind, Job.state, sa.func.count()).group_by(Job.kind, Job.state)
         ):
             jobs.labels(kind, state).set(count)
+        for status, count in _messages(session).items():
+            webhooks.labels(status).set(count)
         lag.set(head_sequence(session) - service.index.sequence)
     return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+
+
+def _messages(session: Session) -> dict[MessageStatus, int]:
+    """How many webhooks are in which state."""
+    counted = sa.select(OutboxMessage.status, sa.func.count().label("messages")).group_by(OutboxMessage.status)
+    found = {row.status: row.messages for row in session.execute(counted)}
+    return {status: found.get(status, 0) for status in MessageStatus}

@@ -50,6 +50,8 @@ from clearmark.client.results import (
     Use,
     Value,
     Verification,
+    WebhookEndpoint,
+    WebhookMessage,
     Work,
 )
 
@@ -506,6 +508,49 @@ class Calls:
     @Call
     def counter_notice(self, /, notice_id: str, **said: Any) -> Flow[Notice]:
         return (yield from self._object(_post(_at("notices", notice_id, "counter-notice"), said), Notice))
+
+    # -- webhooks ------------------------------------------------------------------------------
+
+    @Call
+    def set_webhook(self, url: str) -> Flow[WebhookEndpoint]:
+        """Be told at `url` from now on; the first time, the answer holds the `secret` that messages are signed with.
+
+        Where that answer was lost, `rotate_webhook_secret` gives another.
+        """
+        sent = Send(method="PUT", path="/v1/webhooks/endpoint", body={"url": url})
+        return (yield from self._object(sent, WebhookEndpoint))
+
+    @Call
+    def get_webhook(self) -> Flow[WebhookEndpoint]:
+        return (yield from self._object(_get("/v1/webhooks/endpoint"), WebhookEndpoint))
+
+    @Call
+    def remove_webhook(self) -> Flow[None]:
+        yield from self._ask(_delete("/v1/webhooks/endpoint"))
+
+    @Call
+    def rotate_webhook_secret(self) -> Flow[WebhookEndpoint]:
+        """A new secret; for a day messages are signed with the one before as well."""
+        return (yield from self._object(_post("/v1/webhooks/endpoint/rotate", None), WebhookEndpoint))
+
+    @Call
+    def test_webhook(self) -> Flow[WebhookMessage]:
+        """Have a message sent that says nothing but that messages arrive."""
+        return (yield from self._object(_post("/v1/webhooks/endpoint/test", None), WebhookMessage))
+
+    @Listing
+    def webhook_messages(self, *, status: str | None = None) -> Pages[WebhookMessage]:
+        """Messages to you: `pending`, `delivered`, `failed`."""
+        return Pages("/v1/webhooks/messages", _given(status=status))
+
+    @Call
+    def get_webhook_message(self, message_id: str) -> Flow[WebhookMessage]:
+        return (yield from self._object(_get(_at("webhooks", "messages", message_id)), WebhookMessage))
+
+    @Call
+    def replay_webhook_message(self, message_id: str) -> Flow[WebhookMessage]:
+        """Have a message sent again, with the id that it has."""
+        return (yield from self._object(_post(_at("webhooks", "messages", message_id, "replay"), None), WebhookMessage))
 
     # -- for operators -------------------------------------------------------------------------
 

@@ -255,3 +255,26 @@ class Notice(TypedDict):
     possible_events: list[str]
     history: list[dict[str, Any]]
     created_at: str
+
+
+class WebhookEndpoint(TypedDict):
+    """Where you are told of what happens; `secret` is there when it was just made."""
+
+    url: str
+    set_by: Literal["operator", "holder"]
+    status: Literal["active", "disabled"]
+    problem: str | None
+    secret: str | None
+    previous_secret_until: str | None
+    created_at: str
+
+
+class WebhookMessage(TypedDict):
+    id: str
+    type: str
+    data: dict[str, Any]
+    status: Literal["pending", "delivered", "failed"]
+    attempts: int
+    last_error: str | None
+    created_at: str
+    delivered_at: str | None

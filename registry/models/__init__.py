@@ -19,7 +19,7 @@ from registry.models.checks import (
 from registry.models.consents import Consent, Draft, PresentedConsent
 from registry.models.holders import ApiKey, AssuranceChange, Holder
 from registry.models.index import Corpus, IndexLogRow, Item, StoredDescriptors
-from registry.models.jobs import IdempotencyKey, Job, JobState, OutboxMessage
+from registry.models.jobs import IdempotencyKey, Job, JobState
 from registry.models.ledger import (
     Heads,
     LedgerCheckpoint,
@@ -31,6 +31,7 @@ from registry.models.ledger import (
 )
 from registry.models.notices import Notice, NoticeEvent
 from registry.models.reservations import Import, ImportRow, ImportStatus, Reservation
+from registry.models.webhooks import MessageStatus, OutboxMessage, SetBy, WebhookEndpoint
 from registry.models.works import (
     Asset,
     AssetStatus,
@@ -86,6 +87,7 @@ __all__ = [
     "Mail",
     "Match",
     "Membership",
+    "MessageStatus",
     "Negative",
     "Notice",
     "NoticeEvent",
@@ -95,10 +97,12 @@ __all__ = [
     "Release",
     "ReleaseState",
     "Reservation",
+    "SetBy",
     "SignIn",
     "StoredDescriptors",
     "UtcDateTime",
     "Verification",
+    "WebhookEndpoint",
     "Work",
     "WorkIdentifier",
     "foreign_id",

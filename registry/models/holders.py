@@ -20,8 +20,6 @@ class Holder(Base):
     assurance: Mapped[str]
     granted_assurance: Mapped[str] = mapped_column(default="unverified", server_default="unverified")
     created_at: Mapped[datetime]
-    webhook_url: Mapped[str | None]
-    webhook_secret: Mapped[str | None]
     review_matched_s: Mapped[float | None]
     block_matched_s: Mapped[float | None]
 

@@ -1,4 +1,4 @@
-"""What must still be done, sent, or answered again."""
+"""What must still be done, or answered again."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -6,7 +6,7 @@ from enum import StrEnum
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
-from registry.models.base import Base, JsonObject, foreign_id
+from registry.models.base import Base
 
 
 class JobState(StrEnum):
@@ -33,19 +33,6 @@ class Job(Base):
     created_at: Mapped[datetime]
     finished_at: Mapped[datetime | None]
     __table_args__ = (sa.Index("ix_jobs_due", "state", "hint_at"),)
-
-
-class OutboxMessage(Base):
-    """What must be sent to somebody, written in the transaction that gave rise to it."""
-
-    __tablename__ = "outbox"
-    id: Mapped[str] = mapped_column(primary_key=True)
-    holder_id: Mapped[str] = foreign_id("holders.id")
-    event: Mapped[str]
-    payload: Mapped[JsonObject]
-    created_at: Mapped[datetime]
-    delivered_at: Mapped[datetime | None]
-    last_error: Mapped[str | None]
 
 
 class IdempotencyKey(Base):

@@ -24,7 +24,7 @@ from schemathesis.specs.openapi.checks import (
 from api.app import specification
 from tests.api.service import PROBLEM_TYPE, RunningService, ok
 
-SCOPES = ("works:write", "checks:write", "releases:write", "notices:write", "review")
+SCOPES = ("works:write", "checks:write", "releases:write", "notices:write", "webhooks:write", "review")
 # Every `type` that an error may carry. Clients rely on them: one may be added, none renamed.
 PROBLEM_TYPES = {
     f"urn:clearmark:problem:{name}"

@@ -119,13 +119,3 @@ def test_a_holder_is_made_once_and_keeps_its_assurance(database: Database) -> No
         again = factories.holder(session, name="Studio", assurance=Assurance.VETTED)
         count = session.scalar(sa.select(sa.func.count()).select_from(Holder))
     assert (again.id, again.assurance, count) == (first.id, Assurance.EMAIL, 1)
-
-
-def test_a_webhook_address_is_a_web_address_of_a_known_holder(database: Database) -> None:
-    with database.transaction() as session:
-        name = factories.holder(session).name
-        with pytest.raises(Invalid):
-            access.set_webhook(session, holder=name, url="file:///etc/passwd")
-        with pytest.raises(NotFound):
-            access.set_webhook(session, holder="Nobody", url="https://hooks.example")
-        assert access.set_webhook(session, holder=name, url="https://hooks.example").startswith("whsec_")

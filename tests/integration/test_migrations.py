@@ -12,7 +12,7 @@ from alembic.migration import MigrationContext
 import migrations
 from api.service import alembic_config, upgrade_database
 from registry.database import Database
-from registry.models import Base, IndexLogRow, Match, Work
+from registry.models import Base, IndexLogRow, Match, OutboxMessage, WebhookEndpoint, Work
 from tests.factories import AT
 
 _REPOSITORY = Path(__file__).parents[2]
@@ -105,6 +105,46 @@ def test_what_was_stored_before_the_defences_keeps_its_meaning(empty_database_ur
         database.dispose()
 
 
+def test_webhooks_keep_their_address_and_secret_both_ways(empty_database_url: str) -> None:
+    config = alembic_config(empty_database_url)
+    command.upgrade(config, "0010")
+    database = Database(empty_database_url)
+    try:
+        with database.transaction() as session:
+            for statement in _BEFORE_ENDPOINTS:
+                session.execute(sa.text(statement))
+        command.upgrade(config, "0011")
+        with database.transaction() as session:
+            endpoint = session.scalars(sa.select(WebhookEndpoint)).one()
+            assert (endpoint.holder_id, endpoint.url, endpoint.secret, endpoint.set_by, endpoint.disabled_at) == (
+                "hld_1", "http://10.0.0.1/", "whsec_1", "operator", None,
+            )  # fmt: skip
+            told = session.scalars(sa.select(OutboxMessage).order_by(OutboxMessage.id)).all()
+            assert [(message.status, message.attempts) for message in told] == [
+                ("delivered", 1), ("failed", 0), ("pending", 0),
+            ]  # fmt: skip
+            stranger = {"url": "https://a.example", "secret": "whsec_2", "set_by": "holder", "created_at": AT}
+            session.execute(sa.insert(WebhookEndpoint).values(holder_id="hld_2", **stranger))
+        command.downgrade(config, "0010")
+        with database.reading() as session:
+            rows = session.execute(sa.text("SELECT id, webhook_url, webhook_secret FROM holders ORDER BY id")).all()
+            assert rows == [("hld_1", "http://10.0.0.1/", "whsec_1"), ("hld_2", None, None)]
+    finally:
+        database.dispose()
+
+
+_BEFORE_ENDPOINTS = (
+    "INSERT INTO holders (id, name, assurance, created_at, webhook_url, webhook_secret)"
+    " VALUES ('hld_1', 'A', 'vetted', '2026-01-01 00:00:00', 'http://10.0.0.1/', 'whsec_1')",
+    "INSERT INTO holders (id, name, assurance, created_at) VALUES ('hld_2', 'B', 'vetted', '2026-01-01 00:00:00')",
+    *(
+        "INSERT INTO outbox (id, holder_id, event, payload, created_at, delivered_at, last_error)"
+        f" VALUES ('wbh_{number}', 'hld_1', 'check.done', '{{}}', '2026-01-01 00:00:00', {delivered}, {error})"
+        for number, delivered, error in (
+            (1, "'2026-01-01 00:00:01'", "NULL"), (2, "NULL", "'503'"), (3, "NULL", "NULL"),
+        )
+    ),
+)  # fmt: skip
 _BEFORE_THE_DEFENCES = (
     "INSERT INTO holders (id, name, assurance, created_at) VALUES ('hld_1', 'A', 'vetted', '2026-01-01 00:00:00')",
     "INSERT INTO works (id, holder_id, title, kind, identifiers, creators, policy, created_at, updated_at)"

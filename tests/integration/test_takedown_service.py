@@ -10,9 +10,10 @@ from sqlalchemy.orm import Session
 from api.runner import Runner
 from api.service import Service
 from registry import ledger
-from registry.access import Actor, Scope, set_webhook
+from registry.access import Actor, Scope
 from registry.database import Database
 from registry.domain.policy import Assurance
+from registry.endpoints import set_by_operator
 from registry.errors import Conflict, Forbidden, Invalid, NotFound
 from registry.index import IndexEngine
 from registry.jobs import JobKind
@@ -46,7 +47,7 @@ class Parties:
             self.reviewer = factories.reviewer(session)
             if hears:
                 name = session.get_one(Holder, self.uploader.holder_id).name
-                set_webhook(session, holder=name, url="https://hooks.example")
+                set_by_operator(session, holder=name, url="https://hooks.example", at=AT)
             check = factories.check(session, self.uploader, index, factories.fingerprint(1))
             self.release = factories.release(session, self.uploader, check)
 
@@ -145,7 +146,7 @@ def test_the_whole_way_to_restoration_that_happens_by_itself(
 def test_all_parties_are_told(parties: Parties) -> None:
     with parties.database.transaction() as session:
         name = session.get_one(Holder, parties.claimant.holder_id).name
-        set_webhook(session, holder=name, url="https://claims.example")
+        set_by_operator(session, holder=name, url="https://claims.example", at=AT)
     notice_id = parties.forwarded()
     parties.deadline_came(notice_id, at=NOT_BEFORE)
     with parties.database.reading() as session:
