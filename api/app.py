@@ -15,6 +15,7 @@ from api.routes import (
     checks,
     conflicts,
     consents,
+    exchange,
     holders,
     imports,
     ledger,
@@ -42,8 +43,8 @@ Nobody is recognised by face or voice: a person is protected where a check names
 registered reference clips are copied.
 """
 _ROUTERS = (
-    works, consents, imports, assets, conflicts, checks, releases, verifications, preferences, notices, ledger, holders,
-    own, accounts, oidc, negatives, webhooks, well_known, operations,
+    works, consents, imports, exchange, assets, conflicts, checks, releases, verifications, preferences, notices,
+    ledger, holders, own, accounts, oidc, negatives, webhooks, well_known, operations,
 )  # fmt: skip
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",

@@ -10,7 +10,7 @@ import pytest
 from tests import media
 from tests.api.service import RunningService, finished, ok, running_service, send
 
-HOLDER_SCOPES = ("works:write", "checks:write", "releases:write", "notices:write", "holder:write")
+HOLDER_SCOPES = ("works:write", "checks:write", "releases:write", "notices:write", "webhooks:write", "holder:write")
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,154 @@
+"""Reservations in the formats of the field: into the record from a site or a file, out of it, and served for a site."""
+
+from enum import StrEnum
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request, Response
+
+from api.access import TheActor, TheService
+from api.reading import read_credentials, read_source
+from api.schemas.exchange import ExportOut, RemarkOut, SourceOut, StatementOut
+from api.schemas.preferences import ReservationOut
+from api.uploads import ReceivedFile, form_body
+from registry import exchange
+from registry.access import Scope
+from registry.errors import Invalid, NotFound
+from registry.exchange import ExportFormat, Target
+from registry.formats.reading import SourceKind
+from registry.formats.statements import Remark, Written
+from registry.reservations import NewReservation
+
+router = APIRouter(tags=["reservations"])
+_LEFT_OUT = "Clearmark-Left-Out"
+# The manifest of a media file, read by the library for credentials; what is no such file is one of `SourceKind`.
+_MEDIA = "media"
+_FIELDS: dict[str, dict[str, Any]] = {
+    "kind": {"type": "string", "enum": [*SourceKind, _MEDIA], "description": "What the file is."},
+    "work_id": {"type": "string", "description": "What it is about: this work,"},
+    "asset_id": {"type": "string", "description": "or this file of one,"},
+    "location": {"type": "string", "description": "or a site, such as https://studio.example."},
+    "dry_run": {"type": "string", "enum": ["true", "false"]},
+}
+_TEXT: dict[int | str, dict[str, Any]] = {200: {"content": {"text/plain": {}}}}
+
+
+class HostedFile(StrEnum):
+    """What is served for a site, under the name that it has there."""
+
+    TDMREP = "tdmrep.json"
+    LICENSE = "license.xml"
+    ROBOTS = "robots.txt"
+    HEADERS = "headers.txt"
+
+
+@router.post("/v1/reservations/import", openapi_extra=form_body(document=False, **_FIELDS))
+def import_source(actor: TheActor, received: ReceivedFile, service: TheService) -> SourceOut:
+    """Put on record what a site's file, the headers of a response, a document or a media file's manifest say.
+
+    Nothing is fetched: send what was found. What our record has no word for is in `remarks`.
+    """
+    actor.require(Scope.WORKS_WRITE)
+    path, said = received.require_upload().path, received.fields
+    dry_run = said.get("dry_run", "false").lower()
+    if dry_run not in ("true", "false"):
+        raise Invalid(field="dry_run", problem="Send true or false.")
+    kind = said.get("kind", "")
+    if kind not in {*SourceKind, _MEDIA}:
+        raise Invalid(field="kind", problem=f"Say what the file is: {', '.join([*SourceKind, _MEDIA])}.")
+    target = Target(**{name: said.get(name) for name in ("work_id", "asset_id", "location")})
+    reading = read_credentials(service, path) if kind == _MEDIA else read_source(SourceKind(kind), path)
+    at = service.now()
+    with service.database.transaction() as session:
+        taken = exchange.take(session, actor, reading, target, at=at)
+        rows = [] if dry_run == "true" else exchange.declare(session, actor, taken, at=at)
+    return SourceOut(
+        dry_run=dry_run == "true",
+        statements=[_statement(one) for one in taken.declarations],
+        reservations=[ReservationOut.model_validate(row, from_attributes=True) for row in rows],
+        remarks=_remarks(taken.remarks),
+    )
+
+
+@router.get("/v1/exports/{format}", response_class=Response, responses=_TEXT)
+def export_reservations(
+    format: ExportFormat,
+    actor: TheActor,
+    service: TheService,
+    work_id: Annotated[str | None, Query(max_length=100, description="Of one work.")] = None,
+    host: Annotated[str | None, Query(max_length=300, description="Of one site; else of all you say.")] = None,
+) -> Response:
+    """What you say, in a format of the field; the header `Clearmark-Left-Out` counts what it cannot say."""
+    written = _written(actor, service, format, work_id, host)
+    return _file(written)
+
+
+@router.get("/v1/exports/{format}/report")
+def report_export(
+    format: ExportFormat,
+    actor: TheActor,
+    service: TheService,
+    work_id: Annotated[str | None, Query(max_length=100)] = None,
+    host: Annotated[str | None, Query(max_length=300)] = None,
+) -> ExportOut:
+    """The same, with what the format cannot say, one by one."""
+    written = _written(actor, service, format, work_id, host)
+    return ExportOut(media_type=written.media_type, text=written.text, left_out=_remarks(written.left_out))
+
+
+@router.get("/v1/hosted/{host}/{file}", response_class=Response, responses=_TEXT)
+def get_hosted(host: str, file: HostedFile, service: TheService) -> Response:
+    """What is said of a site, to be served there: for domains that were shown to be their holder's."""
+    return hosted(service, host, file)
+
+
+@router.get("/.well-known/tdmrep.json", response_class=Response, responses=_TEXT)
+def get_tdmrep(request: Request, service: TheService) -> Response:
+    """For a site whose name leads here."""
+    return hosted(service, request.url.hostname or "", HostedFile.TDMREP)
+
+
+@router.get("/license.xml", response_class=Response, responses=_TEXT)
+def get_license(request: Request, service: TheService) -> Response:
+    """For a site whose name leads here."""
+    return hosted(service, request.url.hostname or "", HostedFile.LICENSE)
+
+
+def hosted(service: TheService, host: str, file: HostedFile) -> Response:
+    formats = {
+        HostedFile.TDMREP: [ExportFormat.TDMREP],
+        HostedFile.LICENSE: [ExportFormat.RSL],
+        HostedFile.ROBOTS: [ExportFormat.CONTENT_USAGE, ExportFormat.CONTENT_SIGNAL],
+        HostedFile.HEADERS: [ExportFormat.HEADERS],
+    }[file]
+    at, url = service.now(), f"{service.settings.url}/v1/hosted/{host}/{file}"
+    with service.database.reading() as session:
+        found = [exchange.hosted(session, host.lower(), each, url=url, at=at) for each in formats]
+    written = [one for one in found if one is not None]
+    if not written:
+        raise NotFound(kind="site", id=host)
+    left_out = tuple(remark for one in written for remark in one.left_out)
+    text = "\n".join(one.text for one in written)
+    return _file(Written(text=text, media_type=written[0].media_type, left_out=left_out))
+
+
+def _written(
+    actor: TheActor, service: TheService, format: ExportFormat, work_id: str | None, host: str | None
+) -> Written:
+    actor.require(Scope.WORKS_WRITE)
+    url = f"{service.settings.url}/v1/exports/{format}"
+    with service.database.reading() as session:
+        subject = exchange.about(session, actor, work_id=work_id, host=host)
+        return exchange.write(session, subject, format, url=url, at=service.now())
+
+
+def _file(written: Written) -> Response:
+    headers = {_LEFT_OUT: str(len(written.left_out))}
+    return Response(written.text, media_type=written.media_type, headers=headers)
+
+
+def _statement(said: NewReservation) -> StatementOut:
+    return StatementOut.model_validate(said, from_attributes=True)
+
+
+def _remarks(remarks: tuple[Remark, ...]) -> list[RemarkOut]:
+    return [RemarkOut(where=remark.where, problem=remark.problem) for remark in remarks]

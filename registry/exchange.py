@@ -1,0 +1,307 @@
+"""Reservations in the formats of the field, in and out: what a source says goes on record, what is on record is said.
+
+The record hears the most restrictive of several words on one thing, while most formats hear the first or the longest
+place. So what is written leaves out a permission that something stricter reaches, and what is read says of such
+a permission that it will not be heard. Which format can say what is decided in `registry.formats`.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from registry import reservations
+from registry.access import Actor
+from registry.domain.preferences import Scope as Reach
+from registry.domain.preferences import Use, Value
+from registry.errors import Invalid
+from registry.formats import cawg, content_signal, content_usage, odrl, rsl, tdmai, tdmrep
+from registry.formats.statements import FormatError, Reading, Remark, Statement, Written, distinct, few, named
+from registry.locations import host_of, location_host, path_covers, path_of
+from registry.models import Domain, Holder, Reservation, Work
+from registry.reservations import NewReservation, in_force
+from registry.works import own_work
+
+MOST_STATEMENTS = 2000
+_STRICTEST_FIRST = (Value.RESERVED, Value.CONSTRAINED, Value.ALLOWED)
+
+
+class ExportFormat(StrEnum):
+    """What reservations can be written as; the names of the contract's exports."""
+
+    TDMREP = "tdmrep.json"
+    TDMREP_META = "tdmrep.html"
+    HEADERS = "headers"
+    RSL = "rsl.xml"
+    CONTENT_USAGE = "content-usage"
+    CONTENT_SIGNAL = "content-signal"
+    CAWG = "cawg"
+    TDMAI = "tdmai"
+    ODRL = "odrl.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class About:
+    """What is written about: a host's places where `host` is given, a work where there is one, else all of a holder."""
+
+    holder: Holder
+    work: Work | None = None
+    host: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """What a source is about: a work, an asset, or the places of a site, by any location of it."""
+
+    work_id: str | None = None
+    asset_id: str | None = None
+    location: str | None = None
+
+    def __post_init__(self) -> None:
+        if sum(one is not None for one in (self.work_id, self.asset_id, self.location)) != 1:
+            raise Invalid(field="work_id", problem="Say what it is about: a work_id, an asset_id or a location.")
+
+
+# -- out -----------------------------------------------------------------------------------------
+
+
+def about(session: Session, actor: Actor, *, work_id: str | None, host: str | None) -> About:
+    """What the actor wants written. Raises: NotFound, Invalid."""
+    work = own_work(session, actor, work_id) if work_id is not None else None
+    if work is not None and host is not None:
+        raise Invalid(field="host", problem="Name a work or a host, not both.")
+    host = location_host(host) if host is not None else None
+    return About(holder=session.get_one(Holder, actor.holder_id), work=work, host=host)
+
+
+def write(session: Session, subject: About, format: ExportFormat, *, url: str, at: datetime) -> Written:
+    """The words in force on a subject, in a format.
+
+    Args:
+        url: where the export is served, for formats that say it.
+    Raises:
+        Invalid: there is more than the format holds.
+    """
+    said, outdone = consistent(spoken(session, subject, at=at))
+    try:
+        written = _written(subject, format, said, url=url)
+    except FormatError as error:
+        raise Invalid(field="format", problem=error.problem) from None
+    return replace(written, left_out=(*outdone, *written.left_out))
+
+
+def spoken(session: Session, subject: About, *, at: datetime) -> list[Statement]:
+    """What the holder says of a subject now; of several words on one thing the newest, as everywhere."""
+    reached = [Reservation.scope == Reach.CATALOGUE]
+    if subject.work is not None:
+        reached.append(sa.and_(Reservation.scope == Reach.WORK, Reservation.work_id == subject.work.id))
+    elif subject.host is not None:
+        reached.append(Reservation.location_host == subject.host)
+    else:
+        reached.append(Reservation.scope == Reach.LOCATION)
+    query = sa.select(Reservation).where(Reservation.holder_id == subject.holder.id, sa.or_(*reached), *in_force(at))
+    newest = {
+        (row.scope, row.work_id, row.location, row.use, row.territory): row
+        for row in session.scalars(query.order_by(Reservation.declared_at, Reservation.id))
+    }
+    return [_statement(row) for row in newest.values()]
+
+
+def consistent(statements: Iterable[Statement]) -> tuple[list[Statement], list[Remark]]:
+    """The statements without those that something stricter on the same use outdoes, and these as remarks."""
+    every = distinct(statements)
+    kept, remarks = [], []
+    for one in every:
+        stricter = next((other for other in every if _outdoes(other, one)), None)
+        if stricter is None:
+            kept.append(one)
+        else:
+            remarks.append(Remark(where=named(one), problem=f"A stricter word holds there: {named(stricter)}."))
+    return kept, remarks
+
+
+def _outdoes(other: Statement, one: Statement) -> bool:
+    """Whether `other` is stricter than `one` and holds everywhere that `one` does, or may."""
+    if other.use is not one.use or _rank(other) >= _rank(one) or other.territory not in ("worldwide", one.territory):
+        return False
+    if other.valid_until is not None:
+        return False  # it ends, and the other is heard again
+    if other.location is None or one.location is None:
+        return other.location is None
+    if host_of(other.location) != host_of(one.location):
+        return False
+    there, here = path_of(other.location), path_of(one.location)
+    begins = (there.partition("*")[0], here.partition("*")[0])
+    may_meet = begins[0].startswith(begins[1]) or begins[1].startswith(begins[0])
+    return path_covers(there, here) or (may_meet and not path_covers(here, there))
+
+
+def _rank(said: Statement) -> int:
+    return _STRICTEST_FIRST.index(said.value)
+
+
+def _statement(row: Reservation) -> Statement:
+    return Statement(
+        use=Use(row.use),
+        value=Value(row.value),
+        location=row.location,
+        territory=row.territory,
+        terms_url=row.terms_url,
+        contact=row.contact,
+        valid_until=row.valid_until,
+    )
+
+
+def _written(subject: About, format: ExportFormat, said: Sequence[Statement], *, url: str) -> Written:
+    paths = [replace(one, location=path_of(one.location) if one.location else None) for one in said]
+    match format:
+        case ExportFormat.TDMREP:
+            return tdmrep.write_file(said, host=subject.host)
+        case ExportFormat.TDMREP_META:
+            return _everywhere(said, tdmrep.write_html_meta)
+        case ExportFormat.HEADERS:
+            return _everywhere(said, _headers)
+        case ExportFormat.RSL:
+            return rsl.write(paths if subject.host else said)
+        case ExportFormat.CONTENT_USAGE:
+            return content_usage.write_header(said) if subject.work else content_usage.write_robots(paths)
+        case ExportFormat.CONTENT_SIGNAL:
+            return content_signal.write_header(said) if subject.work else content_signal.write_robots(paths)
+        case ExportFormat.CAWG:
+            return cawg.write(said)
+        case ExportFormat.TDMAI:
+            return tdmai.write(said, iscc=subject.work.identifiers.get("iscc") if subject.work else None)
+        case ExportFormat.ODRL:
+            return odrl.write_policy(said, policy_url=url, assigner_name=subject.holder.name)
+
+
+def _everywhere(said: Sequence[Statement], write: Callable[[Sequence[Statement]], Written]) -> Written:
+    """What holds for all of a site or for the file; what is about a place has no room in a header or a page."""
+    whole = [one for one in said if one.location is None or path_of(one.location) == "/"]
+    problem = "It is about a place, and this goes with every answer."
+    apart = [Remark(where=named(one), problem=problem) for one in said if one not in whole]
+    written = write([replace(one, location=None) for one in whole])
+    return replace(written, left_out=(*apart, *written.left_out))
+
+
+def _headers(said: Sequence[Statement]) -> Written:
+    """The header lines of all formats that have one; what none of them can say is left out."""
+    tdm = tdmrep.write_headers(said)
+    others = {"Content-Usage": content_usage.write_header(said), "Content-Signal": content_signal.write_header(said)}
+    lines = [*tdm.lines, *(f"{name}: {one.text.strip()}" for name, one in others.items() if one.text.strip())]
+    unsaid = [set(tdm.left_out), *(set(one.left_out) for one in others.values())]
+    left_out = tuple(remark for remark in tdm.left_out if all(_speaks_of(remark, each) for each in unsaid))
+    text = "".join(f"{line}\n" for line in lines)
+    return Written(text=text, media_type="text/plain", left_out=left_out)
+
+
+def _speaks_of(remark: Remark, remarks: set[Remark]) -> bool:
+    return any(one.where == remark.where for one in remarks)
+
+
+# -- in ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taken:
+    """What of a source goes on record, and what does not, or will not be heard as it was meant."""
+
+    declarations: tuple[NewReservation, ...]
+    remarks: tuple[Remark, ...]
+
+
+def take(session: Session, actor: Actor, reading: Reading, target: Target, *, at: datetime) -> Taken:
+    """What a source comes to on record; nothing is stored. Raises: Invalid, NotFound."""
+    if len(reading.statements) > MOST_STATEMENTS:
+        raise Invalid(field="file", problem=f"It says more than {MOST_STATEMENTS} things. Import parts of it.")
+    current = [said for said in reading.statements if said.valid_until is None or said.valid_until > at]
+    over = [Remark(where=named(said), problem="It has ended.") for said in reading.statements if said not in current]
+    if target.location is not None:
+        placed, remarks = _on_site(current, location_host(target.location))
+    else:
+        placed, remarks = _on_work(current)
+    kept, unheard = consistent(placed)
+    slots: dict[tuple[object, ...], Statement] = {}
+    for said in sorted(kept, key=_rank):  # of two words on one thing the newer alone would be heard
+        slots.setdefault((said.use, said.location, said.territory), said)
+    declarations = tuple(_declaration(said, target) for said in slots.values())
+    if declarations and target.work_id is not None:
+        own_work(session, actor, target.work_id)
+    return Taken(declarations=declarations, remarks=few([*reading.remarks, *over, *remarks, *unheard]))
+
+
+def declare(session: Session, actor: Actor, taken: Taken, *, at: datetime) -> list[Reservation]:
+    """Put what was taken on record."""
+    return [reservations.declare(session, actor, said, at=at) for said in taken.declarations]
+
+
+def _on_site(statements: Iterable[Statement], host: str) -> tuple[list[Statement], list[Remark]]:
+    placed, remarks = [], []
+    for said in statements:
+        location = said.location or "/"
+        is_path = location.startswith(("/", "*"))
+        if not is_path and host_of(location) != host:
+            remarks.append(Remark(where=named(said), problem=f"It is about another site than {host}."))
+            continue
+        path = location if is_path else path_of(location)
+        if path.endswith("$"):
+            if said.value is Value.ALLOWED:
+                problem = "The end of a path cannot be said; a permission is not taken for more than it was given for."
+                remarks.append(Remark(where=named(said), problem=problem))
+                continue
+            path = path[:-1]
+        placed.append(replace(said, location=f"{host}{path if path.startswith('/') else f'/{path}'}"))
+    return placed, remarks
+
+
+def _on_work(statements: Iterable[Statement]) -> tuple[list[Statement], list[Remark]]:
+    placed, remarks = [], []
+    for said in statements:
+        if said.location is None:
+            placed.append(said)
+        else:
+            remarks.append(
+                Remark(where=named(said), problem="It is about a place, not about the file. Name a location.")
+            )
+    return placed, remarks
+
+
+def _declaration(said: Statement, target: Target) -> NewReservation:
+    reach: Mapping[str, object]
+    if target.location is not None:
+        reach = {"scope": Reach.LOCATION, "location": said.location}
+    elif target.asset_id is not None:
+        reach = {"scope": Reach.ASSET, "asset_id": target.asset_id}
+    else:
+        reach = {"scope": Reach.WORK, "work_id": target.work_id}
+    return NewReservation(
+        use=said.use, value=said.value, territory=said.territory, terms_url=said.terms_url, contact=said.contact,
+        valid_from=said.valid_from, valid_until=said.valid_until, **reach,  # type: ignore[arg-type]
+    )  # fmt: skip
+
+
+# -- for a site ----------------------------------------------------------------------------------
+
+
+def speakers_of(session: Session, host: str) -> list[Holder]:
+    """The holders who showed that a host's domain, or one above it, answers for them."""
+    labels = host.partition(":")[0].split(".")
+    names = {".".join(labels[place:]) for place in range(len(labels) - 1)}
+    shown = sa.select(Domain.holder_id).where(
+        Domain.name.in_(names), Domain.verified_at.is_not(None), Domain.lapsed_at.is_(None)
+    )
+    return list(session.scalars(sa.select(Holder).where(Holder.id.in_(shown)).order_by(Holder.id)))
+
+
+def hosted(session: Session, host: str, format: ExportFormat, *, url: str, at: datetime) -> Written | None:
+    """What the holders of a host's domain say of it, in a format; None where nobody showed that it is theirs."""
+    speakers = speakers_of(session, host)
+    if not speakers:
+        return None
+    every = [said for holder in speakers for said in spoken(session, About(holder=holder, host=host), at=at)]
+    said, outdone = consistent(every)
+    written = _written(About(holder=speakers[0], host=host), format, said, url=url)
+    return replace(written, left_out=(*outdone, *written.left_out))

@@ -1,0 +1,255 @@
+"""Reservations in other formats: what is written means what the record says; what is read goes on record or is told."""
+
+import json
+from datetime import timedelta
+
+import pytest
+from rdflib import Graph
+from sqlalchemy.orm import Session
+
+from registry import domains, exchange, reservations
+from registry.access import Actor, Scope
+from registry.database import Database
+from registry.domain.preferences import Scope as Reach
+from registry.domain.preferences import Use, Value
+from registry.errors import Invalid, NotFound
+from registry.exchange import ExportFormat, Target
+from registry.formats import cawg, content_usage, rsl, tdmai, tdmrep
+from registry.formats.reading import SourceKind, read
+from registry.formats.statements import Reading, Statement, Written
+from registry.models import Domain, Work
+from registry.preferences import Asked, query
+from registry.reservations import NewReservation
+from tests import factories
+from tests.factories import AT
+
+HOST = "studio.example"
+ISCC = "ISCC:KACYPXW445FTYNJ3CYSXHAFJMA2HUWULUNRFE3BLHRSCXYH2M5AEGQY"
+
+
+def _say(session: Session, who: Actor, use: Use, value: Value, **said: object) -> None:
+    reservations.declare(session, who, NewReservation(use=use, value=value, **said), at=AT)  # type: ignore[arg-type]
+
+
+def _site(session: Session, who: Actor, use: Use, value: Value, path: str, **said: object) -> None:
+    _say(session, who, use, value, scope=Reach.LOCATION, location=f"https://{HOST}{path}", **said)
+
+
+def _written(
+    session: Session, who: Actor, format: ExportFormat, *, work: Work | None = None, host: str | None = None
+) -> Written:
+    subject = exchange.about(session, who, work_id=work.id if work else None, host=host)
+    return exchange.write(session, subject, format, url="https://clearmark.example/x", at=AT + timedelta(days=1))
+
+
+def _words(reading: Reading) -> dict[tuple[str, str | None], str]:
+    return {(said.use.value, said.location): said.value.value for said in reading.statements}
+
+
+# -- out -----------------------------------------------------------------------------------------
+
+
+def test_a_site_is_written_as_the_record_answers_it(database: Database) -> None:
+    with database.transaction() as session:
+        studio = factories.actor(session)
+        _site(session, studio, Use.TDM, Value.RESERVED, "/films/")
+        _site(session, studio, Use.TDM, Value.ALLOWED, "/")
+        _site(session, studio, Use.TDM, Value.ALLOWED, "/films/press/")
+        written = _written(session, studio, ExportFormat.TDMREP, host=HOST)
+        reading = tdmrep.read_file(written.text.encode())
+        for path in ("/", "/about", "/films/1", "/films/press/kit"):
+            [found] = query(session, [Asked(url=f"https://{HOST}{path}")], [Use.TDM], at=AT + timedelta(days=1))
+            said = tdmrep.decide(reading, path)
+            assert said is not None
+            assert said.value.value == found.holding[Use.TDM].answer.value, path
+        assert any("stricter" in remark.problem for remark in written.left_out)
+
+
+def test_each_format_says_of_a_work_what_it_has_words_for_and_tells_the_rest(database: Database) -> None:
+    with database.transaction() as session:
+        studio = factories.actor(session)
+        work = factories.work(
+            session, studio, identifiers={"iscc": "ISCC:KACYPXW445FTYNJ3CYSXHAFJMA2HUWULUNRFE3BLHRSCXYH2M5AEGQY"}
+        )
+        for use in Use:
+            _say(session, studio, use, Value.RESERVED, work_id=work.id)
+        texts = {each: _written(session, studio, each, work=work).text for each in ExportFormat}
+        read_back = {
+            ExportFormat.CAWG: _words(cawg.read(json.loads(texts[ExportFormat.CAWG]))),
+            ExportFormat.TDMAI: _words(tdmai.read(texts[ExportFormat.TDMAI].encode())),
+            ExportFormat.CONTENT_USAGE: _words(content_usage.read_header(texts[ExportFormat.CONTENT_USAGE])),
+        }
+        uses = {each: {use for use, _ in words} for each, words in read_back.items()}
+        assert uses == {
+            ExportFormat.CAWG: {"train", "train_generative", "input", "tdm"},
+            ExportFormat.TDMAI: {"train", "train_generative", "input", "search"},
+            ExportFormat.CONTENT_USAGE: {"train_generative", "input", "search"},
+        }
+        assert {value for words in read_back.values() for value in words.values()} == {"reserved"}
+        for each in ExportFormat:
+            left_out = _written(session, studio, each, work=work).left_out
+            assert "depict_in_output" in {remark.where.partition(":")[0] for remark in left_out}, each
+
+
+@pytest.mark.filterwarnings("ignore:ConjunctiveGraph is deprecated")  # rdflib's own JSON-LD parser uses it
+def test_a_policy_can_be_read_by_anybody_who_reads_json_ld(database: Database) -> None:
+    with database.transaction() as session:
+        studio = factories.actor(session)
+        _say(
+            session, studio, Use.TDM, Value.CONSTRAINED, scope=Reach.CATALOGUE, terms_url="https://studio.example/terms"
+        )
+        written = _written(session, studio, ExportFormat.ODRL)
+        graph = Graph().parse(data=written.text, format="json-ld")
+        assert len(graph) > 5
+        assert any("odrl" in str(predicate) for _, predicate, _ in graph)
+
+
+def test_of_several_words_on_one_thing_the_newest_is_written(database: Database) -> None:
+    with database.transaction() as session:
+        studio = factories.actor(session)
+        _site(session, studio, Use.TRAIN, Value.ALLOWED, "/")
+        reservations.declare(
+            session, studio,
+            NewReservation(use=Use.TRAIN, value=Value.RESERVED, scope=Reach.LOCATION, location=f"https://{HOST}/"),
+            at=AT + timedelta(hours=1),
+        )  # fmt: skip
+        [said] = rsl.read(_written(session, studio, ExportFormat.RSL, host=HOST).text.encode()).statements
+        assert said.value is Value.RESERVED
+
+
+def test_the_headers_of_a_site_are_of_all_formats_at_once(database: Database) -> None:
+    with database.transaction() as session:
+        studio = factories.actor(session)
+        for use in (Use.TDM, Use.TRAIN_GENERATIVE, Use.TRAIN):
+            _site(session, studio, use, Value.RESERVED, "/")
+        _site(session, studio, Use.SEARCH, Value.RESERVED, "/private/")
+        written = _written(session, studio, ExportFormat.HEADERS, host=HOST)
+        assert written.text.splitlines() == [
+            "tdm-reservation: 1",
+            "Content-Usage: train-ai=n",
+            "Content-Signal: ai-train=no",
+        ]
+        assert [remark.where.partition(":")[0] for remark in written.left_out] == ["search"]
+        assert _words(read(SourceKind.HEADERS, written.text.encode())).keys() == {
+            ("tdm", None), ("train_generative", None), ("train", None),
+        }  # fmt: skip
+
+
+def test_a_work_of_another_is_not_written(database: Database) -> None:
+    with database.transaction() as session:
+        owner = factories.actor(session)
+        work = factories.work(session, owner)
+        with pytest.raises(NotFound):
+            _written(session, factories.actor(session), ExportFormat.CAWG, work=work)
+        with pytest.raises(Invalid, match="not both"):
+            exchange.about(session, owner, work_id=work.id, host=HOST)
+
+
+# -- in ------------------------------------------------------------------------------------------
+
+
+def _taken(session: Session, who: Actor, reading: Reading, **target: str) -> exchange.Taken:
+    return exchange.take(session, who, reading, Target(**target), at=AT)
+
+
+def test_what_a_site_says_holds_for_its_places(database: Database) -> None:
+    rules = [
+        {"location": "/films/*", "tdm-reservation": 1, "tdm-policy": "https://studio.example/terms"},
+        {"location": "/", "tdm-reservation": 0},
+    ]
+    with database.transaction() as session:
+        studio = factories.actor(session)
+        taken = _taken(session, studio, tdmrep.read_file(json.dumps(rules).encode()), location=f"https://{HOST}")
+        exchange.declare(session, studio, taken, at=AT)
+        asked = [Asked(url=f"https://{HOST}{path}") for path in ("/films/1", "/about")]
+        films, rest = query(session, asked, [Use.TDM], at=AT)
+        assert (films.holding[Use.TDM].answer, rest.holding[Use.TDM].answer) == ("constrained", "allowed")
+
+
+def test_a_permission_that_the_record_would_not_hear_is_told_and_not_stored(database: Database) -> None:
+    rules = [{"location": "/press/", "tdm-reservation": 0}, {"location": "/", "tdm-reservation": 1}]
+    with database.transaction() as session:
+        studio = factories.actor(session)
+        taken = _taken(session, studio, tdmrep.read_file(json.dumps(rules).encode()), location=HOST)
+        assert [said.location for said in taken.declarations] == [f"{HOST}/"]
+        assert ["stricter" in remark.problem for remark in taken.remarks] == [True]
+
+
+def test_what_is_about_another_site_or_a_place_of_a_file_is_told(database: Database) -> None:
+    elsewhere = Statement(use=Use.TRAIN, value=Value.RESERVED, location="https://other.example/")
+    everywhere = Statement(use=Use.TRAIN, value=Value.RESERVED)
+    reading = Reading(statements=(elsewhere, everywhere))
+    with database.transaction() as session:
+        studio = factories.actor(session)
+        on_site = _taken(session, studio, reading, location=HOST)
+        assert [said.location for said in on_site.declarations] == [f"{HOST}/"]
+        work = factories.work(session, studio)
+        on_work = _taken(session, studio, reading, work_id=work.id)
+        assert [said.work_id for said in on_work.declarations] == [work.id]
+        assert len(on_site.remarks) == len(on_work.remarks) == 1
+
+
+def test_the_end_of_a_path_is_taken_for_a_reservation_alone(database: Database) -> None:
+    said = [
+        Statement(use=use, value=value, location="/a$")
+        for use, value in ((Use.TRAIN, Value.RESERVED), (Use.SEARCH, Value.ALLOWED))
+    ]
+    with database.transaction() as session:
+        taken = _taken(session, factories.actor(session), Reading(statements=tuple(said)), location=HOST)
+    assert [(one.use, one.location) for one in taken.declarations] == [(Use.TRAIN, f"{HOST}/a")]
+    assert len(taken.remarks) == 1
+
+
+def test_what_has_ended_is_told_and_not_stored(database: Database) -> None:
+    over = Statement(use=Use.TRAIN, value=Value.RESERVED, valid_until=AT)
+    with database.transaction() as session:
+        taken = _taken(session, factories.actor(session), Reading(statements=(over,)), location=HOST)
+    assert taken.declarations == ()
+    assert [remark.problem for remark in taken.remarks] == ["It has ended."]
+
+
+def test_a_source_is_about_one_thing_of_ones_own(database: Database) -> None:
+    with database.transaction() as session:
+        studio, other = factories.actor(session), factories.actor(session)
+        work = factories.work(session, other)
+        reading = Reading(statements=(Statement(use=Use.TRAIN, value=Value.RESERVED),))
+        with pytest.raises(NotFound):
+            _taken(session, studio, reading, work_id=work.id)
+        for target in ({}, {"work_id": work.id, "location": HOST}):
+            with pytest.raises(Invalid, match="what it is about"):
+                _taken(session, studio, reading, **target)
+        places = [f"/{number}" for number in range(exchange.MOST_STATEMENTS + 1)]
+        many = Reading(statements=tuple(Statement(use=Use.TRAIN, value=Value.RESERVED, location=p) for p in places))
+        with pytest.raises(Invalid, match="parts of it"):
+            _taken(session, studio, many, location=HOST)
+
+
+# -- for a site ----------------------------------------------------------------------------------
+
+
+def _shown(session: Session, who: Actor, name: str) -> Domain:
+    domain = domains.claim(session, Actor(holder_id=who.holder_id, scopes=frozenset({Scope.HOLDER_WRITE})), name, at=AT)
+    domains.saw(session, domain, domains.Look(method=domains.Method.DNS, problem=None), at=AT)
+    return domain
+
+
+def test_a_site_is_served_for_whoever_showed_that_it_is_theirs(database: Database) -> None:
+    with database.transaction() as session:
+        studio, squatter = factories.actor(session), factories.actor(session)
+        _site(session, squatter, Use.TDM, Value.ALLOWED, "/")
+        _site(session, studio, Use.TDM, Value.RESERVED, "/")
+
+        def hosted(host: str) -> Written | None:
+            return exchange.hosted(session, host, ExportFormat.TDMREP, url="https://clearmark.example/", at=AT)
+
+        assert hosted(HOST) is None
+        domain = _shown(session, studio, HOST)
+        written = hosted(HOST)
+        assert written is not None
+        assert [said.value for said in tdmrep.read_file(written.text.encode()).statements] == [Value.RESERVED]
+        assert hosted(f"www.{HOST}") is not None
+        for other in ("example", "other.example", f"not{HOST}", ""):
+            assert hosted(other) is None, other
+        domain.lapsed_at = AT
+        session.flush()
+        assert hosted(HOST) is None
