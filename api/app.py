@@ -16,6 +16,7 @@ from api.routes import (
     conflicts,
     consents,
     exchange,
+    feeds,
     holders,
     imports,
     ledger,
@@ -43,7 +44,7 @@ Nobody is recognised by face or voice: a person is protected where a check names
 registered reference clips are copied.
 """
 _ROUTERS = (
-    works, consents, imports, exchange, assets, conflicts, checks, releases, verifications, preferences, notices,
+    works, consents, imports, exchange, assets, conflicts, checks, releases, verifications, preferences, feeds, notices,
     ledger, holders, own, accounts, oidc, negatives, webhooks, well_known, operations,
 )  # fmt: skip
 _HEADERS = {

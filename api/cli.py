@@ -1,9 +1,9 @@
-"""The `clearmark` command. `register`, `import`, `export`, `check`, `explain`, `release`, `verify`, `consents` and
-`negatives` speak to a service over HTTP; `keys`, `webhooks` and `index` work on the data folder, beside a running
-service too; `ledger` does both.
+"""The `clearmark` command. `register`, `import`, `export`, `check`, `explain`, `release`, `verify`, `consents`,
+`negatives` and `sync` speak to a service over HTTP; `preferences` asks a service, or a copy with no network at all;
+`keys`, `webhooks` and `index` work on the data folder, beside a running service too; `ledger` does both.
 
-Exit codes: 0 fine; 1 error; 2 wrong use; 10 block; 11 review; 12 unknown; 13 rejected by the quality
-gate; 14 verification found something that is not intact or not trusted; 15 rows of an import were refused.
+Exit codes: 0 fine; 1 error; 2 wrong use; 10 block; 11 review; 12 unknown; 13 rejected by
+the quality gate; 14 verification found something that is not intact or not trusted; 15 rows of an import were refused.
 """
 
 import itertools
@@ -36,6 +36,7 @@ from api.console import (
     show,
     the_service,
 )
+from api.copy_commands import preferences, sync
 from api.ledger_commands import ledger
 from api.settings import SettingsError, describe, in_force, load_settings
 from api.webhook_commands import webhooks
@@ -61,9 +62,11 @@ _GROUPS = {
     "ledger": ledger,
     "negatives": negatives,
     "consents": consents,
+    "preferences": preferences,
 }
 for name, group in _GROUPS.items():
     app.add_typer(group, name=name)
+app.command("sync")(sync)
 
 
 def main() -> None:

@@ -14,15 +14,18 @@ from typing import Any
 
 import numpy as np
 import sqlalchemy as sa
+from sqlalchemy.orm import Session
 
 from api.routes.preferences import JSON, told
 from api.service import upgrade_database
 from benchmarks.media import Clip
 from benchmarks.report import Report, table
 from registry.database import Database
+from registry.domain.feed import Kind
 from registry.domain.identifiers import Prefix, new_id
 from registry.domain.preferences import Use, Value
-from registry.models import Asset, Holder, Reservation, Work
+from registry.feed import note
+from registry.models import Asset, Base, Holder, Reservation, Work
 from registry.preferences import Asked, query
 
 _AT = datetime(2026, 1, 1, tzinfo=UTC)
@@ -44,7 +47,7 @@ def preferences(clips: Sequence[Clip], *, quick: bool, say: Callable[[str], None
         url = f"sqlite:///{Path(folder) / 'registry.db'}"
         upgrade_database(url)
         database = Database(url)
-        works = _fill(database, wanted)
+        works = fill(database, wanted)
         say(f"{wanted:,} declarations are on record")
         random = np.random.default_rng(1)
         rows = []
@@ -80,7 +83,8 @@ def _by_file(random: np.random.Generator, works: Sequence[str]) -> list[Asked]:
     return [Asked(sha256=f"{place:064x}") for place in random.choice(len(works), _ASKED, replace=False)]
 
 
-def _fill(database: Database, wanted: int) -> list[str]:
+def fill(database: Database, wanted: int) -> list[str]:
+    """Put that many declarations on record, with their works, files and holders; the ids of the works."""
     random, works, said = np.random.default_rng(0), list[str](), 0
     with database.transaction() as session:
         holders = [new_id(Prefix.HOLDER, at=_AT) for _ in range(_HOLDERS)]
@@ -88,18 +92,23 @@ def _fill(database: Database, wanted: int) -> list[str]:
             {"id": one, "name": f"Holder {number}", "assurance": "vetted", "created_at": _AT}
             for number, one in enumerate(holders)
         ]
-        session.execute(sa.insert(Holder), people)
-        session.execute(sa.insert(Reservation), [_word(one, None, Use.TDM, Value.RESERVED) for one in holders[::2]])
+        _put(session, Holder, people)
+        _put(session, Reservation, [_word(one, None, Use.TDM, Value.RESERVED) for one in holders[::2]])
         while said < wanted:
             owners = [holders[place] for place in random.integers(_HOLDERS, size=_ROWS_AT_ONCE // _MOST_WORDS)]
             batch = [_work(owner) for owner in owners]
             words = [word for work in batch for word in _words(random, work)]
-            session.execute(sa.insert(Work), batch)
-            session.execute(sa.insert(Asset), [_asset(one["id"], len(works) + n) for n, one in enumerate(batch)])
-            session.execute(sa.insert(Reservation), words)
+            _put(session, Work, batch)
+            _put(session, Asset, [_asset(one["id"], len(works) + n) for n, one in enumerate(batch)])
+            _put(session, Reservation, words)
             works += [one["id"] for one in batch]
             said += len(words)
     return works
+
+
+def _put(session: Session, model: type[Base], rows: Sequence[dict[str, Any]]) -> None:
+    session.execute(sa.insert(Base.metadata.tables[model.__tablename__]), rows)
+    note(session, Kind[model.__name__.upper()], [row["id"] for row in rows])
 
 
 def _words(random: np.random.Generator, work: dict[str, Any]) -> Iterator[dict[str, Any]]:

@@ -2,7 +2,8 @@
 
 So a service may look and then act on what it saw: nothing changes between. Nearly every change ends at the
 one head of a log anyway; taking turns from the beginning adds little waiting and spares every deadlock.
-Services get a session, flush, and never commit; `transaction` below is where edges commit.
+Services get a session, flush, and never commit; `transaction` below is where edges commit. What copies of the
+registry must hear of is noted as it is written (`registry.feed`).
 """
 
 from collections.abc import Iterator
@@ -10,6 +11,8 @@ from contextlib import contextmanager
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, sessionmaker
+
+from registry import feed
 
 _WAIT_S = 30
 _WRITER = 0x636C6561726D6B  # "clearmk": PostgreSQL's advisory lock for whoever writes
@@ -28,6 +31,7 @@ class Database:
             _let_writers_queue(self.engine)
             reader = self.engine.execution_options(isolation_level="REPEATABLE READ")
         self._write = sessionmaker(self.engine.execution_options(write=True), expire_on_commit=False)
+        feed.watch(self._write)
         self._read = sessionmaker(reader, expire_on_commit=False, autoflush=False)
 
     @property

@@ -255,7 +255,9 @@ def reject_asset(session: Session, asset: Asset, *, reason: str, problem: str, a
 
 
 def _list_identifiers(session: Session, work: Work) -> None:
-    session.execute(sa.delete(WorkIdentifier).where(WorkIdentifier.work_id == work.id))
+    for row in session.scalars(sa.select(WorkIdentifier).where(WorkIdentifier.work_id == work.id)):
+        session.delete(row)
+    session.flush()
     session.add_all(WorkIdentifier(work_id=work.id, scheme=key, value=value) for key, value in work.identifiers.items())
 
 

@@ -27,7 +27,7 @@ JSON: TypeAdapter[Any] = TypeAdapter(Any)
 def query_preferences(body: PreferenceQuery, _actor: TheActor, service: TheService) -> Response:
     """What holds for each item, for each use. Items are answered in their order."""
     at = body.at or service.now()
-    asked = [_asked(item) for item in body.items]
+    asked = [asked_about(item) for item in body.items]
     with service.database.reading() as session:
         found = query(session, asked, body.uses, at=at, territory=body.territory)
         answer: dict[str, Any] = {"at": at, "items": told(found), "declarations": None}
@@ -48,11 +48,14 @@ def get_preferences(
 ) -> PreferenceAnswer:
     """What holds for one work, file or web location, on any day since it was registered."""
     with service.database.reading() as session:
-        [found] = query(session, [_asked(asked)], list(Use), at=asked.at or service.now(), territory=asked.territory)
+        [found] = query(
+            session, [asked_about(asked)], list(Use), at=asked.at or service.now(), territory=asked.territory
+        )
     return PreferenceAnswer.model_validate(told([found])[0])
 
 
-def _asked(item: PreferenceItem) -> Asked:
+def asked_about(item: PreferenceItem) -> Asked:
+    """The question that an item puts."""
     return Asked(work_id=item.work_id, asset_id=item.asset_id, sha256=item.sha256, iscc=item.iscc, url=item.url)
 
 

@@ -286,6 +286,17 @@ class Calls:
         """Outputs of before that copy works registered after them."""
         return Pages("/v1/findings", {"open": open})
 
+    @Call
+    def signing_keys(self) -> Flow[dict[str, Any]]:
+        """The keys that the service signs statements with, as a JWK set."""
+        return (yield from self._object(_get("/.well-known/jwks.json"), dict))
+
+    @Call
+    def feed_page(self, since: int, *, limit: int = 5000) -> Flow[str]:
+        """The signed page of the feed that begins after row `since`; `clearmark sync` reads and keeps it."""
+        answer = yield from self._ask(_get("/v1/feeds/reservations", since=since, limit=limit))
+        return answer.content.decode("latin-1")
+
     # -- checks --------------------------------------------------------------------------------
 
     @Call

@@ -14,9 +14,11 @@ import anyio.to_thread
 import httpx
 
 from clearmark.client.calls import Calls, Pages
-from clearmark.client.errors import Misconfigured
+from clearmark.client.errors import BadAnswer, Misconfigured
 from clearmark.client.exchange import Answer, Compute, Computed, Failed, Flow, Outcome, Retries, Send, Step, Wait
 
+# The largest are pages of the feed; files go to disk as they come.
+MAX_ANSWER_BYTES = 64 << 20
 _CONNECT_S, _WRITE_S = 10.0, 60.0
 
 
@@ -93,7 +95,10 @@ class Client(Calls):
     def _send(self, send: Send) -> Answer:
         with _opened(send) as files, self._http.stream(send.method, send.path, **_arguments(send, files)) as answer:
             if send.target is None or not answer.is_success:
-                return _answer(answer, answer.read())
+                content = bytearray()
+                for chunk in answer.iter_bytes():
+                    _gather(content, chunk)
+                return _answer(answer, bytes(content))
             with _written_whole(send.target) as file:
                 for chunk in answer.iter_bytes():
                     file.write(chunk)
@@ -170,7 +175,10 @@ class AsyncClient(Calls):
         with _opened(send) as files:
             async with self._http.stream(send.method, send.path, **_arguments(send, files)) as answer:
                 if send.target is None or not answer.is_success:
-                    return _answer(answer, await answer.aread())
+                    content = bytearray()
+                    async for chunk in answer.aiter_bytes():
+                        _gather(content, chunk)
+                    return _answer(answer, bytes(content))
                 with _written_whole(send.target) as file:
                     async for chunk in answer.aiter_bytes():
                         await anyio.to_thread.run_sync(file.write, chunk)
@@ -214,6 +222,13 @@ def _arguments(send: Send, files: dict[str, Any] | None) -> dict[str, Any]:
         "data": dict(send.fields),
         "timeout": httpx.Timeout(send.wait_s, connect=_CONNECT_S, write=_WRITE_S),
     }
+
+
+def _gather(content: bytearray, chunk: bytes) -> None:
+    """Take one more piece of an answer that is held in memory. Raises: BadAnswer: it does not end."""
+    content += chunk
+    if len(content) > MAX_ANSWER_BYTES:
+        raise BadAnswer(f"The answer has more than {MAX_ANSWER_BYTES} bytes, which no answer of a service has.")
 
 
 def _answer(answer: httpx.Response, content: bytes) -> Answer:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from joserfc import jws
-from joserfc.errors import JoseError
+from joserfc.errors import InvalidKeyIdError, JoseError
 from joserfc.jwk import ECKey, KeySet
 
 from registry.errors import RegistryError
@@ -26,6 +26,19 @@ class BadToken(RegistryError):
     def __init__(self, *, problem: str) -> None:
         super().__init__(problem)
         self.problem = problem
+
+
+class UnknownKey(BadToken):
+    """It names a key that is none of those: the signer has a new one, or it is somebody else's statement."""
+
+
+class _Registry(jws.JWSRegistry):
+    """The library's rules, with room for a page of a feed."""
+
+    max_payload_length = MAX_CHARS
+
+
+_REGISTRY: Final = _Registry(algorithms=[_ALGORITHM])
 
 
 def generate_pem() -> bytes:
@@ -55,7 +68,7 @@ class TokenKeys:
         name, key = list(self._keys.items())[-1]
         header = {"alg": _ALGORITHM, "typ": type, "kid": name}
         payload = json.dumps(claims, ensure_ascii=False, separators=(",", ":")).encode()
-        return jws.serialize_compact(header, payload, key, algorithms=[_ALGORITHM])
+        return jws.serialize_compact(header, payload, key, registry=_REGISTRY)
 
 
 def open_token(token: str, *, type: str, keys: Mapping[str, Any]) -> dict[str, Any]:
@@ -65,6 +78,7 @@ def open_token(token: str, *, type: str, keys: Mapping[str, Any]) -> dict[str, A
         keys: the JWK set of whoever is believed.
     Raises:
         BadToken: not a statement, not of that kind, or not signed by one of those keys.
+        UnknownKey: it says that another key signed it.
     """
     if len(token) > MAX_CHARS:
         raise BadToken(problem=f"A signed statement has at most {MAX_CHARS} characters.")
@@ -73,8 +87,10 @@ def open_token(token: str, *, type: str, keys: Mapping[str, Any]) -> dict[str, A
     except (JoseError, ValueError, TypeError, KeyError):
         raise BadToken(problem="The keys are not a JWK set.") from None
     try:
-        opened = jws.deserialize_compact(token, trusted, algorithms=[_ALGORITHM])
+        opened = jws.deserialize_compact(token, trusted, registry=_REGISTRY)
         claims = json.loads(opened.payload)
+    except InvalidKeyIdError:
+        raise UnknownKey(problem="It is not signed by a known key, but by another.") from None
     except (JoseError, ValueError, TypeError, RecursionError) as error:
         raise BadToken(problem=f"It is not signed by a known key: {error}") from None
     if opened.headers().get("typ") != type:

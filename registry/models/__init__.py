@@ -17,6 +17,7 @@ from registry.models.checks import (
     Verification,
 )
 from registry.models.consents import Consent, Draft, PresentedConsent
+from registry.models.feed import FeedRow
 from registry.models.holders import ApiKey, AssuranceChange, Holder
 from registry.models.index import Corpus, IndexLogRow, Item, StoredDescriptors
 from registry.models.jobs import IdempotencyKey, Job, JobState
@@ -63,6 +64,7 @@ __all__ = [
     "Draft",
     "Exclusion",
     "ExplanationStatus",
+    "FeedRow",
     "Finding",
     "Heads",
     "Holder",

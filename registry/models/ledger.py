@@ -9,12 +9,13 @@ from registry.models.base import Base
 
 
 class Heads(Base):
-    """One row: the ends of both logs. Taking it in a transaction is the lock that keeps them gapless."""
+    """One row: the ends of the logs. Taking it in a transaction is the lock that keeps them gapless."""
 
     __tablename__ = "heads"
     id: Mapped[int] = mapped_column(primary_key=True)
     index_sequence: Mapped[int]
     ledger_size: Mapped[int]
+    feed_sequence: Mapped[int] = mapped_column(server_default="0")
 
 
 class LedgerEntry(Base):

@@ -1,13 +1,10 @@
 """The command line beside a running service: what each command prints for programs, and its exit code."""
 
-import contextlib
-import io
 import json
 import os
 import shutil
 import sqlite3
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,14 +15,14 @@ import typer.main
 from typer.testing import CliRunner
 
 from api.app import specification
-from api.cli import app, main
+from api.cli import app
 from api.console import Exit
 from clearmark.client import Client
 from fingerprinting.document import from_document
 from registry.domain.checkpoint import Checkpoint, encode_verifier_key, generate_key, open_checkpoint, sign_checkpoint
 from tests import media
 from tests.api.conftest import HOLDER_SCOPES, Clips, Registered
-from tests.api.service import RunningService, environment_of, ok, problem, run_cli
+from tests.api.service import RunningService, environment_of, ok, problem, run_cli, run_cli_here
 
 type Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -48,21 +45,7 @@ def clearmark(service: RunningService) -> Run:
     environment = {**service.environment, "CLEARMARK_URL": service.url, "CLEARMARK_KEY": key}
 
     def run(*arguments: object, **changes: str) -> subprocess.CompletedProcess[str]:
-        command = ["clearmark", *map(str, arguments)]
-        out, err, code = io.StringIO(), io.StringIO(), 0
-        with (
-            pytest.MonkeyPatch.context() as patch,
-            contextlib.redirect_stdout(out),
-            contextlib.redirect_stderr(err),
-        ):
-            patch.setattr(sys, "argv", command)
-            for name, value in {**environment, **changes}.items():
-                patch.setenv(name, value)
-            try:
-                main()
-            except SystemExit as ended:
-                code = int(ended.code or 0)
-        return subprocess.CompletedProcess(command, code, out.getvalue(), err.getvalue())
+        return run_cli_here(*arguments, environment={**environment, **changes})
 
     return run
 

@@ -62,7 +62,7 @@ def database(backend: str, request: pytest.FixtureRequest) -> Iterator[Database]
         for table in reversed(Base.metadata.sorted_tables):
             if table is not Heads.__table__:
                 session.execute(sa.delete(table))
-        session.execute(sa.update(Heads).values(index_sequence=0, ledger_size=0))
+        session.execute(sa.update(Heads).values(index_sequence=0, ledger_size=0, feed_sequence=0))
 
 
 @pytest.fixture

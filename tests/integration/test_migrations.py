@@ -11,8 +11,9 @@ from alembic.migration import MigrationContext
 
 import migrations
 from api.service import alembic_config, upgrade_database
+from registry import feed
 from registry.database import Database
-from registry.models import Base, IndexLogRow, Match, OutboxMessage, WebhookEndpoint, Work
+from registry.models import Base, Holder, IndexLogRow, Match, OutboxMessage, WebhookEndpoint, Work
 from tests.factories import AT
 
 _REPOSITORY = Path(__file__).parents[2]
@@ -60,9 +61,11 @@ def test_the_migrations_build_what_the_models_say(database_url: str) -> None:
     assert _differences(database_url) == []
 
 
-def test_a_migrated_database_has_the_ends_of_both_empty_logs(database: Database) -> None:
+def test_a_migrated_database_has_the_ends_of_all_empty_logs(database: Database) -> None:
     with database.reading() as session:
-        assert session.execute(sa.text("SELECT index_sequence, ledger_size FROM heads")).all() == [(0, 0)]
+        assert session.execute(sa.text("SELECT index_sequence, ledger_size, feed_sequence FROM heads")).all() == [
+            (0, 0, 0)
+        ]
 
 
 def test_migrating_again_changes_nothing(database: Database, database_url: str) -> None:
@@ -156,4 +159,42 @@ _BEFORE_THE_DEFENCES = (
     "INSERT INTO matches (check_id, position, work_id, asset_id, title, modality, algorithm, query_start_s,"
     " query_end_s, reference_start_s, reference_end_s, score, policy, own) VALUES ('chk_1', 0, 'wrk_1', 'ast_1', 'T',"
     " 'video', 'video-phash-v1', 0, 1, 0, 1, 1, 'block', false)",
+)
+
+
+def test_what_was_on_record_before_the_feed_is_in_it(empty_database_url: str) -> None:
+    config = alembic_config(empty_database_url)
+    command.upgrade(config, "0004")
+    database = Database(empty_database_url)
+    try:
+        with database.transaction() as session:
+            for statement in (*_BEFORE_THE_DEFENCES[:3], *_BEFORE_THE_FEED):
+                session.execute(sa.text(statement))
+        command.upgrade(config, "head")
+        with database.transaction() as session:
+            page = feed.page(session, issuer="here", since=0, limit=1000, at=AT)
+            told = [(fact.kind, fact.id) for fact in page.items]
+            assert told == [
+                ("holder", "hld_1"), ("holder", "hld_2"), ("work", "wrk_1"), ("asset", "ast_1"), ("asset", "ast_2"),
+                ("reservation", "rsv_1"), ("conflict", "cfl_1"),
+            ]  # fmt: skip
+            assert (page.head, page.next, page.since_mark) == (7, 7, None)
+            assert page.next_mark
+            session.get_one(Holder, "hld_1").assurance = "email"
+        with database.reading() as session:
+            assert feed.page(session, issuer="here", since=7, limit=1000, at=AT).head == 8
+        command.downgrade(config, "0004")
+        command.upgrade(config, "head")
+    finally:
+        database.dispose()
+
+
+_BEFORE_THE_FEED = (
+    "INSERT INTO holders (id, name, assurance, created_at) VALUES ('hld_2', 'B', 'email', '2026-01-01 00:00:00')",
+    "INSERT INTO assets (id, work_id, status, progress, warnings, created_at)"
+    " VALUES ('ast_2', 'wrk_1', 'indexed', 1, '[]', '2026-01-01 00:00:00')",
+    "INSERT INTO reservations (id, holder_id, scope, use, value, territory, declared_at, valid_from)"
+    " VALUES ('rsv_1', 'hld_1', 'catalogue', 'tdm', 'reserved', 'EU', '2026-01-01 00:00:00', '2026-01-01 00:00:00')",
+    "INSERT INTO conflicts (id, asset_id, rival_asset_id, seconds, opened_at)"
+    " VALUES ('cfl_1', 'ast_2', 'ast_1', 9, '2026-01-01 00:00:00')",
 )
