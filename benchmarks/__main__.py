@@ -10,6 +10,7 @@ from typing import Protocol
 from benchmarks.accuracy import accuracy
 from benchmarks.calibrate import calibrate
 from benchmarks.corpus import QUICK, USUAL, prepare
+from benchmarks.feed import feeds
 from benchmarks.gate import gate
 from benchmarks.index import index
 from benchmarks.media import Clip, NoMedia, find_clips
@@ -73,6 +74,7 @@ _PARTS: dict[str, _Part] = {
     "index": index,
     "scale": scale,
     "preferences": preferences,
+    "feed": feeds,
 }
 # The document of a part, where it is named otherwise.
 _DOCUMENTS = {"calibrate": "calibration"}
