@@ -1,5 +1,5 @@
 """The `clearmark` command. `register`, `import`, `export`, `check`, `explain`, `release`, `verify`, `consents`,
-`negatives` and `sync` speak to a service over HTTP; `preferences` asks a service, or a copy with no network at all;
+`reservations`, `negatives` and `sync` speak to a service over HTTP; `preferences` asks a service, or a copy with no network at all;
 `keys`, `webhooks` and `index` work on the data folder, beside a running service too; `ledger` does both.
 
 Exit codes: 0 fine; 1 error; 2 wrong use; 10 block; 11 review; 12 unknown; 13 rejected by
@@ -38,6 +38,7 @@ from api.console import (
 )
 from api.copy_commands import preferences, sync
 from api.ledger_commands import ledger
+from api.reservation_commands import reservations
 from api.settings import SettingsError, describe, in_force, load_settings
 from api.webhook_commands import webhooks
 from clearmark.client import ClearmarkError, Problem, Unreachable
@@ -63,6 +64,7 @@ _GROUPS = {
     "negatives": negatives,
     "consents": consents,
     "preferences": preferences,
+    "reservations": reservations,
 }
 for name, group in _GROUPS.items():
     app.add_typer(group, name=name)

@@ -69,29 +69,29 @@ def import_source(actor: TheActor, received: ReceivedFile, service: TheService) 
     )
 
 
-@router.get("/v1/exports/{format}", response_class=Response, responses=_TEXT)
+@router.get("/v1/exports/{export}", response_class=Response, responses=_TEXT)
 def export_reservations(
-    format: ExportFormat,
+    export: ExportFormat,
     actor: TheActor,
     service: TheService,
     work_id: Annotated[str | None, Query(max_length=100, description="Of one work.")] = None,
     host: Annotated[str | None, Query(max_length=300, description="Of one site; else of all you say.")] = None,
 ) -> Response:
     """What you say, in a format of the field; the header `Clearmark-Left-Out` counts what it cannot say."""
-    written = _written(actor, service, format, work_id, host)
+    written = _written(actor, service, export, work_id, host)
     return _file(written)
 
 
-@router.get("/v1/exports/{format}/report")
+@router.get("/v1/exports/{export}/report")
 def report_export(
-    format: ExportFormat,
+    export: ExportFormat,
     actor: TheActor,
     service: TheService,
     work_id: Annotated[str | None, Query(max_length=100)] = None,
     host: Annotated[str | None, Query(max_length=300)] = None,
 ) -> ExportOut:
     """The same, with what the format cannot say, one by one."""
-    written = _written(actor, service, format, work_id, host)
+    written = _written(actor, service, export, work_id, host)
     return ExportOut(media_type=written.media_type, text=written.text, left_out=_remarks(written.left_out))
 
 

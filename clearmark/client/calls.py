@@ -212,6 +212,31 @@ class Calls:
     def withdraw_reservation(self, reservation_id: str) -> Flow[None]:
         yield from self._ask(_delete(_at("reservations", reservation_id)))
 
+    @Call
+    def import_reservations(
+        self,
+        path: Path | str,
+        *,
+        kind: str,
+        work_id: str | None = None,
+        asset_id: str | None = None,
+        location: str | None = None,
+        dry_run: bool = False,
+    ) -> Flow[dict[str, Any]]:
+        """Put on record what a site's file, headers, a document or a media file's manifest say of one of these."""
+        about = _given(work_id=work_id, asset_id=asset_id, location=location)
+        fields = {"kind": kind, "dry_run": str(dry_run).lower(), **about}
+        sent = Send(method="POST", path="/v1/reservations/import", file=Path(path), fields=fields, wait_s=LONG_S)
+        return (yield from self._object(sent, dict))
+
+    @Call
+    def export_reservations(
+        self, format: str, *, work_id: str | None = None, host: str | None = None
+    ) -> Flow[dict[str, Any]]:
+        """What you say in a format of the field: `text`, and in `left_out` what it cannot say."""
+        path = _at("exports", format, "report")
+        return (yield from self._object(_get(path, **_given(work_id=work_id, host=host)), dict))
+
     # -- preferences ---------------------------------------------------------------------------
 
     @Call

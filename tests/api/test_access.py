@@ -27,6 +27,7 @@ PUBLIC = {
     "POST /v1/verifications", "GET /v1/verifications/{verification_id}", "GET /v1/ledger/checkpoint",
     "GET /v1/ledger/checkpoint/timestamp", "GET /v1/ledger/key", "GET /v1/ledger/keys", "GET /v1/ledger/entries",
     "GET /v1/ledger/proof", "GET /v1/ledger/consistency",
+    "GET /v1/hosted/{host}/{file}", "GET /.well-known/tdmrep.json", "GET /license.xml",
     "GET /healthz", "GET /readyz", "GET /metrics", "GET /.well-known/jwks.json", "GET /v1/assurance",
     "POST /v1/accounts", "POST /v1/accounts/confirm", "POST /v1/accounts/password-reset", "POST /v1/accounts/password",
     "POST /v1/sessions", "GET /v1/oidc/login", "GET /v1/oidc/callback",
@@ -46,6 +47,10 @@ NEEDS: dict[str, Scope | None] = {
     "GET /v1/imports/{import_id}": None,
     "GET /v1/imports/{import_id}/rows": None,
     "GET /v1/exports/works.{format}": Scope.WORKS_WRITE,
+    "POST /v1/reservations/import": Scope.WORKS_WRITE,
+    "GET /v1/exports/{export}": Scope.WORKS_WRITE,
+    "GET /v1/exports/{export}/report": Scope.WORKS_WRITE,
+    "GET /v1/feeds/reservations": None,
     "POST /v1/works": Scope.WORKS_WRITE,
     "GET /v1/works": Scope.WORKS_WRITE,
     "GET /v1/works/{work_id}": Scope.WORKS_WRITE,
@@ -131,7 +136,11 @@ NEEDS: dict[str, Scope | None] = {
 }
 
 
-FORMS = {"POST /v1/imports"}  # what takes a file alone
+# What takes a file alone: the file, and the fields beside it.
+FORMS = {
+    "POST /v1/imports": (b"title,kind\nMore,clip\n", {}),
+    "POST /v1/reservations/import": (b"tdm-reservation: 1\n", {"kind": "headers", "location": "studio.example"}),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,8 +153,11 @@ class Owned:
 
     def request(self, client: httpx.Client, operation: str) -> httpx.Response:
         method, path = operation.split(" ")
-        form = {"file": b"title,kind\nMore,clip\n"} if operation in FORMS else None
-        return client.request(method, path.format(**self.ids), json=self.bodies.get(operation), files=form)
+        path = path.format(**self.ids)
+        if operation in FORMS:
+            file, fields = FORMS[operation]
+            return client.request(method, path, files={"file": file}, data=fields)
+        return client.request(method, path, json=self.bodies.get(operation))
 
 
 def _key(service: RunningService, holder: str, scopes: list[Scope]) -> str:
@@ -218,7 +230,8 @@ def owned(service: RunningService, clips: Clips, film: Registered, tmp_path_fact
     ids = {
         "work_id": work, "asset_id": asset, "reservation_id": said, "check_id": check, "release_id": release,
         "notice_id": notice, "negative_id": "neg_" + "0" * 32, "holder_id": "hld_" + "0" * 32,
-        "subject_id": said, "import_id": catalogue, "format": "csv", "key_id": key, "agency_id": agency["id"],
+        "subject_id": said, "import_id": catalogue, "format": "csv", "export": "cawg", "key_id": key,
+        "agency_id": agency["id"],
         "domain_id": domain, "conflict_id": "cfl_" + "0" * 32, "finding_id": "fnd_" + "0" * 32,
         "consent_id": "cns_" + "0" * 32, "message_id": "wbh_" + "0" * 32,
          "account_id": "acc_" + "0" * 32,
