@@ -29,7 +29,7 @@ def import_source(
     url: Url = URL,
     as_json: AsJson = False,
 ) -> None:
-    """Put on record what a site's file, a response's headers, a document or a media file says. Exit 15: not all of it."""
+    """Put on record what a site's file, headers, a document or a media file say. Exit code 15: not all of it."""
     with service_at(url, key) as client:
         found = client.import_reservations(
             file, kind=kind, location=location, work_id=work, asset_id=asset, dry_run=dry_run
