@@ -410,6 +410,16 @@ def create_key(
     show(result, as_json=as_json, table=lambda: fields(f"Key of {holder}: it is shown this once", rows))
 
 
+@keys.command("rotate-signing")
+def rotate_signing(as_json: AsJson = False) -> None:
+    """Make a new key for feeds and consents. It signs from the next start on; copies then ask for --trust-new-keys."""
+    from api.keyring import rotate
+    from registry.domain.tokens import generate_pem
+
+    file = rotate(load_settings().keys_folder / "tokens", generate_pem)
+    show({"file": str(file)}, as_json=as_json, table=lambda: f"{file} signs once the service is started again.")
+
+
 @keys.command("revoke")
 def end_key(key_id: Annotated[str, typer.Argument(help="The key's id.")], as_json: AsJson = False) -> None:
     """End a key at once."""

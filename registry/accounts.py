@@ -26,7 +26,7 @@ from registry.domain.identifiers import Prefix, new_id
 from registry.domain.policy import Assurance
 from registry.errors import Conflict, Forbidden, Invalid, NotFound
 from registry.mail import post
-from registry.models import Account, Holder, Identity, Letter, Membership
+from registry.models import Account, ApiKey, Holder, Identity, Letter, Mail, Membership, SignIn, Work
 
 SIGN_IN_LASTS = timedelta(days=14)
 _CODE_LASTS = timedelta(hours=24)
@@ -168,6 +168,37 @@ def disable(session: Session, actor: Actor, account_id: str, *, at: datetime) ->
     access.sign_out(session, account.id, at=at)
     for holder in _holders_of(session, account):
         assurance.settle(session, holder, Cause.MEMBERS_CHANGED, at=at)
+
+
+def forget(session: Session, account: Account, *, at: datetime) -> None:
+    """Forget a person: nothing here names them any more. What their holders registered stays the holders'.
+
+    Raises:
+        Conflict: they alone look after a holder that has works or asks for checks.
+    """
+    for member in memberships(session, account):
+        owners = session.scalars(_members_of(member.holder_id).where(Membership.role == Role.OWNER)).all()
+        if owners == [member]:
+            if _is_in_use(session, member.holder_id):
+                problem = (
+                    f"You alone own {member.holder.name}. Make another owner, or withdraw its works and keys first."
+                )
+                raise Conflict(kind="holder", id=member.holder_id, problem=problem)
+            member.holder.name = f"forgotten {member.holder_id}"
+        session.delete(member)
+        assurance.settle(session, member.holder, Cause.MEMBERS_CHANGED, at=at)
+    email, account.email, account.name = account.email, f"forgotten {account.id}", "Forgotten"
+    account.password_hash, account.disabled_at = None, at
+    for model, column in ((Identity, Identity.account_id), (SignIn, SignIn.account_id)):
+        session.execute(sa.delete(model).where(column == account.id))
+    session.execute(sa.delete(Letter).where(sa.or_(Letter.account_id == account.id, Letter.email == email)))
+    session.execute(sa.update(Mail).where(Mail.recipient == email).values(recipient="forgotten", text=None))
+
+
+def _is_in_use(session: Session, holder_id: str) -> bool:
+    works = sa.select(Work.id).where(Work.holder_id == holder_id, Work.withdrawn_at.is_(None))
+    keys = sa.select(ApiKey.id).where(ApiKey.holder_id == holder_id, ApiKey.revoked_at.is_(None))
+    return any(session.scalar(query.limit(1)) is not None for query in (works, keys))
 
 
 # -- who belongs to a holder ---------------------------------------------------------------------

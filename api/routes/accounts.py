@@ -106,6 +106,14 @@ def get_account(account: TheAccount, service: TheService) -> AccountOut:
         return account_out(session, account)
 
 
+@router.delete("/account", status_code=204)
+def forget_account(account: TheAccount, service: TheService) -> Response:
+    """Have yourself forgotten. What your holders registered stays theirs; one with works needs another owner."""
+    with service.database.transaction() as session:
+        accounts.forget(session, session.get_one(Account, account.id), at=service.now())
+    return Response(status_code=204)
+
+
 @router.post("/account/password", status_code=204)
 def change_password(body: PasswordChangeIn, account: TheAccount, service: TheService) -> Response:
     """Choose a new password; you, too, have to sign in again."""

@@ -34,8 +34,8 @@ PUBLIC = {
 }  # fmt: skip
 # What is a person's own: no key opens it, only their sign-in.
 PERSONAL = {
-    "GET /v1/account", "POST /v1/account/password", "POST /v1/account/confirmation", "DELETE /v1/sessions/current",
-    "POST /v1/memberships",
+    "GET /v1/account", "DELETE /v1/account", "POST /v1/account/password", "POST /v1/account/confirmation",
+    "DELETE /v1/sessions/current", "POST /v1/memberships",
 }  # fmt: skip
 PRIVATE = [operation for operation in OPERATIONS if operation not in PUBLIC]
 KEYED = [operation for operation in PRIVATE if operation not in PERSONAL]

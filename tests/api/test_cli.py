@@ -367,3 +367,14 @@ def test_the_demo_passes(tmp_path: Path) -> None:
     told = json.loads(ran.stdout)
     assert told["passed"], [step for step in told["steps"] if step["expected"] != step["actual"]]
     assert len(told["steps"]) >= 10
+
+
+def test_a_new_signing_key_waits_for_the_next_start(clearmark: Run, service: RunningService) -> None:
+    before = sorted((service.data_dir / "keys" / "tokens").glob("*.pem"))
+    made = json.loads(clearmark("keys", "rotate-signing", "--json").stdout)["file"]
+    try:
+        assert sorted((service.data_dir / "keys" / "tokens").glob("*.pem")) == [*before, Path(made)]
+        with service.client() as anyone:
+            assert len(ok(anyone.get("/.well-known/jwks.json"))["keys"]) == len(before)
+    finally:
+        Path(made).unlink()

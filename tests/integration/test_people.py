@@ -14,7 +14,7 @@ from registry.domain.policy import Assurance
 from registry.domain.preferences import Use, Value
 from registry.errors import Conflict, Forbidden, Invalid, NotFound
 from registry.facts import facts_of
-from registry.models import Account, AssuranceChange, Holder, Letter, Mail, Membership
+from registry.models import Account, AssuranceChange, Base, Holder, Letter, Mail, Membership, Work
 from registry.reservations import NewReservation
 from tests import factories
 from tests.factories import AT
@@ -163,6 +163,33 @@ def test_a_disabled_account_is_out_and_shows_nothing_any_more(database: Database
             accounts.account_with(session, ADA, PASSWORD)
         with pytest.raises(Forbidden):
             accounts.disable(session, factories.actor(session), account.id, at=AT)
+
+
+def test_a_holder_who_was_that_person_alone_is_forgotten_with_them(database: Database) -> None:
+    with database.transaction() as session:
+        account = _sign_up(session)
+        holder = _holder(session, account)
+        accounts.forget(session, account, at=AT)
+        assert "Ada" not in holder.name
+        assert _sign_up(session).id != account.id  # the address and the name are free again
+
+
+def test_a_person_is_forgotten_and_their_works_stay(database: Database) -> None:
+    with database.transaction() as session:
+        account, other = _sign_up(session, holder="Night Train"), _sign_up(session, "bob@studio.example", name="Bob")
+        actor = _actor(session, account)
+        work = factories.work(session, actor)
+        with pytest.raises(Conflict, match="alone own Night Train"):
+            accounts.forget(session, account, at=AT)
+        accounts.invite(session, actor, "bob@studio.example", Role.OWNER, at=AT)
+        accounts.join(session, other, _code(session, "bob@studio.example", subject="Join"), at=AT)
+        accounts.forget(session, account, at=AT)
+        session.flush()
+        for table in Base.metadata.sorted_tables:
+            for row in session.execute(sa.select(table)):
+                assert ADA not in str(row), table.name
+                assert "Ada Example" not in str(row), table.name
+        assert session.get_one(Work, work.id).title == "Night Train"
 
 
 # -- members -------------------------------------------------------------------------------------
