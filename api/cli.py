@@ -14,8 +14,6 @@ import logging
 import sys
 from collections import Counter
 from collections.abc import Mapping
-from datetime import timedelta
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -39,6 +37,7 @@ from api.console import (
     the_service,
 )
 from api.copy_commands import preferences, sync
+from api.key_commands import keys
 from api.ledger_commands import ledger
 from api.reservation_commands import reservations
 from api.settings import SettingsError, describe, in_force, load_settings
@@ -55,7 +54,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     add_completion=False,
 )
-keys = typer.Typer(help="API keys.", no_args_is_help=True)
 index = typer.Typer(help="The fingerprint index.", no_args_is_help=True)
 negatives = typer.Typer(help="Material that everybody may use.", no_args_is_help=True)
 _GROUPS = {
@@ -386,50 +384,6 @@ def fingerprint(
     sys.stdout.write(json.dumps(document) + "\n")
 
 
-@keys.command("create")
-def create_key(
-    holder: Annotated[str, typer.Option(help="Name of the holder; made when there is none.")],
-    scopes: Annotated[str, typer.Option(help="Comma-separated: works:write,checks:write,…")],
-    days: Annotated[int | None, typer.Option(min=1, help="Days until the key expires.")] = None,
-    assurance: Annotated[str, typer.Option(help="For a new holder: unverified, email, domain or vetted.")] = "vetted",
-    as_json: AsJson = False,
-) -> None:
-    """Make a key. It is shown once."""
-    from registry.access import Scope, find_or_add_holder, issue_key
-    from registry.domain.policy import Assurance
-
-    wanted = [_one_of(Scope, text.strip(), "--scopes") for text in scopes.split(",")]
-    level = _one_of(Assurance, assurance, "--assurance")
-    with the_service() as service, service.database.transaction() as session:
-        at = service.now()
-        row = find_or_add_holder(session, name=holder, assurance=level, at=at)
-        expires_at = at + timedelta(days=days) if days else None
-        issued = issue_key(session, row, wanted, at=at, expires_at=expires_at)
-    result = {"id": issued.id, "key": issued.key, "scopes": [scope.value for scope in issued.scopes]}
-    rows = {**result, "scopes": ", ".join(result["scopes"])}
-    show(result, as_json=as_json, table=lambda: fields(f"Key of {holder}: it is shown this once", rows))
-
-
-@keys.command("rotate-signing")
-def rotate_signing(as_json: AsJson = False) -> None:
-    """Make a new key for feeds and consents. It signs from the next start on; copies then ask for --trust-new-keys."""
-    from api.keyring import rotate
-    from registry.domain.tokens import generate_pem
-
-    file = rotate(load_settings().keys_folder / "tokens", generate_pem)
-    show({"file": str(file)}, as_json=as_json, table=lambda: f"{file} signs once the service is started again.")
-
-
-@keys.command("revoke")
-def end_key(key_id: Annotated[str, typer.Argument(help="The key's id.")], as_json: AsJson = False) -> None:
-    """End a key at once."""
-    from registry.access import revoke_key
-
-    with the_service() as service, service.database.transaction() as session:
-        revoke_key(session, key_id, at=service.now())
-    show({"id": key_id, "revoked": True}, as_json=as_json, table=lambda: f"{key_id} is revoked.")
-
-
 @index.command("status")
 def index_status(as_json: AsJson = False) -> None:
     """What the index holds, and whether the snapshot on disk is sound."""
@@ -489,13 +443,6 @@ def _json_object(text: str | None, option: str) -> dict[str, Any] | None:
     if found is not None and not isinstance(found, dict):
         raise typer.BadParameter("Give a JSON object.", param_hint=option)
     return found
-
-
-def _one_of[E: StrEnum](kind: type[E], text: str, option: str) -> E:
-    try:
-        return kind(text)
-    except ValueError:
-        raise typer.BadParameter(f"{text!r} is none of: {', '.join(kind)}", param_hint=option) from None
 
 
 def _span(found: Mapping[str, Any], side: str) -> str:

@@ -300,21 +300,20 @@ class Runner:
             mail.sent(session.get_one(Mail, lease.subject_id), at=service.now())
 
     def _domain(self, lease: Lease) -> None:
-        """Look at a domain again; where nobody can be asked, nothing is held against it."""
+        """Look again at a domain that counts; where nobody can be asked, nothing is held against it."""
         service = self.service
         with service.database.reading() as session:
-            domain = session.get(Domain, lease.subject_id)
+            domain = session.get_one(Domain, lease.subject_id)
         try:
-            found = domains.look(service.probe, domain.name, domain.proof) if domain is not None else None
+            found = domains.look(service.probe, domain.name, domain.proof) if domains.counts(domain) else None
         except domains.Unreachable:
             found = None
         with service.database.transaction() as session:
             jobs.finish(session, lease, at=service.now())
-            kept = session.get(Domain, lease.subject_id)
-            if kept is not None and found is not None:
+            kept = session.get_one(Domain, lease.subject_id)
+            if found is not None and domains.counts(kept):
                 domains.saw(session, kept, found, at=service.now())
-            if kept is not None:
-                domains.look_again(session, kept, at=service.now())
+            domains.look_again(session, kept, at=service.now())
 
     def _look_back(self, lease: Lease) -> None:
         """Some outputs of before in each transaction, from where the last one ended."""

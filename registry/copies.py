@@ -20,7 +20,18 @@ from registry.database import Database
 from registry.domain.feed import BadPage, Fact, Kind, Place, ReservationFact, WorkFact, open_page
 from registry.errors import RegistryError
 from registry.locations import host_of
-from registry.models import Asset, AssetStatus, Base, Conflict, Holder, Reservation, UtcDateTime, Work, WorkIdentifier
+from registry.models import (
+    Asset,
+    AssetStatus,
+    Base,
+    Conflict,
+    Domain,
+    Holder,
+    Reservation,
+    UtcDateTime,
+    Work,
+    WorkIdentifier,
+)
 
 # Only a copy has this table: a registry's own database is never taken for one.
 _own = sa.MetaData()
@@ -141,6 +152,8 @@ def _store(session: Session, facts: Iterable[Fact]) -> None:
                 _put(session, Reservation, [_values(fact) | {"location_host": _host(fact)} for fact in some])
             case Kind.CONFLICT:
                 _put(session, Conflict, [_values(fact) for fact in some])
+            case Kind.DOMAIN:
+                _put(session, Domain, [_values(fact) for fact in some])
 
 
 def _values(fact: Fact) -> dict[str, Any]:

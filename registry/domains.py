@@ -73,6 +73,8 @@ def claim(session: Session, actor: Actor, name: str, *, at: datetime) -> Domain:
     name = _checked(name)
     known = session.scalar(sa.select(Domain).where(Domain.holder_id == actor.holder_id, Domain.name == name))
     if known is not None:
+        if known.let_go_at is not None:
+            known.let_go_at, known.proof, known.problem = None, _new_proof(), None
         return known
     count = session.scalar(sa.select(sa.func.count()).where(Domain.holder_id == actor.holder_id))
     if (count or 0) >= _MOST:
@@ -81,7 +83,7 @@ def claim(session: Session, actor: Actor, name: str, *, at: datetime) -> Domain:
         id=new_id(Prefix.DOMAIN, at=at),
         holder_id=actor.holder_id,
         name=name,
-        proof=f"clearmark-verification={secrets.token_urlsafe(24)}",
+        proof=_new_proof(),
         created_at=at,
     )
     session.add(row)
@@ -93,20 +95,23 @@ def own(session: Session, actor: Actor, domain_id: str) -> Domain:
     """A domain that the actor's holder named. Raises: NotFound."""
     actor.require(Scope.HOLDER_WRITE)
     row = session.get(Domain, domain_id)
-    if row is None or row.holder_id != actor.holder_id:
+    if row is None or row.holder_id != actor.holder_id or row.let_go_at is not None:
         raise NotFound(kind="domain", id=domain_id)
     return row
 
 
 def of_holder(session: Session, actor: Actor) -> list[Domain]:
     actor.require(Scope.HOLDER_WRITE)
-    return list(session.scalars(sa.select(Domain).where(Domain.holder_id == actor.holder_id).order_by(Domain.id)))
+    own = sa.select(Domain).where(Domain.holder_id == actor.holder_id, Domain.let_go_at.is_(None))
+    return list(session.scalars(own.order_by(Domain.id)))
 
 
 def let_go(session: Session, actor: Actor, domain_id: str, *, at: datetime) -> None:
     """Say no longer that a domain is one's own."""
     row = own(session, actor, domain_id)
-    session.delete(row)
+    row.let_go_at = at
+    if counts(row):
+        row.lapsed_at = at
     assurance.settle(session, session.get_one(Holder, row.holder_id), Cause.DOMAIN_LAPSED, note=row.name, at=at)
 
 
@@ -151,6 +156,10 @@ def look_again(session: Session, domain: Domain, *, at: datetime) -> None:
     """Arrange the next look at a domain that still counts."""
     if counts(domain):
         enqueue(session, JobKind.DOMAIN, domain.id, at=at, run_at=at + LOOK_AGAIN)
+
+
+def _new_proof() -> str:
+    return f"clearmark-verification={secrets.token_urlsafe(24)}"
 
 
 def _checked(name: str) -> str:

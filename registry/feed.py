@@ -24,6 +24,7 @@ from registry.domain.feed import (
     MAX_PAYLOAD_BYTES,
     AssetFact,
     ConflictFact,
+    DomainFact,
     Fact,
     HolderFact,
     Kind,
@@ -37,6 +38,7 @@ from registry.models import (
     Asset,
     AssetStatus,
     Conflict,
+    Domain,
     FeedRow,
     Heads,
     Holder,
@@ -68,7 +70,8 @@ _TOLD: Mapping[type, _Told] = {
     WorkIdentifier: _Told(kind=Kind.WORK, columns=frozenset({"value"}), subject="work_id"),
     Asset: _Told(kind=Kind.ASSET, columns=frozenset({"work_id", "status", "sha256"})),
     Reservation: _Told(kind=Kind.RESERVATION, columns=frozenset(Reservation.__table__.columns.keys())),
-    Conflict: _Told(kind=Kind.CONFLICT, columns=frozenset({"asset_id", "rival_asset_id", "closed_at"})),
+    Conflict: _Told(kind=Kind.CONFLICT, columns=frozenset({"asset_id", "rival_asset_id", "opened_at", "closed_at"})),
+    Domain: _Told(kind=Kind.DOMAIN, columns=frozenset({"name", "verified_at", "lapsed_at"})),
 }
 
 
@@ -186,6 +189,7 @@ def _facts(session: Session, rows: Iterable[_Row]) -> dict[str, Fact]:
         _assets(session, wanted[Kind.ASSET]),
         _reservations(session, wanted[Kind.RESERVATION]),
         _conflicts(session, wanted[Kind.CONFLICT]),
+        _domains(session, wanted[Kind.DOMAIN]),
     )
     return {fact.id: fact for fact in told}
 
@@ -219,6 +223,12 @@ def _reservations(session: Session, ids: Sequence[str]) -> Iterator[Fact]:
 
 
 def _conflicts(session: Session, ids: Sequence[str]) -> Iterator[Fact]:
-    columns = sa.select(Conflict.id, Conflict.asset_id, Conflict.rival_asset_id, Conflict.closed_at)
-    for id_, asset_id, rival_asset_id, closed_at in session.execute(columns.where(Conflict.id.in_(ids))):
-        yield ConflictFact(id=id_, asset_id=asset_id, rival_asset_id=rival_asset_id, closed_at=closed_at)
+    columns = sa.select(Conflict.id, Conflict.asset_id, Conflict.rival_asset_id, Conflict.opened_at, Conflict.closed_at)
+    for row in session.execute(columns.where(Conflict.id.in_(ids))).mappings():
+        yield ConflictFact(**row)
+
+
+def _domains(session: Session, ids: Sequence[str]) -> Iterator[Fact]:
+    columns = sa.select(Domain.id, Domain.holder_id, Domain.name, Domain.verified_at, Domain.lapsed_at)
+    for row in session.execute(columns.where(Domain.id.in_(ids))).mappings():
+        yield DomainFact(**row)

@@ -183,16 +183,8 @@ def add_upload(
     )
     if same is not None:
         raise ConflictError(kind="asset", id=same.id, problem="This work already has this very file.")
-    asset = Asset(
-        id=new_id(Prefix.ASSET, at=at),
-        work_id=work.id,
-        label=described.label,
-        language=described.language,
-        status=AssetStatus.QUEUED.value,
-        sha256=sha256,
-        blob_key=blob_key,
-        created_at=at,
-    )
+    asset = _new_asset(work, described, at=at)
+    asset.sha256, asset.blob_key = sha256, blob_key
     session.add(asset)
     session.flush()
     enqueue(session, JobKind.FINGERPRINT, asset.id, at=at)
@@ -215,7 +207,16 @@ def add_fingerprint(
         MediaError: the quality gate refuses it.
     """
     work = own_work(session, actor, work_id)
-    asset = Asset(
+    asset = _new_asset(work, described, at=at)
+    session.add(asset)
+    session.flush()
+    store_asset(session, asset, fingerprint, at=at)
+    enqueue(session, JobKind.FINGERPRINT, asset.id, at=at)
+    return asset
+
+
+def _new_asset(work: Work, described: Described, *, at: datetime) -> Asset:
+    return Asset(
         id=new_id(Prefix.ASSET, at=at),
         work_id=work.id,
         label=described.label,
@@ -223,11 +224,6 @@ def add_fingerprint(
         status=AssetStatus.QUEUED.value,
         created_at=at,
     )
-    session.add(asset)
-    session.flush()
-    store_asset(session, asset, fingerprint, at=at)
-    enqueue(session, JobKind.FINGERPRINT, asset.id, at=at)
-    return asset
 
 
 def store_asset(session: Session, asset: Asset, fingerprint: Fingerprint, *, at: datetime) -> None:

@@ -79,6 +79,7 @@ def upgrade() -> None:
         sa.Column("failures", sa.Integer(), nullable=False),
         sa.Column("problem", sa.Text(), nullable=True),
         sa.Column("lapsed_at", models.UtcDateTime(timezone=True), nullable=True),
+        sa.Column("let_go_at", models.UtcDateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(["holder_id"], ["holders.id"], name=op.f("fk_domains_holder_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_domains")),
         sa.UniqueConstraint("holder_id", "name", name=op.f("uq_domains_holder_id_name")),

@@ -14,6 +14,7 @@ depends_on: str | Sequence[str] | None = None
 # A thing comes after what it refers to.
 _TOLD = {
     "holder": "holders", "work": "works", "asset": "assets", "reservation": "reservations", "conflict": "conflicts",
+    "domain": "domains",
 }  # fmt: skip
 
 

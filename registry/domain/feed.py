@@ -68,6 +68,7 @@ class Kind(StrEnum):
     ASSET = "asset"
     RESERVATION = "reservation"
     CONFLICT = "conflict"
+    DOMAIN = "domain"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,11 +129,24 @@ class ConflictFact:
     id: Id
     asset_id: Id
     rival_asset_id: Id
+    opened_at: Time
     closed_at: Time | None
     kind: Literal[Kind.CONFLICT] = Kind.CONFLICT
 
 
-type Fact = HolderFact | WorkFact | AssetFact | ReservationFact | ConflictFact
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DomainFact:
+    """A domain that answers for a holder, from `verified_at` until `lapsed_at`: there, they are heard before others."""
+
+    id: Id
+    holder_id: Id
+    name: Id
+    verified_at: Time | None
+    lapsed_at: Time | None
+    kind: Literal[Kind.DOMAIN] = Kind.DOMAIN
+
+
+type Fact = HolderFact | WorkFact | AssetFact | ReservationFact | ConflictFact | DomainFact
 
 
 # -- pages ---------------------------------------------------------------------------------------

@@ -86,7 +86,7 @@ class Agency(Base):
 
 
 class Domain(Base):
-    """A domain that a holder says is theirs; `verified_at` from when on they showed it, `lapsed_at` until when."""
+    """A domain that a holder says is theirs; it answers for them from `verified_at` until `lapsed_at`."""
 
     __tablename__ = "domains"
     id: Mapped[str] = mapped_column(primary_key=True)
@@ -100,6 +100,7 @@ class Domain(Base):
     failures: Mapped[int] = mapped_column(default=0)
     problem: Mapped[str | None]
     lapsed_at: Mapped[datetime | None]
+    let_go_at: Mapped[datetime | None]
     __table_args__ = (sa.UniqueConstraint("holder_id", "name"),)
 
 

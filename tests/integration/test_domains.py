@@ -137,9 +137,16 @@ def test_a_domain_that_is_let_go_no_longer_counts(
         with pytest.raises(NotFound):
             domains.let_go(session, factories.actor(session, Scope.HOLDER_WRITE), domain.id, at=AT)
         domains.let_go(session, master, domain.id, at=AT)
+        assert domains.of_holder(session, master) == []
+        with pytest.raises(NotFound):
+            domains.own(session, master, domain.id)
     assert _assurance(service, master) == "unverified"
     clock.pass_by(timedelta(days=2))
     _run_due(service)
+    again = _claimed(service, master)
+    assert again.proof != domain.proof, "what stands there still is of another time"
+    _looked(service, again)
+    assert _assurance(service, master) == "unverified"
 
 
 @pytest.mark.parametrize(

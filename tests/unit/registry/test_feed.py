@@ -18,6 +18,7 @@ from registry.domain.feed import (
     AssetFact,
     BadPage,
     ConflictFact,
+    DomainFact,
     HolderFact,
     Page,
     Place,
@@ -46,7 +47,8 @@ _PAGE = Page(
         WorkFact(id="wrk_1", holder_id="hld_1", iscc="ISCC:KACT4EBWK27737D2", withdrawn_at=None),
         AssetFact(id="ast_1", work_id="wrk_1", sha256="ab" * 32),
         _SAID,
-        ConflictFact(id="cfl_1", asset_id="ast_2", rival_asset_id="ast_1", closed_at=_AT),
+        ConflictFact(id="cfl_1", asset_id="ast_2", rival_asset_id="ast_1", opened_at=_AT, closed_at=_AT),
+        DomainFact(id="dmn_1", holder_id="hld_1", name="studio.example", verified_at=_AT, lapsed_at=None),
     ],
 )  # fmt: skip
 _TOKEN = sign_page(_PAGE, _KEYS)

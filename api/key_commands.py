@@ -1,0 +1,63 @@
+"""The commands of `clearmark keys`: they work on the data folder, beside a running service too."""
+
+from datetime import timedelta
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from api.console import AsJson, fields, show, the_service
+from api.settings import load_settings
+
+keys = typer.Typer(help="API keys.", no_args_is_help=True)
+
+
+@keys.command("create")
+def create_key(
+    holder: Annotated[str, typer.Option(help="Name of the holder; made when there is none.")],
+    scopes: Annotated[str, typer.Option(help="Comma-separated: works:write,checks:write,…")],
+    days: Annotated[int | None, typer.Option(min=1, help="Days until the key expires.")] = None,
+    assurance: Annotated[str, typer.Option(help="For a new holder: unverified, email, domain or vetted.")] = "vetted",
+    as_json: AsJson = False,
+) -> None:
+    """Make a key. It is shown once."""
+    from registry.access import Scope, find_or_add_holder, issue_key
+    from registry.domain.policy import Assurance
+
+    wanted = [_one_of(Scope, text.strip(), "--scopes") for text in scopes.split(",")]
+    level = _one_of(Assurance, assurance, "--assurance")
+    with the_service() as service, service.database.transaction() as session:
+        at = service.now()
+        row = find_or_add_holder(session, name=holder, assurance=level, at=at)
+        expires_at = at + timedelta(days=days) if days else None
+        issued = issue_key(session, row, wanted, at=at, expires_at=expires_at)
+    result = {"id": issued.id, "key": issued.key, "scopes": [scope.value for scope in issued.scopes]}
+    rows = {**result, "scopes": ", ".join(result["scopes"])}
+    show(result, as_json=as_json, table=lambda: fields(f"Key of {holder}: it is shown this once", rows))
+
+
+@keys.command("rotate-signing")
+def rotate_signing(as_json: AsJson = False) -> None:
+    """Make a new key for feeds and consents. It signs from the next start on; copies then ask for --trust-new-keys."""
+    from api.keyring import rotate
+    from registry.domain.tokens import generate_pem
+
+    file = rotate(load_settings().keys_folder / "tokens", generate_pem)
+    show({"file": str(file)}, as_json=as_json, table=lambda: f"{file} signs once the service is started again.")
+
+
+@keys.command("revoke")
+def end_key(key_id: Annotated[str, typer.Argument(help="The key's id.")], as_json: AsJson = False) -> None:
+    """End a key at once."""
+    from registry.access import revoke_key
+
+    with the_service() as service, service.database.transaction() as session:
+        revoke_key(session, key_id, at=service.now())
+    show({"id": key_id, "revoked": True}, as_json=as_json, table=lambda: f"{key_id} is revoked.")
+
+
+def _one_of[E: StrEnum](kind: type[E], text: str, option: str) -> E:
+    try:
+        return kind(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is none of: {', '.join(kind)}", param_hint=option) from None
