@@ -91,6 +91,9 @@ def problem_of(error: Exception) -> Problem:
         case IndexBehind():
             detail = "The index is still catching up. Ask again in a moment."
             return Problem(HTTPStatus.SERVICE_UNAVAILABLE, "index-behind", detail, headers={"Retry-After": "5"})
+        case TimeoutError():
+            detail = "Others are writing. Ask again in a moment."
+            return Problem(HTTPStatus.SERVICE_UNAVAILABLE, "busy", detail, headers={"Retry-After": "2"})
         case ClientDisconnect():
             return Problem(HTTPStatus.BAD_REQUEST, "bad-request", "The connection ended before the request did.")
         case ProvenanceError() | RegistryError() | TakedownError():
@@ -130,6 +133,8 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Problem, on_problem)
     app.add_exception_handler(RequestValidationError, on_validation)
     app.add_exception_handler(HTTPException, on_http)
-    for kind in (RegistryError, TakedownError, ProvenanceError, MediaError, BadDocument, ClientDisconnect):
+    for kind in (
+        RegistryError, TakedownError, ProvenanceError, MediaError, BadDocument, ClientDisconnect, TimeoutError,
+    ):  # fmt: skip
         app.add_exception_handler(kind, on_ours)
     app.add_exception_handler(Exception, on_bug)

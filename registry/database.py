@@ -6,8 +6,10 @@ Services get a session, flush, and never commit; `transaction` below is where ed
 registry must hear of is noted as it is written (`registry.feed`).
 """
 
+import threading
+from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, sessionmaker
@@ -30,6 +32,7 @@ class Database:
         else:
             _let_writers_queue(self.engine)
             reader = self.engine.execution_options(isolation_level="REPEATABLE READ")
+        self._turns = _Turns() if self.is_sqlite else None
         self._write = sessionmaker(self.engine.execution_options(write=True), expire_on_commit=False)
         feed.watch(self._write)
         self._read = sessionmaker(reader, expire_on_commit=False, autoflush=False)
@@ -40,8 +43,12 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:
-        """A session that commits at the end, or changes nothing when the block raises."""
-        with self._write() as session, session.begin():
+        """A session that commits at the end, or changes nothing when the block raises.
+
+        Raises:
+            TimeoutError: others were writing for too long.
+        """
+        with self._turns.taken() if self._turns else nullcontext(), self._write() as session, session.begin():
             yield session
 
     @contextmanager
@@ -52,6 +59,42 @@ class Database:
 
     def dispose(self) -> None:
         self.engine.dispose()
+
+
+class _Turns:
+    """Writers of this process, in the order in which they came.
+
+    SQLite lets whoever looks first have the file: a job that writes again and again would leave a request none of it.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._waiting: deque[threading.Event] = deque()
+        self._is_taken = False
+
+    @contextmanager
+    def taken(self) -> Iterator[None]:
+        """Have one's turn. Raises: TimeoutError."""
+        mine = threading.Event()
+        with self._lock:
+            if self._is_taken:
+                self._waiting.append(mine)
+            else:
+                self._is_taken = True
+                mine.set()
+        if not mine.wait(_WAIT_S):
+            with self._lock:
+                if not mine.is_set():
+                    self._waiting.remove(mine)
+                    raise TimeoutError(f"the database was being written to for {_WAIT_S} s: try again")
+        try:
+            yield
+        finally:
+            with self._lock:
+                if self._waiting:
+                    self._waiting.popleft().set()  # the turn goes on without being free in between
+                else:
+                    self._is_taken = False
 
 
 def _options(url: sa.URL) -> dict[str, object]:

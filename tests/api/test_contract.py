@@ -32,7 +32,7 @@ PROBLEM_TYPES = {
         "unauthorized", "forbidden", "not-found", "method-not-allowed", "invalid", "conflict", "illegal-transition",
         "disabled", "refused", "too-many-requests", "bad-request", "bad-form", "bad-json", "bad-fingerprint",
         "unsupported-media-type",
-        "unsupported-container", "too-large", "no-space", "index-behind", "not-media", "media-empty",
+        "unsupported-container", "too-large", "no-space", "index-behind", "busy", "not-media", "media-empty",
         "media-unreadable", "media-no-media", "media-too-long", "media-too-large", "media-too-short", "media-corrupt",
         "media-limit-exceeded", "media-black", "media-static", "media-silent", "media-no-content", "media-repetitive",
         "media-counting", "media-noise", "media-unjudged",

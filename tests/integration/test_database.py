@@ -1,5 +1,7 @@
 """A transaction means the same on both databases."""
 
+import threading
+import time
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -43,6 +45,30 @@ def test_a_writer_begins_when_the_one_before_it_has_ended(database: Database) ->
     overlapping(database, claim, claim)
     with database.reading() as session:
         assert sorted(session.scalars(sa.select(Holder.name))) == ["Studio 0", "Studio 1"]
+
+
+def test_who_writes_again_and_again_leaves_others_their_turn(database: Database) -> None:
+    enough, turns = threading.Event(), 0
+
+    def busy() -> None:
+        nonlocal turns
+        while not enough.is_set():
+            with database.transaction() as session:
+                session.get_one(Heads, 1).ledger_size += 1
+                turns += 1
+                time.sleep(0.03)  # as long as storing some rows takes
+
+    def patient() -> None:
+        try:
+            for _ in range(10):
+                before = turns
+                with database.transaction() as session:
+                    session.get_one(Heads, 1).index_sequence += 1
+                assert turns <= before + 2, "it waited for more than the turn in hand"
+        finally:
+            enough.set()
+
+    assert at_once(busy, patient) == [None, None]
 
 
 def test_many_writers_lose_no_update(database: Database) -> None:
