@@ -177,7 +177,7 @@ def ask_copy(
         for body in bodies:
             asked = [asked_about(item) for item in body.items]
             found = query(session, asked, body.uses, at=body.at or at, territory=body.territory)
-            yield Answers(items=_items(body), answers=told(found), as_of=as_of, age=age)
+            yield Answers(items=_items(body), answers=list(told(found)), as_of=as_of, age=age)
 
 
 def ask_service(client: Client, bodies: Iterable[PreferenceQuery]) -> Iterator[Answers]:

@@ -8,24 +8,24 @@ those who are known best among all who declared something about it.
 
 import itertools
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
+from registry.database import among
 from registry.domain.identifiers import validate_identifiers
 from registry.domain.policy import Assurance
-from registry.domain.preferences import Answer, Declaration, Scope, Use, Value, effective_preference
+from registry.domain.preferences import Answer, Declaration, Scope, Use, Value, check_territory, effective_preference
 from registry.errors import Invalid
 from registry.locations import covers, host_of
 from registry.models import Asset, AssetStatus, Conflict, Holder, Reservation, Work, WorkIdentifier
 from registry.reservations import in_force
 
-# As many ids in one query as every database takes with ease.
-_BATCH = 5000
+_ROWS_AT_ONCE = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,20 +39,18 @@ class Asked:
     url: str | None = None
 
     def __post_init__(self) -> None:
-        if sum(one is not None for one in (self.work_id, self.asset_id, self.sha256, self.iscc, self.url)) != 1:
+        if [self.work_id, self.asset_id, self.sha256, self.iscc, self.url].count(None) != 4:
             raise Invalid(field="items", problem="Each item names a work_id, a sha256, an iscc or a url, and one only.")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Holding:
+class Holding(NamedTuple):
     """An answer, and the ids of the declarations that decided it, oldest first."""
 
     answer: Answer
     declarations: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
+class Found(NamedTuple):
     """The works that one question was about, and what holds for them together."""
 
     work_ids: tuple[str, ...]
@@ -61,27 +59,31 @@ class Found:
 
 def query(
     session: Session, asked: Sequence[Asked], uses: Sequence[Use], *, at: datetime, territory: str | None = None
-) -> list[Found]:
+) -> Iterator[Found]:
     """What holds for each thing asked about; of what nobody knows, everything is `unset`.
 
-    A file may belong to works of several holders: then the owners of all of them speak.
+    A file may belong to works of several holders: then the owners of all of them speak. All is loaded when this
+    returns; each answer is made when it is taken, so that ten thousand are never there at once.
 
     Args:
         territory: "EU" or ISO 3166 alpha-2; None asks for everywhere.
+    Raises:
+        Invalid: `territory` is none of these, or an ISCC is no ISCC.
     """
     subjects = _subjects(session, asked)
+    resolve = _Resolver(uses, at=at, territory=None if territory is None else check_territory(territory))
     speakers = _Speakers.of(session, {work for one in subjects for work in one.works})
-    words = _words(session, subjects, speakers, at=at)
-    resolve = _Resolver(uses, at=at, territory=territory)
-    return [resolve(one, speakers, words) for one in subjects]
+    spoken = [speakers.works(one) for one in subjects]
+    said = _words(session, subjects, spoken, at=at)
+    return map(resolve, subjects, spoken, itertools.repeat(said))
 
 
 def effective(session: Session, work: Work, uses: Sequence[Use], *, at: datetime) -> Mapping[Use, Holding]:
     """What holds for one work at a time, also for one that was withdrawn since it was found."""
-    subject = _Subject(works={work.id: work.holder_id})
-    speakers = _Speakers.of(session, {work.id})
-    words = _words(session, [subject], speakers, at=at)
-    return _Resolver(uses, at=at, territory=None)(subject, speakers, words).holding
+    subject = _Subject({work.id: work.holder_id}, [], None)
+    spoken = _Speakers.of(session, {work.id}).works(subject)
+    said = _words(session, [subject], [spoken], at=at)
+    return _Resolver(uses, at=at, territory=None)(subject, spoken, said).holding
 
 
 def rivals_of(session: Session, work: Work) -> frozenset[str]:
@@ -95,64 +97,48 @@ def rivals_of(session: Session, work: Work) -> frozenset[str]:
 # -- what is asked about -------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Subject:
-    """Works with their holders, one asset where a file was named, a location where a URL was."""
+class _Subject(NamedTuple):
+    """Works with their holders, their assets where a file was named, a location where a URL was."""
 
-    works: Mapping[str, str] = field(default_factory=dict)
-    assets: frozenset[str] = frozenset()
-    url: str | None = None
+    works: dict[str, str]
+    assets: list[str]
+    url: str | None
 
 
 def _subjects(session: Session, asked: Sequence[Asked]) -> list[_Subject]:
-    work = _found_by(session, [one.work_id for one in asked], _by_work_id)
-    asset = _found_by(session, [one.asset_id for one in asked], _by_asset_id)
-    file = _found_by(session, [one.sha256 for one in asked], _by_sha256)
-    codes = {one.iscc for one in asked if one.iscc is not None}
-    code = {written: validate_identifiers({"iscc": written})["iscc"] for written in codes}
-    coded = _found_by(session, code.values(), _by_iscc)
-    subjects = []
-    for one in asked:
-        rows = work[one.work_id] + asset[one.asset_id] + file[one.sha256] + coded[code.get(one.iscc or "")]
-        subjects.append(
-            _Subject(
-                works={work_id: holder_id for work_id, holder_id, _ in rows},
-                assets=frozenset(asset_id for *_, asset_id in rows if asset_id is not None),
-                url=one.url,
-            )
-        )
-    return subjects
+    code = {one.iscc: validate_identifiers({"iscc": one.iscc})["iscc"] for one in asked if one.iscc is not None}
+    work = _found_by(session, Work.id, {one.work_id for one in asked})
+    asset = _found_by(session, Asset.id, {one.asset_id for one in asked}, Asset.work_id == Work.id)
+    indexed = Asset.work_id == Work.id, Asset.status == AssetStatus.INDEXED
+    file = _found_by(session, Asset.sha256, {one.sha256 for one in asked}, *indexed)
+    is_iscc = WorkIdentifier.work_id == Work.id, WorkIdentifier.scheme == "iscc"
+    coded = _found_by(session, WorkIdentifier.value, set(code.values()), *is_iscc)
+    return [
+        work.get(one.work_id)
+        or file.get(one.sha256)
+        or asset.get(one.asset_id)
+        or coded.get(code.get(one.iscc or ""))
+        or _Subject({}, [], one.url)
+        for one in asked
+    ]
 
 
-# Work, holder, asset.
-type _Row = tuple[str, str, str | None]
-type _Finder = Callable[[Sequence[str]], sa.Select[*tuple[Any, ...]]]
-
-
-def _found_by(session: Session, names: Iterable[str | None], finder: _Finder) -> dict[str | None, list[_Row]]:
-    found: dict[str | None, list[_Row]] = defaultdict(list)
-    for some in _batches({name for name in names if name is not None}):
-        for name, *row in session.execute(finder(some).where(Work.withdrawn_at.is_(None))):
-            found[name].append(tuple(row))
+def _found_by(
+    session: Session, column: InstrumentedAttribute[Any], names: set[str | None], *where: sa.ColumnElement[bool]
+) -> Mapping[str | None, _Subject]:
+    """What is there under each name in `column`; None is no name."""
+    found: dict[str | None, _Subject] = {}
+    if wanted := {name for name in names if name is not None}:
+        asset = Asset.id if column.class_ is Asset else sa.null()
+        query = sa.select(column, Work.id, Work.holder_id, asset).where(among(session, column, wanted))
+        for name, work_id, holder_id, asset_id in _rows(session, query.where(Work.withdrawn_at.is_(None), *where)):
+            subject = found.get(name)
+            if subject is None:
+                subject = found[name] = _Subject({}, [], None)
+            subject.works[work_id] = holder_id
+            if asset_id is not None:
+                subject.assets.append(asset_id)
     return found
-
-
-def _by_work_id(some: Sequence[str]) -> sa.Select[*tuple[Any, ...]]:
-    return sa.select(Work.id, Work.id, Work.holder_id, sa.null()).where(Work.id.in_(some))
-
-
-def _by_asset_id(some: Sequence[str]) -> sa.Select[*tuple[Any, ...]]:
-    return sa.select(Asset.id, Work.id, Work.holder_id, Asset.id).join(Asset.work).where(Asset.id.in_(some))
-
-
-def _by_sha256(some: Sequence[str]) -> sa.Select[*tuple[Any, ...]]:
-    having = Asset.sha256.in_(some), Asset.status == AssetStatus.INDEXED
-    return sa.select(Asset.sha256, Work.id, Work.holder_id, Asset.id).join(Asset.work).where(*having)
-
-
-def _by_iscc(some: Sequence[str]) -> sa.Select[*tuple[Any, ...]]:
-    having = WorkIdentifier.scheme == "iscc", WorkIdentifier.value.in_(some)
-    return sa.select(WorkIdentifier.value, Work.id, Work.holder_id, sa.null()).join(Work).where(*having)
 
 
 # -- who may speak -------------------------------------------------------------------------------
@@ -182,104 +168,133 @@ class _Speakers:
             .join(other_work, other_work.id == other.work_id)
             .join(other_holder, other_holder.id == other_work.holder_id)
             .where(Conflict.closed_at.is_(None), one_work.id != other_work.id)
+            .where(sa.or_(among(session, one_work.id, works), among(session, other_work.id, works)))
         )
-        for some in _batches(works):
-            for row in session.execute(pairs.where(sa.or_(one_work.id.in_(some), other_work.id.in_(some)))):
-                sides = row[:3], row[3:]
-                for (work_id, _, known), (rival_id, holder_id, claimed) in (sides, sides[::-1]):
-                    if Assurance(claimed) >= Assurance(known):
-                        rivals[work_id][rival_id] = holder_id
+        for row in session.execute(pairs):
+            sides = row[:3], row[3:]
+            for (work_id, _, known), (rival_id, holder_id, claimed) in (sides, sides[::-1]):
+                if Assurance(claimed) >= Assurance(known):
+                    rivals[work_id][rival_id] = holder_id
         return cls(rivals)
 
-    def works(self, subject: _Subject) -> dict[str, str]:
+    def works(self, subject: _Subject) -> Mapping[str, str]:
         """The works that are spoken of where the subject is asked about, with their holders."""
+        if self.rivals.keys().isdisjoint(subject.works):
+            return subject.works
         spoken = dict(subject.works)
         for work_id in subject.works:
-            spoken.update(self.rivals.get(work_id, {}))
+            spoken |= self.rivals.get(work_id, {})
         return spoken
 
 
 # -- what they said ------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class _Word:
-    """A declaration in force, without what no longer matters."""
+class _Statement(NamedTuple):
+    """What a declaration says, whatever it is about: most of a million say one of a few things."""
+
+    scope: Scope
+    use: str
+    value: str
+    territory: str
+    has_terms: bool
+
+
+class _Word(NamedTuple):
+    """A declaration in force, without what no longer matters. Ids tell the time, so words sort by age."""
 
     id: str
     holder_id: str
-    about: str | None
-    use: str
-    kind: tuple[str, str, str, bool]  # scope, value, territory, whether terms are shown
+    about: str
+    statement: _Statement
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Words:
-    """Declarations in force by what they are about; those of locations with how well their holder is known."""
+    """Declarations in force: by work or asset, by the holder of a catalogue, by the host of a location."""
 
     about: Mapping[str, Sequence[_Word]]
     catalogues: Mapping[str, Sequence[_Word]]
-    locations: Mapping[str, Sequence[tuple[_Word, Assurance]]]
+    hosts: Mapping[str, Sequence[_Word]]
+    known: Mapping[str, Assurance]  # how well, whoever said something of a location
 
     def on(self, subject: _Subject, works: Mapping[str, str]) -> tuple[frozenset[str], list[_Word]]:
         """Who speaks of a subject, and all that they said of it, oldest first."""
         holders = frozenset(works.values())
-        words = [word for name in (*works, *subject.assets) for word in self.about.get(name, ())]
-        words += [word for holder in holders for word in self.catalogues.get(holder, ())]
+        words: list[_Word] = []
+        for name in works:
+            words += self.about.get(name, ())
+        for name in subject.assets:
+            words += self.about.get(name, ())
+        for holder in holders:
+            words += self.catalogues.get(holder, ())
         if subject.url is not None:
-            there = [
-                pair
-                for pair in self.locations.get(host_of(subject.url), ())
-                if covers(pair[0].about or "", subject.url)
-            ]
-            best = max((known.rank for _, known in there), default=0)
-            heard = [word for word, known in there if known.rank == best]
+            heard = self._heard_at(subject.url)
             words += heard
             holders |= {word.holder_id for word in heard}
-        return holders, sorted(words, key=lambda word: word.id)
+        words.sort()
+        return holders, words
+
+    def _heard_at(self, url: str) -> list[_Word]:
+        there = [word for word in self.hosts.get(host_of(url), ()) if covers(word.about, url)]
+        best = max((self.known[word.holder_id].rank for word in there), default=0)
+        return [word for word in there if self.known[word.holder_id].rank == best]
 
 
-def _words(session: Session, subjects: Sequence[_Subject], speakers: _Speakers, *, at: datetime) -> _Words:
-    spoken = [speakers.works(subject) for subject in subjects]
+def _words(
+    session: Session, subjects: Sequence[_Subject], spoken: Sequence[Mapping[str, str]], *, at: datetime
+) -> _Words:
     works = set().union(*spoken)
+    assets = set().union(*[subject.assets for subject in subjects])
     holders = {holder for one in spoken for holder in one.values()}
-    assets = set().union(*(subject.assets for subject in subjects))
     hosts = {host_of(subject.url) for subject in subjects if subject.url is not None}
-    about, catalogues = defaultdict[str, list[_Word]](list), defaultdict[str, list[_Word]](list)
-    locations = defaultdict[str, list[tuple[_Word, Assurance]]](list)
-    for some in _batches(works):
-        for word in _in_force(session, Reservation.work_id.in_(some), Reservation.scope == Scope.WORK, at=at):
-            about[word.about or ""].append(word)
-    for some in _batches(assets):
-        for word in _in_force(session, Reservation.asset_id.in_(some), at=at):
-            about[word.about or ""].append(word)
-    for some in _batches(holders):
-        of_all = Reservation.holder_id.in_(some), Reservation.scope == Scope.CATALOGUE
-        for word in _in_force(session, *of_all, at=at):
-            catalogues[word.holder_id].append(word)
-    for some in _batches(hosts):
-        there = list(_in_force(session, Reservation.location_host.in_(some), at=at))
-        known = _assurance(session, {word.holder_id for word in there})
-        for word in there:
-            locations[host_of(word.about or "")].append((word, known[word.holder_id]))
-    return _Words(about, catalogues, locations)
+    there = _in_force(session, Scope.LOCATION, Reservation.location_host, hosts, at=at)
+    return _Words(
+        about=_in_force(session, Scope.WORK, Reservation.work_id, works, at=at)
+        | _in_force(session, Scope.ASSET, Reservation.asset_id, assets, at=at),
+        catalogues=_in_force(session, Scope.CATALOGUE, Reservation.holder_id, holders, at=at),
+        hosts=there,
+        known=_assurance(session, {word.holder_id for words in there.values() for word in words}),
+    )
 
 
-def _in_force(session: Session, *where: sa.ColumnElement[bool], at: datetime) -> Iterator[_Word]:
+def _in_force(
+    session: Session, scope: Scope, column: InstrumentedAttribute[Any], names: Set[str], *, at: datetime
+) -> dict[str, list[_Word]]:
+    """What was said in a scope, under each name in `column`."""
+    found: dict[str, list[_Word]] = {}
+    if not names:
+        return found
     said = Reservation
-    about = sa.func.coalesce(said.asset_id, said.work_id, said.location)
-    columns = said.id, said.holder_id, about, said.scope, said.use, said.value, said.territory, said.terms_url
-    rows = session.execute(sa.select(*columns).where(*where, *in_force(at)))
-    for said_id, holder_id, name, scope, use, value, territory, terms_url in rows:
-        yield _Word(said_id, holder_id, name, use, (scope, value, territory, bool((terms_url or "").strip())))
+    columns = column, said.id, said.holder_id, said.location, said.use, said.value, said.territory, said.terms_url
+    # Written out, the scope leads to the index of words on catalogues alone.
+    of_scope = said.scope == sa.literal_column(f"'{scope}'")
+    query = sa.select(*columns).where(among(session, column, names), of_scope, *in_force(at))
+    statements: dict[tuple[str | None, ...], _Statement] = {}
+    for name, said_id, holder_id, location, use, value, territory, terms_url in _rows(session, query):
+        written = use, value, territory, terms_url
+        statement = statements.get(written)
+        if statement is None:
+            has_terms = bool(terms_url and terms_url.strip())
+            statement = statements[written] = _Statement(scope, use, value, territory, has_terms)
+        word = _Word(said_id, holder_id, location or name, statement)
+        if name in found:
+            found[name].append(word)
+        else:
+            found[name] = [word]
+    return found
 
 
-def _assurance(session: Session, holders: set[str]) -> dict[str, Assurance]:
-    known: dict[str, Assurance] = {}
-    for some in _batches(holders):
-        rows = session.execute(sa.select(Holder.id, Holder.assurance).where(Holder.id.in_(some)))
-        known.update({holder_id: Assurance(assurance) for holder_id, assurance in rows})
-    return known
+def _assurance(session: Session, holders: Set[str]) -> dict[str, Assurance]:
+    rows = session.execute(sa.select(Holder.id, Holder.assurance).where(among(session, Holder.id, holders)))
+    return {holder_id: Assurance(assurance) for holder_id, assurance in rows}
+
+
+def _rows[*Columns](session: Session, query: sa.Select[*Columns]) -> Iterator[sa.Row[*Columns]]:
+    """Rows as they are: of tens of thousands, a session would copy each once more."""
+    session.flush()
+    for some in session.connection().execute(query).partitions(_ROWS_AT_ONCE):
+        yield from some
 
 
 # -- what it comes to ----------------------------------------------------------------------------
@@ -292,28 +307,28 @@ class _Resolver:
         self._uses, self._at, self._territory = uses, at, territory
         self._known: dict[object, tuple[Answer, tuple[int, ...]]] = {}
 
-    def __call__(self, subject: _Subject, speakers: _Speakers, said: _Words) -> Found:
-        holders, words = said.on(subject, speakers.works(subject))
+    def __call__(self, subject: _Subject, works: Mapping[str, str], said: _Words) -> Found:
+        holders, words = said.on(subject, works)
         by_use: dict[str, list[_Word]] = {}
         for word in words:
-            by_use.setdefault(word.use, []).append(word)
-        # Whose words they are and about what matters only where there are several.
-        is_plain = len(holders) == 1 and len(subject.works) == 1 and len(subject.assets) < 2 and subject.url is None
-        holding = {}
+            by_use.setdefault(word.statement.use, []).append(word)
+        # Who said it and about what matters only where there are several: of one work its holder alone speaks.
+        is_plain = len(works) == 1 and len(subject.assets) < 2 and subject.url is None
+        holding = dict.fromkeys(self._uses, _UNSET)
         for use in self._uses:
-            spoken = by_use.get(use)
-            holding[use] = self._holding(use, spoken, holders, is_plain=is_plain) if spoken else _UNSET
-        return Found(work_ids=tuple(sorted(subject.works)), holding=holding)
+            if use in by_use:
+                holding[use] = self._holding(use, by_use[use], holders, is_plain=is_plain)
+        return Found(tuple(sorted(subject.works)), holding)
 
     def _holding(self, use: Use, words: Sequence[_Word], holders: frozenset[str], *, is_plain: bool) -> Holding:
-        pattern: object = tuple([word.kind for word in words])
+        pattern: object = tuple([word.statement for word in words])
         if not is_plain:
-            pattern = holders, tuple((word.holder_id, word.about, word.kind) for word in words)
+            pattern = holders, tuple([word[1:] for word in words])
         known = self._known.get(pattern)
         if known is None:
             known = self._known[pattern] = self._asked(use, words, holders)
         answer, places = known
-        return Holding(answer=answer, declarations=tuple([words[place].id for place in places]))
+        return Holding(answer, tuple([words[place].id for place in places]))
 
     def _asked(self, use: Use, words: Sequence[_Word], holders: frozenset[str]) -> tuple[Answer, tuple[int, ...]]:
         declarations = [self._declaration(place, word) for place, word in enumerate(words)]
@@ -322,26 +337,22 @@ class _Resolver:
 
     def _declaration(self, place: int, word: _Word) -> Declaration:
         """In force now; its id says which one it is, and keeps the order of age."""
-        scope, value, territory, has_terms = word.kind
+        said = word.statement
         return Declaration(
             id=f"{place:06d}",
-            use=Use(word.use),
-            value=Value(value),
+            use=Use(said.use),
+            value=Value(said.value),
             declared_by=word.holder_id,
             declared_at=self._at,
             valid_from=self._at,
             valid_until=None,
             withdrawn_at=None,
             superseded_at=None,
-            scope=Scope(scope),
+            scope=said.scope,
             about=word.about,
-            territory=territory,
-            terms_url="shown" if has_terms else None,
+            territory=said.territory,
+            terms_url="shown" if said.has_terms else None,
         )
 
 
 _UNSET = Holding(answer=Answer.UNSET)
-
-
-def _batches(names: Iterable[str]) -> Iterator[Sequence[str]]:
-    yield from itertools.batched(sorted(names), _BATCH)

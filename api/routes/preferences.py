@@ -1,6 +1,6 @@
 """Preferences: what holders said of many works at once, for pipelines that filter before they use."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
@@ -29,14 +29,16 @@ def query_preferences(body: PreferenceQuery, _actor: TheActor, service: TheServi
     at = body.at or service.now()
     asked = [asked_about(item) for item in body.items]
     with service.database.reading() as session:
-        found = query(session, asked, body.uses, at=at, territory=body.territory)
-        answer: dict[str, Any] = {"at": at, "items": told(found), "declarations": None}
+        found: Iterable[Found] = query(session, asked, body.uses, at=at, territory=body.territory)
+        declarations = None
         if body.details:
+            found = list(found)
             ids = {said for one in found for holding in one.holding.values() for said in holding.declarations}
-            answer["declarations"] = {
+            declarations = {
                 row.id: ReservationOut.model_validate(row, from_attributes=True)
                 for row in reservations.with_ids(session, ids)
             }
+    answer = {"at": at, "items": told(found), "declarations": declarations}
     return Response(JSON.dump_json(answer), media_type="application/json")
 
 
@@ -48,10 +50,9 @@ def get_preferences(
 ) -> PreferenceAnswer:
     """What holds for one work, file or web location, on any day since it was registered."""
     with service.database.reading() as session:
-        [found] = query(
-            session, [asked_about(asked)], list(Use), at=asked.at or service.now(), territory=asked.territory
-        )
-    return PreferenceAnswer.model_validate(told([found])[0])
+        found = query(session, [asked_about(asked)], list(Use), at=asked.at or service.now(), territory=asked.territory)
+    [answer] = told(found)
+    return PreferenceAnswer.model_validate(answer)
 
 
 def asked_about(item: PreferenceItem) -> Asked:
@@ -59,9 +60,9 @@ def asked_about(item: PreferenceItem) -> Asked:
     return Asked(work_id=item.work_id, asset_id=item.asset_id, sha256=item.sha256, iscc=item.iscc, url=item.url)
 
 
-def told(found: Sequence[Found]) -> list[dict[str, Any]]:
+def told(found: Iterable[Found]) -> Iterator[dict[str, Any]]:
     """`PreferenceAnswer`s, as plain as can be: of ten thousand, models alone would take longer than finding them."""
-    return [
+    return (
         {
             "work_ids": one.work_ids,
             "preferences": {
@@ -72,7 +73,7 @@ def told(found: Sequence[Found]) -> list[dict[str, Any]]:
             },
         }
         for one in found
-    ]
+    )
 
 
 _USES, _ANSWERS = {use: use.value for use in Use}, {answer: answer.value for answer in Answer}

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import (
     BaseModel,
+    ConfigDict,
     Field,
     StrictBool,
     StringConstraints,
@@ -52,8 +53,11 @@ class ReservationOut(BaseModel):
     superseded_at: datetime | None
 
 
-class PreferenceItem(In):
+class PreferenceItem(BaseModel):
     """Exactly one of these."""
+
+    # Not `In`: the query that it stands in has looked for U+0000 in all of it.
+    model_config = ConfigDict(extra="forbid")
 
     work_id: Annotated[str, StringConstraints(max_length=100)] | None = None
     asset_id: Annotated[str, StringConstraints(max_length=100)] | None = None
@@ -62,7 +66,7 @@ class PreferenceItem(In):
     url: Link | None = None
 
 
-class PreferenceQuestion(PreferenceItem):
+class PreferenceQuestion(In, PreferenceItem):
     """One item, as of a time and for a territory."""
 
     at: Time | None = Field(default=None, description="As of then; now, when it is left out.")

@@ -52,3 +52,8 @@ class Base(DeclarativeBase):
 
 def foreign_id(column: str) -> Mapped[str]:
     return mapped_column(sa.ForeignKey(column), index=True)
+
+
+def partial_index(name: str, column: str, *, where: str) -> sa.Index:
+    """An index of some rows alone, on both databases."""
+    return sa.Index(name, column, sqlite_where=sa.text(where), postgresql_where=sa.text(where))

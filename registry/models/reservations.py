@@ -6,7 +6,7 @@ from enum import StrEnum
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
-from registry.models.base import Base, foreign_id
+from registry.models.base import Base, foreign_id, partial_index
 
 
 class Reservation(Base):
@@ -18,9 +18,9 @@ class Reservation(Base):
     agent_id: Mapped[str | None] = mapped_column(sa.ForeignKey("holders.id"))
     scope: Mapped[str]
     work_id: Mapped[str | None] = mapped_column(sa.ForeignKey("works.id"), index=True)
-    asset_id: Mapped[str | None] = mapped_column(sa.ForeignKey("assets.id"), index=True)
+    asset_id: Mapped[str | None] = mapped_column(sa.ForeignKey("assets.id"))
     location: Mapped[str | None]
-    location_host: Mapped[str | None] = mapped_column(index=True)
+    location_host: Mapped[str | None]
     use: Mapped[str]
     value: Mapped[str]
     territory: Mapped[str]
@@ -31,6 +31,12 @@ class Reservation(Base):
     valid_until: Mapped[datetime | None]
     withdrawn_at: Mapped[datetime | None]
     superseded_at: Mapped[datetime | None]
+    # The few that are not about a work, each kind in an index that the million about works are not in.
+    __table_args__ = (
+        partial_index("ix_reservations_of_catalogues", "holder_id", where="scope = 'catalogue'"),
+        partial_index("ix_reservations_asset_id", "asset_id", where="asset_id IS NOT NULL"),
+        partial_index("ix_reservations_location_host", "location_host", where="location_host IS NOT NULL"),
+    )
 
 
 class ImportStatus(StrEnum):

@@ -61,7 +61,7 @@ class Asset(Base):
     work_id: Mapped[str] = foreign_id("works.id")
     label: Mapped[str | None]
     language: Mapped[str | None]
-    status: Mapped[str] = mapped_column(index=True)
+    status: Mapped[str]
     progress: Mapped[float] = mapped_column(default=0.0)
     reason: Mapped[str | None]
     problem: Mapped[str | None]

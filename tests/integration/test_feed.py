@@ -230,7 +230,7 @@ def _by_url(url: str) -> Asked:
 
 def answers(database: Database, asked: list[Asked], *, at: datetime, territory: str | None) -> list[Found]:
     with database.reading() as session:
-        return query(session, asked, list(Use), at=at, territory=territory)
+        return list(query(session, asked, list(Use), at=at, territory=territory))
 
 
 def declarations(database: Database) -> dict[str, dict[str, Any]]:

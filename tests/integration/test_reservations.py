@@ -258,7 +258,7 @@ def test_a_file_is_asked_about_by_its_hash(database: Database) -> None:
         uploaded(session, owner, work)
         declare(session, owner, work)
         asked = [Asked(sha256=SHA256), Asked(sha256="00" * 32), Asked(work_id=work.id), Asked(work_id="wrk_0")]
-        found = preferences.query(session, asked, [Use.TRAIN, Use.SEARCH], at=AT)
+        found = list(preferences.query(session, asked, [Use.TRAIN, Use.SEARCH], at=AT))
     assert [(item.work_ids, item.holding[Use.TRAIN].answer.value) for item in found] == [
         ((work.id,), "reserved"), ((), "unset"), ((work.id,), "reserved"), ((), "unset"),
     ]  # fmt: skip
