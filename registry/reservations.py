@@ -76,20 +76,36 @@ def _supersede(session: Session, row: Reservation, *, at: datetime) -> None:
     """End what the same holder said of the same before; what is said for later leaves today as it is."""
     starts = max(row.valid_from, at)
     earlier = sa.select(Reservation).where(
-        Reservation.holder_id == row.holder_id,
+        _about_the_same(row),
         Reservation.scope == row.scope,
         Reservation.id != row.id,
-        Reservation.work_id.is_not_distinct_from(row.work_id),
-        Reservation.asset_id.is_not_distinct_from(row.asset_id),
-        Reservation.location.is_not_distinct_from(row.location),
         Reservation.use == row.use,
         Reservation.territory == row.territory,
         Reservation.withdrawn_at.is_(None),
         sa.or_(Reservation.superseded_at.is_(None), Reservation.superseded_at > starts),
     )
     for old in session.scalars(earlier):
-        old.superseded_at = starts
-        ledger.record(session, "reservation.superseded", old, at=at)
+        if old.holder_id == row.holder_id:
+            old.superseded_at = starts
+            ledger.record(session, "reservation.superseded", old, at=at)
+
+
+def _about_the_same(row: Reservation) -> sa.ColumnElement[bool]:
+    """What is about the same thing, by the index of that alone: a holder may have said a million things.
+
+    SQLite would choose among all conditions without counting, and read everything of the holder's, or more.
+    """
+    match Reach(row.scope):
+        case Reach.WORK:
+            return Reservation.work_id == row.work_id
+        case Reach.ASSET:
+            return Reservation.asset_id == row.asset_id
+        case Reach.LOCATION:
+            there = Reservation.location_host == row.location_host, Reservation.location == row.location
+            return sa.and_(*there)
+        case Reach.CATALOGUE:
+            of_all = Reservation.scope == sa.literal_column(f"'{Reach.CATALOGUE}'")
+            return sa.and_(Reservation.holder_id == row.holder_id, of_all)
 
 
 def withdraw(session: Session, actor: Actor, reservation_id: str, *, at: datetime, work_id: str | None = None) -> None:

@@ -23,6 +23,7 @@ from registry.reservations import NewReservation
 from tests import factories
 from tests.factories import AT, SHA256
 from tests.integration.at_once import overlapping
+from tests.integration.plans import index_of, plans_of
 
 DAY = timedelta(days=1)
 NOTHING_SAID = NewReservation(use=Use.TRAIN, value=Value.RESERVED)
@@ -183,6 +184,30 @@ def test_a_word_that_makes_no_sense_is_refused(database: Database, field: str, s
         assert refused.value.field == field
     with database.reading() as session:
         assert session.scalars(sa.select(Reservation)).all() == []
+
+
+@pytest.mark.parametrize(
+    ("said", "index"),
+    [
+        ({}, "ix_reservations_work_id"),
+        ({"scope": Reach.ASSET}, "ix_reservations_asset_id"),
+        ({"scope": Reach.CATALOGUE, "work_id": None}, "ix_reservations_of_catalogues"),
+        ({"scope": Reach.LOCATION, "work_id": None, "location": "a.example"}, "ix_reservations_location_host"),
+    ],
+)
+def test_what_a_word_supersedes_is_found_however_much_its_holder_said(
+    sqlite_database: Database, said: dict[str, Any], index: str
+) -> None:
+    with sqlite_database.reading() as session:  # and nothing is kept
+        owner, work = owned(session)
+        uploaded(session, owner, work)
+        session.flush()
+        about = {"work_id": work.id} | said
+        if about.get("scope") is Reach.ASSET:
+            about["asset_id"] = asset_id(session, SHA256)
+        word = replace(NOTHING_SAID, **about)
+        plans = plans_of(session, lambda: reservations.declare(session, owner, word, at=AT))
+    assert [index_of(step) for step in plans if step.startswith("SEARCH reservations ")] == [index]
 
 
 def test_only_the_owner_speaks_of_a_work(database: Database) -> None:
