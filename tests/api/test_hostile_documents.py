@@ -82,3 +82,9 @@ def test_a_fingerprint_document_is_checked_before_it_is_used(
     for path in ("/v1/checks", f"/v1/works/{work}/assets"):
         found = problem(stranger.post(path, json=document), 422, "bad-fingerprint")
         assert found["path"].startswith("$")
+
+
+@pytest.mark.parametrize("name", ["work_id", "asset_id", "sha256", "iscc", "url"])
+def test_a_question_that_holds_u0000_is_invalid(stranger: httpx.Client, work: str, name: str) -> None:
+    query = {"items": [{"work_id": work}, {name: "https://studio.example/\x00"}]}
+    problem(stranger.post("/v1/preferences/query", json=query), 422, "invalid")
