@@ -3,8 +3,8 @@
 network at all; `keys`, `webhooks` and `index` work on the data folder, beside a running service too; `ledger` does
 both.
 
-Exit codes: 0 fine; 1 error; 2 wrong use; 10 block; 11 review; 12 unknown; 13 rejected by the quality gate; 14
-verification found something that is not intact or not trusted; 15 rows of an import were refused, or a format could
+Exit codes: 0 fine; 1 error; 2 wrong use; 10 block; 11 review; 12 unknown; 13 rejected by the quality gate;
+14 verification found something that is not intact or not trusted; 15 rows of an import were refused, or a format could
 not say all.
 """
 

@@ -311,7 +311,7 @@ def _matched(
         policy=Policy(work.policy),
         assurance=Assurance(work.holder.assurance),
         own=work.holder_id == check.holder_id,
-        disputed=bool(rivals_of(session, work)),
+        disputed=bool(rivals_of(session, work, at=at)),
         preference=preference.answer,
         matched_s=seconds_of(counted),
         certain_s=seconds_of([piece for piece in counted if piece.is_certain]),

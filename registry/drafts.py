@@ -114,7 +114,7 @@ def _person(session: Session, check: Check, work: Work, found: Coverage, *, at: 
         policy=Policy(work.policy),
         assurance=Assurance(work.holder.assurance),
         own=work.holder_id == check.holder_id,
-        disputed=bool(rivals_of(session, work)),
+        disputed=bool(rivals_of(session, work, at=at)),
         preference=preference.answer,
         consents=tuple(grant.id for grant in found.grants) if found.is_whole else (),
     )

@@ -20,7 +20,7 @@ from registry.domain.preferences import Use, Value
 from registry.errors import Invalid
 from registry.formats import cawg, content_signal, content_usage, odrl, rsl, tdmai, tdmrep
 from registry.formats.statements import FormatError, Reading, Remark, Statement, Written, distinct, few, named
-from registry.locations import host_of, location_host, path_covers, path_of
+from registry.locations import domains_of, host_of, location_host, path_covers, path_of
 from registry.models import Domain, Holder, Reservation, Work
 from registry.reservations import NewReservation, in_force
 from registry.works import own_work
@@ -288,10 +288,8 @@ def _declaration(said: Statement, target: Target) -> NewReservation:
 
 def speakers_of(session: Session, host: str) -> list[Holder]:
     """The holders who showed that a host's domain, or one above it, answers for them."""
-    labels = host.partition(":")[0].split(".")
-    names = {".".join(labels[place:]) for place in range(len(labels) - 1)}
     shown = sa.select(Domain.holder_id).where(
-        Domain.name.in_(names), Domain.verified_at.is_not(None), Domain.lapsed_at.is_(None)
+        Domain.name.in_(domains_of(host)), Domain.verified_at.is_not(None), Domain.lapsed_at.is_(None)
     )
     return list(session.scalars(sa.select(Holder).where(Holder.id.in_(shown)).order_by(Holder.id)))
 

@@ -14,7 +14,8 @@ from sqlalchemy.orm import Session
 from registry import ledger
 from registry.domain.identifiers import Prefix
 from registry.errors import Conflict, Invalid, NotFound
-from registry.models import Check, CheckStatus, ImportRow, Match, Reservation, Work, WorkIdentifier
+from registry.models import Asset, Check, CheckStatus, Finding, ImportRow, Match, Reservation, Work, WorkIdentifier
+from registry.models import Conflict as ClaimConflict
 
 FORGOTTEN: Final = "(forgotten)"
 
@@ -48,13 +49,31 @@ def _forget_work(session: Session, work: Work, *, at: datetime) -> int:
     if work.withdrawn_at is None:
         raise Conflict(kind="work", id=work.id, problem="It is in force. Withdraw it first.")
     work.title, work.creators, work.identifiers, work.year = FORGOTTEN, [], {}, None
-    session.execute(sa.delete(WorkIdentifier).where(WorkIdentifier.work_id == work.id))
+    work.contributors, work.shares, work.alternative_titles = [], [], []
+    for identifier in session.scalars(sa.select(WorkIdentifier).where(WorkIdentifier.work_id == work.id)).all():
+        session.delete(identifier)
     _forget_title(session, work)
     session.execute(sa.update(ImportRow).where(ImportRow.work_id == work.id).values(title=FORGOTTEN, reference=None))
-    closed = ledger.forget(session, work.id, at=at)
+    closed = ledger.forget(session, work.id, at=at) + _forget_conflicts(session, work, at=at)
     for said in session.scalars(sa.select(Reservation).where(Reservation.work_id == work.id)).all():
         if ledger.can_be_forgotten(session, said.id):
             closed += _forget_reservation(session, said, at=at)
+    return closed
+
+
+def _forget_conflicts(session: Session, work: Work, *, at: datetime) -> int:
+    """What both sides said about the work while another claimed it, and why it was decided as it was."""
+    assets = sa.select(Asset.id).where(Asset.work_id == work.id)
+    about = sa.or_(ClaimConflict.asset_id.in_(assets), ClaimConflict.rival_asset_id.in_(assets))
+    closed = 0
+    for conflict in session.scalars(sa.select(ClaimConflict).where(about, ClaimConflict.closed_at.is_not(None))).all():
+        if not ledger.can_be_forgotten(session, conflict.id):
+            continue
+        for statement in conflict.statements:
+            statement.text, statement.links = FORGOTTEN, []
+        conflict.reason = None
+        session.flush()
+        closed += ledger.forget(session, conflict.id, at=at)
     return closed
 
 
@@ -65,6 +84,8 @@ def _forget_title(session: Session, work: Work) -> None:
         said, instead = f"“{match.title}”", f"“{FORGOTTEN}”"
         check.reasons = [{**told, "message": told["message"].replace(said, instead)} for told in check.reasons]
         match.title = FORGOTTEN
+    for finding in session.scalars(sa.select(Finding).where(Finding.work_id == work.id)).all():
+        finding.reasons = []
 
 
 def _forget_reservation(session: Session, said: Reservation, *, at: datetime) -> int:

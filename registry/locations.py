@@ -30,6 +30,12 @@ def host_of(location: str) -> str:
     return _parts(location)[0]
 
 
+def domains_of(host: str) -> set[str]:
+    """The domains that a host lies in, itself among them, without the port: who controls one controls the host."""
+    labels = host.partition(":")[0].split(".")
+    return {".".join(labels[place:]) for place in range(len(labels) - 1)}
+
+
 def path_of(location: str) -> str:
     """The path and query of a location or URL, as it is written; "/" where there is none."""
     return _parts(location)[1]

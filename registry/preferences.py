@@ -2,8 +2,8 @@
 
 Loads the declarations that bear on what is asked and the holders who may speak, for thousands of questions in
 a few queries; what they come to together is decided in `registry.domain.preferences`. Who may speak: the owner
-of a work, and whoever has an open claim to the same footage and is known at least as well; of a web location,
-those who are known best among all who declared something about it.
+of a work, and whoever had an open claim to the same footage at the time asked and is known at least as well; of a web
+location, those who showed that its domain answers for them, or else those known best among all who declared something.
 """
 
 import itertools
@@ -21,8 +21,8 @@ from registry.domain.identifiers import validate_identifiers
 from registry.domain.policy import Assurance
 from registry.domain.preferences import Answer, Declaration, Scope, Use, Value, check_territory, effective_preference
 from registry.errors import Invalid
-from registry.locations import covers, host_of
-from registry.models import Asset, AssetStatus, Conflict, Holder, Reservation, Work, WorkIdentifier
+from registry.locations import covers, domains_of, host_of
+from registry.models import Asset, AssetStatus, Conflict, Domain, Holder, Reservation, Work, WorkIdentifier
 from registry.reservations import in_force
 
 _ROWS_AT_ONCE = 1000
@@ -70,9 +70,9 @@ def query(
     Raises:
         Invalid: `territory` is none of these, or an ISCC is no ISCC.
     """
-    subjects = _subjects(session, asked)
+    subjects = _subjects(session, asked, at=at)
     resolve = _Resolver(uses, at=at, territory=None if territory is None else check_territory(territory))
-    speakers = _Speakers.of(session, {work for one in subjects for work in one.works})
+    speakers = _Speakers.of(session, {work for one in subjects for work in one.works}, at=at)
     spoken = [speakers.works(one) for one in subjects]
     said = _words(session, subjects, spoken, at=at)
     return map(resolve, subjects, spoken, itertools.repeat(said))
@@ -81,17 +81,17 @@ def query(
 def effective(session: Session, work: Work, uses: Sequence[Use], *, at: datetime) -> Mapping[Use, Holding]:
     """What holds for one work at a time, also for one that was withdrawn since it was found."""
     subject = _Subject({work.id: work.holder_id}, [], None)
-    spoken = _Speakers.of(session, {work.id}).works(subject)
+    spoken = _Speakers.of(session, {work.id}, at=at).works(subject)
     said = _words(session, [subject], [spoken], at=at)
     return _Resolver(uses, at=at, territory=None)(subject, spoken, said).holding
 
 
-def rivals_of(session: Session, work: Work) -> frozenset[str]:
+def rivals_of(session: Session, work: Work, *, at: datetime) -> frozenset[str]:
     """Holders with an open claim to the same footage whose identity is known at least as well as the owner's.
 
     Without that condition anyone could weaken a studio's work by registering a copy of it.
     """
-    return frozenset(_Speakers.of(session, {work.id}).rivals[work.id].values()) - {work.holder_id}
+    return frozenset(_Speakers.of(session, {work.id}, at=at).rivals[work.id].values()) - {work.holder_id}
 
 
 # -- what is asked about -------------------------------------------------------------------------
@@ -105,14 +105,16 @@ class _Subject(NamedTuple):
     url: str | None
 
 
-def _subjects(session: Session, asked: Sequence[Asked]) -> list[_Subject]:
+def _subjects(session: Session, asked: Sequence[Asked], *, at: datetime) -> list[_Subject]:
     code = {one.iscc: validate_identifiers({"iscc": one.iscc})["iscc"] for one in asked if one.iscc is not None}
-    work = _found_by(session, Work.id, {one.work_id for one in asked})
-    asset = _found_by(session, Asset.id, {one.asset_id for one in asked}, Asset.work_id == Work.id)
+    # By its id a work is found on any day that it was on record; by what it holds, while it is.
+    on_record, is_there = sa.or_(Work.withdrawn_at.is_(None), Work.withdrawn_at > at), Work.withdrawn_at.is_(None)
+    work = _found_by(session, Work.id, {one.work_id for one in asked}, on_record)
+    asset = _found_by(session, Asset.id, {one.asset_id for one in asked}, Asset.work_id == Work.id, on_record)
     indexed = Asset.work_id == Work.id, Asset.status == AssetStatus.INDEXED
-    file = _found_by(session, Asset.sha256, {one.sha256 for one in asked}, *indexed)
+    file = _found_by(session, Asset.sha256, {one.sha256 for one in asked}, *indexed, is_there)
     is_iscc = WorkIdentifier.work_id == Work.id, WorkIdentifier.scheme == "iscc"
-    coded = _found_by(session, WorkIdentifier.value, set(code.values()), *is_iscc)
+    coded = _found_by(session, WorkIdentifier.value, set(code.values()), *is_iscc, is_there)
     return [
         work.get(one.work_id)
         or file.get(one.sha256)
@@ -131,7 +133,7 @@ def _found_by(
     if wanted := {name for name in names if name is not None}:
         asset = Asset.id if column.class_ is Asset else sa.null()
         query = sa.select(column, Work.id, Work.holder_id, asset).where(among(session, column, wanted))
-        for name, work_id, holder_id, asset_id in _rows(session, query.where(Work.withdrawn_at.is_(None), *where)):
+        for name, work_id, holder_id, asset_id in _rows(session, query.where(*where)):
             subject = found.get(name)
             if subject is None:
                 subject = found[name] = _Subject({}, [], None)
@@ -151,7 +153,7 @@ class _Speakers:
     rivals: Mapping[str, Mapping[str, str]]
 
     @classmethod
-    def of(cls, session: Session, works: set[str]) -> "_Speakers":
+    def of(cls, session: Session, works: set[str], *, at: datetime) -> "_Speakers":
         rivals: dict[str, dict[str, str]] = defaultdict(dict)
         (one, one_work, one_holder), (other, other_work, other_holder) = (
             (aliased(Asset), aliased(Work), aliased(Holder)) for _ in range(2)
@@ -167,7 +169,8 @@ class _Speakers:
             .join(other, other.id == Conflict.rival_asset_id)
             .join(other_work, other_work.id == other.work_id)
             .join(other_holder, other_holder.id == other_work.holder_id)
-            .where(Conflict.closed_at.is_(None), one_work.id != other_work.id)
+            .where(Conflict.opened_at <= at, sa.or_(Conflict.closed_at.is_(None), Conflict.closed_at > at))
+            .where(one_work.id != other_work.id)
             .where(sa.or_(among(session, one_work.id, works), among(session, other_work.id, works)))
         )
         for row in session.execute(pairs):
@@ -217,6 +220,7 @@ class _Words:
     catalogues: Mapping[str, Sequence[_Word]]
     hosts: Mapping[str, Sequence[_Word]]
     known: Mapping[str, Assurance]  # how well, whoever said something of a location
+    shown: Mapping[str, Set[str]]  # by domain, the holders whom it answers for
 
     def on(self, subject: _Subject, works: Mapping[str, str]) -> tuple[frozenset[str], list[_Word]]:
         """Who speaks of a subject, and all that they said of it, oldest first."""
@@ -236,9 +240,12 @@ class _Words:
         return holders, words
 
     def _heard_at(self, url: str) -> list[_Word]:
-        there = [word for word in self.hosts.get(host_of(url), ()) if covers(word.about, url)]
-        best = max((self.known[word.holder_id].rank for word in there), default=0)
-        return [word for word in there if self.known[word.holder_id].rank == best]
+        host = host_of(url)
+        masters = set[str]().union(*(self.shown.get(domain, ()) for domain in domains_of(host)))
+        there = [word for word in self.hosts.get(host, ()) if covers(word.about, url)]
+        ranks = [(word.holder_id in masters, self.known[word.holder_id].rank) for word in there]
+        best = max(ranks, default=None)
+        return [word for word, rank in zip(there, ranks, strict=True) if rank == best]
 
 
 def _words(
@@ -255,6 +262,7 @@ def _words(
         catalogues=_in_force(session, Scope.CATALOGUE, Reservation.holder_id, holders, at=at),
         hosts=there,
         known=_assurance(session, {word.holder_id for words in there.values() for word in words}),
+        shown=_shown(session, set[str]().union(*map(domains_of, there)), at=at),
     )
 
 
@@ -288,6 +296,17 @@ def _in_force(
 def _assurance(session: Session, holders: Set[str]) -> dict[str, Assurance]:
     rows = session.execute(sa.select(Holder.id, Holder.assurance).where(among(session, Holder.id, holders)))
     return {holder_id: Assurance(assurance) for holder_id, assurance in rows}
+
+
+def _shown(session: Session, domains: Set[str], *, at: datetime) -> Mapping[str, Set[str]]:
+    """The holders whom each domain answered for."""
+    shown = defaultdict[str, set[str]](set)
+    if domains:
+        answering = Domain.verified_at <= at, sa.or_(Domain.lapsed_at.is_(None), Domain.lapsed_at > at)
+        query = sa.select(Domain.name, Domain.holder_id).where(among(session, Domain.name, domains), *answering)
+        for name, holder_id in session.execute(query):
+            shown[name].add(holder_id)
+    return shown
 
 
 def _rows[*Columns](session: Session, query: sa.Select[*Columns]) -> Iterator[sa.Row[*Columns]]:

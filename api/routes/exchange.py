@@ -14,6 +14,7 @@ from registry import exchange
 from registry.access import Scope
 from registry.errors import Invalid, NotFound
 from registry.exchange import ExportFormat, Target
+from registry.formats import odrl, rsl
 from registry.formats.reading import SourceKind
 from registry.formats.statements import Remark, Written
 from registry.reservations import NewReservation
@@ -29,7 +30,8 @@ _FIELDS: dict[str, dict[str, Any]] = {
     "location": {"type": "string", "description": "or a site, such as https://studio.example."},
     "dry_run": {"type": "string", "enum": ["true", "false"]},
 }
-_TEXT: dict[int | str, dict[str, Any]] = {200: {"content": {"text/plain": {}}}}
+_MEDIA_TYPES = ("text/plain", "text/html", "application/json", odrl.MEDIA_TYPE, rsl.MEDIA_TYPE)
+_TEXT: dict[int | str, dict[str, Any]] = {200: {"content": {name: {} for name in _MEDIA_TYPES}}}
 
 
 class HostedFile(StrEnum):

@@ -6,9 +6,10 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from registry import checks, forgetting, ledger, reservations, works
+from registry import checks, conflicts, forgetting, ledger, reservations, works
 from registry.access import Actor
 from registry.database import Database
+from registry.domain.conflicts import Position
 from registry.domain.preferences import Use, Value
 from registry.domain.receipt import commitment, prove, write
 from registry.errors import Conflict, Invalid, NotFound
@@ -67,6 +68,24 @@ def test_what_a_work_said_is_gone_and_the_log_still_proves(database: Database, i
         entry = session.get_one(LedgerEntry, 0)
         assert entry.salt == b""
         assert commitment(entry.salt, before) not in entry.data
+
+
+def test_what_was_said_in_a_conflict_over_a_forgotten_work_is_gone(
+    database: Database, identity: LedgerIdentity, index: IndexEngine
+) -> None:
+    with database.transaction() as session:
+        (owner, work), (rival, other) = ((who, factories.work(session, who)) for who in (
+            factories.actor(session), factories.actor(session),
+        ))  # fmt: skip
+        factories.asset(session, rival, other, index, factories.fingerprint(1))
+        asset = factories.asset(session, owner, work, index, factories.fingerprint(1))
+        [conflict] = conflicts.open_of(session, asset.id)
+        said = conflicts.NewStatement(position=Position.MINE, text=f"{PERSON} filmed it", links=["https://x.example/"])
+        conflicts.state_a_position(session, owner, conflict.id, said, at=AT)
+        works.withdraw(session, owner, work.id, at=AT)
+        forgetting.forget(session, work.id, at=LATER)
+    assert PERSON not in everything(database)
+    assert problems(database, identity) == []
 
 
 def test_the_title_of_a_forgotten_work_is_gone_from_the_checks_that_it_matched(

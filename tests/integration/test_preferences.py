@@ -37,8 +37,9 @@ ASSETS = {
     "ast_4": ("wrk_3", "3" * 64), "ast_5": ("wrk_4", "3" * 64), "ast_6": ("wrk_5", "4" * 64),
     "ast_7": ("wrk_5", "4" * 64), "ast_8": ("wrk_6", "5" * 64),
 }  # fmt: skip
+LONG_AGO = AT - timedelta(days=30)
 # The same footage as its owner's other work, as another's, as that of somebody known better; the last is settled.
-CONFLICTS = (("ast_1", "ast_3", None), ("ast_1", "ast_4", None), ("ast_5", "ast_3", None), ("ast_6", "ast_4", AT))
+CONFLICTS = (("ast_1", "ast_3", None), ("ast_1", "ast_4", None), ("ast_5", "ast_3", None), ("ast_6", "ast_4", LONG_AGO))
 RIVALS = {"wrk_1": {"wrk_2", "wrk_3"}, "wrk_2": {"wrk_1"}, "wrk_3": {"wrk_1"}, "wrk_4": {"wrk_2"}}
 LOCATIONS = ("https://studio.example/films/", "studio.example/*/trailer", "press.example")
 URLS = ("https://studio.example/films/trailer", "https://studio.example/a/trailer", "http://press.example/kit", "x:/")
@@ -58,7 +59,7 @@ def furnish(session: Session) -> None:
     session.flush()
     for number, (one, other, closed_at) in enumerate(CONFLICTS):
         about = {"asset_id": one, "rival_asset_id": other, "seconds": 9.0}
-        session.add(Conflict(id=f"cfl_{number}", **about, opened_at=AT, closed_at=closed_at))
+        session.add(Conflict(id=f"cfl_{number}", **about, opened_at=LONG_AGO, closed_at=closed_at))
     session.flush()
 
 

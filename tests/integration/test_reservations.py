@@ -9,12 +9,13 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from registry import preferences, reservations, works
+from registry import domains, preferences, reservations, works
 from registry.access import Actor, Scope
 from registry.database import Database
 from registry.domain.policy import Assurance
 from registry.domain.preferences import Answer, Use, Value
 from registry.domain.preferences import Scope as Reach
+from registry.domains import Look, Method
 from registry.errors import Forbidden, Invalid, NotFound
 from registry.index import IndexEngine
 from registry.models import Asset, Reservation, Work
@@ -258,6 +259,47 @@ def test_rivals_who_disagree_make_it_disputed(database: Database, index: IndexEn
         assert answer(session, ours, at=AT + 2 * DAY) == "allowed"
 
 
+def test_a_past_day_is_answered_as_it_was_also_when_it_was_disputed_or_the_work_is_gone(
+    database: Database, index: IndexEngine
+) -> None:
+    with database.transaction() as session:
+        (first, ours), (second, theirs) = owned(session), owned(session)
+        factories.asset(session, first, ours, index, factories.fingerprint(1))
+        declare(session, first, ours, value=Value.ALLOWED)
+        declare(session, second, theirs, value=Value.RESERVED)
+        factories.asset(session, second, theirs, index, factories.fingerprint(1), at=AT + DAY)
+        works.withdraw(session, second, theirs.id, at=AT + 2 * DAY)
+        works.withdraw(session, first, ours.id, at=AT + 3 * DAY)
+        days = [AT + number * DAY for number in range(4)]
+        asked = [Asked(work_id=ours.id)]
+        found = [next(preferences.query(session, asked, [Use.TRAIN], at=day)) for day in days]
+        answers = [one.holding[Use.TRAIN].answer.value for one in found]
+        assert answers == ["allowed", "disputed", "allowed", "unset"]
+
+
+def test_at_a_site_whoever_showed_that_it_is_theirs_is_heard_before_all_others(database: Database) -> None:
+    place = "https://films.studio.example/x"
+    with database.transaction() as session:
+        label, studio = factories.actor(session), factories.actor(session, assurance=Assurance.UNVERIFIED)
+        for holder, value in ((label, Value.ALLOWED), (studio, Value.RESERVED)):
+            said = NewReservation(use=Use.TRAIN, value=value, scope=Reach.LOCATION, location=place)
+            reservations.declare(session, holder, said, at=AT)
+
+        def heard(*, at: datetime) -> str:
+            [found] = preferences.query(session, [Asked(url=place)], [Use.TRAIN], at=at)
+            return found.holding[Use.TRAIN].answer.value
+
+        master = replace(studio, scopes=studio.scopes | {Scope.HOLDER_WRITE})
+        domain = domains.claim(session, master, "studio.example", at=AT)
+        assert heard(at=AT) == "allowed"  # the one who is known better
+        domains.saw(session, domain, Look(method=Method.DNS, problem=None), at=AT + DAY)
+        session.flush()
+        assert [heard(at=AT), heard(at=AT + DAY)] == ["allowed", "reserved"]
+        domains.let_go(session, master, domain.id, at=AT + 2 * DAY)
+        session.flush()
+        assert [heard(at=AT + DAY), heard(at=AT + 2 * DAY)] == ["reserved", "allowed"]
+
+
 def test_a_rival_that_is_less_well_known_cannot_weaken_a_work(database: Database, index: IndexEngine) -> None:
     with database.transaction() as session:
         studio, ours = owned(session, assurance=Assurance.DOMAIN)
@@ -268,8 +310,8 @@ def test_a_rival_that_is_less_well_known_cannot_weaken_a_work(database: Database
         declare(session, nobody, theirs, value=Value.ALLOWED)
         declare(session, nobody, None, value=Value.ALLOWED)
         assert (answer(session, ours), answer(session, theirs)) == ("reserved", "disputed")
-        assert preferences.rivals_of(session, ours) == frozenset()
-        assert preferences.rivals_of(session, theirs) == {studio.holder_id}
+        assert preferences.rivals_of(session, ours, at=AT) == frozenset()
+        assert preferences.rivals_of(session, theirs, at=AT) == {studio.holder_id}
 
 
 def uploaded(session: Session, owner: Actor, work: Work, *, sha256: str = SHA256) -> None:
