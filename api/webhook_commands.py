@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from api.console import AsJson, columns, fields, show, the_service
+from api.console import AsJson, Exit, columns, fields, show, the_service
 
 webhooks = typer.Typer(help="Where holders are told of what happens.", no_args_is_help=True)
 
@@ -46,22 +46,24 @@ def list_messages(
 
 @webhooks.command("replay")
 def replay_messages(
-    message_ids: Annotated[list[str] | None, typer.Argument(help="Messages to send again.")] = None,
+    message_ids: Annotated[list[str] | None, typer.Argument(help="Messages to send now.")] = None,
     failed: Annotated[bool, typer.Option("--failed", help="Send every dead letter again.")] = False,
+    pending: Annotated[bool, typer.Option("--pending", help="Send all that wait for their next try.")] = False,
     holder: _OfHolder = None,
     as_json: AsJson = False,
 ) -> None:
-    """Send messages again, with the ids that they have; a running service does it within seconds."""
+    """Send messages now, with the ids that they have; a running service does it within seconds."""
     from registry import outbox
     from registry.errors import Conflict, NotFound
-    from registry.models import OutboxMessage
+    from registry.models import MessageStatus, OutboxMessage
 
-    if bool(message_ids) == failed:
-        raise typer.BadParameter("Name messages, or give --failed.", param_hint="MESSAGE_IDS")
+    if [bool(message_ids), failed, pending].count(True) != 1:
+        raise typer.BadParameter("Name messages, or give --failed or --pending.", param_hint="MESSAGE_IDS")
+    status = MessageStatus.FAILED if failed else MessageStatus.PENDING if pending else None
     with the_service() as service, service.database.transaction() as session:
-        query = _messages("failed" if failed else None, holder)
-        if not failed:
-            query = query.where(OutboxMessage.id.in_(message_ids or []))
+        query = _messages(status, holder)
+        if message_ids:
+            query = query.where(OutboxMessage.id.in_(message_ids))
         messages = [message for message, _ in session.execute(query)]
         for missing in set(message_ids or []) - {message.id for message in messages}:
             raise NotFound(kind="webhook message", id=missing)
@@ -72,8 +74,9 @@ def replay_messages(
             except Conflict as conflict:
                 left[message.id] = conflict.problem
     found = {"replayed": [message.id for message in messages if message.id not in left], "left": left}
-    said = [f"{len(found['replayed'])} sent again.", *(f"{name}: {problem}" for name, problem in left.items())]
+    said = [f"{len(found['replayed'])} will be sent now.", *(f"{name}: {problem}" for name, problem in left.items())]
     show(found, as_json=as_json, table=lambda: "\n".join(said))
+    raise typer.Exit(Exit.ERROR if left else Exit.OK)
 
 
 def _messages(status: str | None, holder: str | None) -> Any:

@@ -104,6 +104,19 @@ def renew(session: Session, lease: Lease, *, at: datetime) -> None:
     _update(session, lease, lease_until=at + LEASE)
 
 
+def take_back(session: Session, kind: JobKind, subject_id: str, *, at: datetime) -> bool:
+    """Let what waits for its time not be done any more; False when somebody has it in hand."""
+    jobs = Job.kind == kind.value, Job.subject_id == subject_id
+    in_hand = sa.and_(Job.state == JobState.RUNNING, Job.lease_until >= at)
+    unfinished = Job.state.in_((JobState.QUEUED, JobState.RUNNING))
+    session.execute(
+        sa.update(Job)
+        .where(*jobs, unfinished, ~in_hand)
+        .values(state=JobState.DONE, lease_until=None, lease_owner=None, finished_at=at)
+    )
+    return session.scalar(sa.select(Job.id).where(*jobs, in_hand).limit(1)) is None
+
+
 def finish(session: Session, lease: Lease, *, at: datetime) -> None:
     """Mark the job done, in the transaction that stores what it did. Raises: LeaseLost."""
     _update(session, lease, state=JobState.DONE, lease_until=None, lease_owner=None, error=None, finished_at=at)

@@ -14,8 +14,8 @@ from registry import endpoints
 from registry.access import Actor, Scope
 from registry.domain.identifiers import Prefix, new_id
 from registry.errors import Conflict, NotFound
-from registry.jobs import JobKind, enqueue
-from registry.models import MessageStatus, OutboxMessage
+from registry.jobs import JobKind, enqueue, take_back
+from registry.models import MessageStatus, OutboxMessage, WebhookEndpoint
 
 TEST_EVENT = "webhook.test"
 _KEPT = timedelta(days=30)
@@ -57,14 +57,14 @@ def own(session: Session, actor: Actor, message_id: str) -> OutboxMessage:
 
 
 def replay(session: Session, message: OutboxMessage, *, at: datetime) -> None:
-    """Send a message again, also one that was delivered, as often as a new one would be.
+    """Send a message now, as often as a new one would be: one that was delivered or given up, or waits for its next try.
 
     Raises:
-        Conflict: it is on its way, or there is nowhere to send it.
+        Conflict: there is nowhere to send it, or it is being sent at this moment.
     """
-    if message.status == MessageStatus.PENDING:
-        raise Conflict(kind="webhook message", id=message.id, problem="It is on its way already.")
     _require_active(session, message.holder_id)
+    if not take_back(session, JobKind.DELIVER, message.id, at=at):
+        raise Conflict(kind="webhook message", id=message.id, problem="It is being sent at this moment.")
     message.status, message.delivered_at = MessageStatus.PENDING.value, None
     enqueue(session, JobKind.DELIVER, message.id, at=at, run_at=at)
 
@@ -106,5 +106,6 @@ def _queue(
 
 def _require_active(session: Session, holder_id: str) -> None:
     if endpoints.active(session, holder_id) is None:
-        problem = "There is no endpoint that wants to be told. Set one, and try again."
-        raise Conflict(kind="webhook endpoint of", id=holder_id, problem=problem)
+        is_gone = session.get(WebhookEndpoint, holder_id) is None
+        why = "The endpoint is gone" if is_gone else "The endpoint is disabled and wants to be told nothing more"
+        raise Conflict(kind="webhook endpoint of", id=holder_id, problem=f"{why}. Set one, and try again.")

@@ -82,7 +82,7 @@ def get_message(message_id: str, actor: TheActor, service: TheService) -> Messag
 
 @router.post("/messages/{message_id}/replay", status_code=202)
 def replay_message(message_id: str, actor: TheActor, service: TheService) -> MessageOut:
-    """Send a message again, with the id that it has."""
+    """Send a message now, with the id that it has: again, or before its next try is due."""
     actor.require(Scope.WEBHOOKS_WRITE)
     with service.database.transaction() as session:
         message = outbox.own(session, actor, message_id)

@@ -26,9 +26,9 @@ def receiver() -> Iterator[Receiver]:
         yield started
 
 
-def cli(service: RunningService, *arguments: str) -> Any:
+def cli(service: RunningService, *arguments: str, code: int = 0) -> Any:
     ran = service.cli("webhooks", *arguments, "--json")
-    assert ran.returncode == 0, ran.stderr
+    assert ran.returncode == code, ran.stderr
     return json.loads(ran.stdout)
 
 
@@ -115,8 +115,8 @@ def test_a_message_is_tested_given_up_and_replayed(
     assert [(row["id"], row["attempts"]) for row in dead] == [(gone["id"], 1)]
     assert ok(anyone.get("/readyz"))["webhooks"]["failed"] >= 1
     assert 'clearmark_webhook_messages{status="failed"}' in anyone.get("/metrics").text
-    left = cli(service, "replay", gone["id"])["left"]
-    assert "no endpoint" in left[gone["id"]]
+    left = cli(service, "replay", gone["id"], code=1)["left"]
+    assert "endpoint is disabled" in left[gone["id"]]
     cli(service, "set", "--holder", "Webhook listener", "--target", receiver.url)
     replayed = cli(service, "replay", "--failed", "--holder", "Webhook listener")
     assert replayed == {"replayed": [gone["id"]], "left": {}}
@@ -126,9 +126,37 @@ def test_a_message_is_tested_given_up_and_replayed(
     assert settled(listener, first["id"], "delivered")["attempts"] == 2
 
 
+def test_what_waits_for_hours_is_sent_now_that_its_receiver_is_repaired(
+    service: RunningService, receiver: Receiver
+) -> None:
+    receiver.statuses = [503, 503, 503, 204, 503, 204]
+    with Client(service.url, service.key("Repaired", "webhooks:write")) as repaired:
+        cli(service, "set", "--holder", "Repaired", "--target", receiver.url)
+        sent = repaired.test_webhook()["id"]
+
+        def tried(times: int) -> object:
+            return until(lambda: (found := repaired.get_webhook_message(sent))["attempts"] >= times and found)
+
+        tried(2)  # at once, and after five seconds; the next would be after five minutes
+        repaired.replay_webhook_message(sent)
+        tried(3)
+        assert cli(service, "replay", sent) == {"replayed": [sent], "left": {}}
+        assert settled(repaired, sent, "delivered")["attempts"] == 4
+        cli(service, "replay", sent)
+        tried(5)
+        assert cli(service, "replay", "--pending", "--holder", "Repaired")["replayed"] == [sent]
+        assert settled(repaired, sent, "delivered")["attempts"] == 6
+        repaired.remove_webhook()
+        with pytest.raises(Problem, match="endpoint is gone") as told:
+            repaired.replay_webhook_message(sent)
+        assert told.value.status == 409
+        assert "endpoint is gone" in cli(service, "replay", sent, code=1)["left"][sent]
+
+
 def test_the_operators_commands_say_what_is_wrong(service: RunningService) -> None:
     assert service.cli("webhooks", "replay").returncode == 2
     assert service.cli("webhooks", "replay", "wbh_0", "--failed").returncode == 2
+    assert service.cli("webhooks", "replay", "--pending", "--failed").returncode == 2
     assert service.cli("webhooks", "list", "--status", "lost").returncode == 2
     missing = service.cli("webhooks", "replay", "wbh_0")
     assert (missing.returncode, missing.stdout) == (1, "")

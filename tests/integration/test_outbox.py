@@ -13,7 +13,7 @@ from api.outbound import Outbound
 from api.runner import Runner
 from api.service import Service
 from api.settings import Environment
-from registry import endpoints, outbox
+from registry import endpoints, jobs, outbox
 from registry.access import Actor, Scope
 from registry.database import Database
 from registry.errors import Conflict, Forbidden, Invalid, NotFound
@@ -278,13 +278,57 @@ def test_a_message_is_replayed_with_its_id(service: Service, receiver: Receiver,
         stored = session.scalars(sa.select(OutboxMessage)).one()
         outbox.replay(session, stored, at=clock())
         assert (stored.status, stored.delivered_at) == ("pending", None)
-        with pytest.raises(Conflict, match="on its way"):
-            outbox.replay(session, stored, at=clock())
     Runner(service).run(last_job(service.database))
     first, second = receiver.deliveries
     assert (first.body, first.headers["webhook-id"]) == (second.body, second.headers["webhook-id"])
     stored = message(service.database)
     assert (stored.status, stored.attempts, stored.delivered_at) == ("delivered", 2, clock())
+
+
+def test_what_waits_for_its_next_try_is_sent_now(service: Service, receiver: Receiver, clock: Clock) -> None:
+    receiver.statuses = [503, 503, 204]
+    _, job_id = told(service, receiver)
+    for _ in range(2):
+        Runner(service).run(job_id)
+        clock.pass_by(timedelta(seconds=6))
+    with service.database.transaction() as session:
+        outbox.replay(session, session.scalars(sa.select(OutboxMessage)).one(), at=clock())
+    again = last_job(service.database)
+    with service.database.transaction() as session:
+        assert [due for due, _ in jobs.to_hint(session, at=clock())] == [again], "a sweep tells of it at once"
+    Runner(service).run(again)
+    assert (message(service.database).status, message(service.database).attempts) == ("delivered", 3)
+    clock.pass_by(timedelta(days=1))
+    Runner(service).run(job_id)
+    assert len(receiver.deliveries) == 3, "the try that it waited for is not made as well"
+
+
+def test_a_message_in_hand_is_not_sent_twice_at_a_time(service: Service, receiver: Receiver, clock: Clock) -> None:
+    _, job_id = told(service, receiver)
+    with service.database.transaction() as session:
+        assert jobs.claim(session, job_id, owner="a runner", at=clock())
+        with pytest.raises(Conflict, match="at this moment"):
+            outbox.replay(session, session.scalars(sa.select(OutboxMessage)).one(), at=clock())
+    clock.pass_by(LEASE + timedelta(seconds=1))  # the runner died
+    with service.database.transaction() as session:
+        outbox.replay(session, session.scalars(sa.select(OutboxMessage)).one(), at=clock())
+    Runner(service).run(last_job(service.database))
+    assert message(service.database).status == "delivered"
+
+
+@pytest.mark.parametrize("status", ["pending", "failed", "delivered"])
+def test_what_has_nowhere_to_go_is_not_replayed_and_why_is_said(database: Database, status: str) -> None:
+    with database.transaction() as session:
+        holder = factories.holder(session, webhook_url="https://hooks.example")
+        sent = outbox.send_test(session, webhooks_of(holder), at=AT)
+        sent.status = status
+        endpoints.disable(session, holder.id, "https://hooks.example", problem="410 Gone", at=AT)
+        with pytest.raises(Conflict, match="disabled"):
+            outbox.replay(session, sent, at=AT)
+        endpoints.remove(session, webhooks_of(holder))
+        session.flush()
+        with pytest.raises(Conflict, match="The endpoint is gone"):
+            outbox.replay(session, sent, at=AT)
 
 
 def test_a_test_says_that_messages_arrive(service: Service, receiver: Receiver, clock: Clock) -> None:
