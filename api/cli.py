@@ -1,11 +1,11 @@
 """The `clearmark` command. `register`, `import`, `export`, `check`, `explain`, `release`, `verify`, `consents`,
-`reservations`, `negatives` and `sync` speak to a service over HTTP; `preferences` asks a service, or a copy with no
-network at all; `keys`, `webhooks` and `index` work on the data folder, beside a running service too; `ledger` does
-both.
+`reservations`, `negatives`, `conflicts`, `findings`, `quarantines`, `holders`, `domains`, `agents` and `sync` speak to
+a service over HTTP; `preferences` asks a service, or a copy with no network at all; `keys`, `webhooks` and `index` work
+on the data folder, beside a running service too; `ledger` does both.
 
-Exit codes: 0 fine; 1 error; 2 wrong use; 10 block; 11 review; 12 unknown; 13 rejected by the quality gate;
-14 verification found something that is not intact or not trusted; 15 rows of an import were refused, or a format could
-not say all.
+Exit codes: 0 fine; 1 error; 2 wrong use; 10 block; 11 review; 12 unknown, also of a file that cannot be read;
+13 a file to be registered, added or verified cannot be used; 14 verification found something that is not intact or not
+trusted; 15 rows of an import were refused, or a format could not say all.
 """
 
 import itertools
@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.console import RenderableType
 
 from api.consent_commands import consents
 from api.console import (
@@ -25,6 +26,7 @@ from api.console import (
     VERDICT_EXITS,
     AsJson,
     Exit,
+    Holder,
     Key,
     Media,
     Url,
@@ -37,6 +39,8 @@ from api.console import (
     the_service,
 )
 from api.copy_commands import preferences, sync
+from api.decision_commands import conflicts, findings, quarantines
+from api.holder_commands import agents, domains, holders
 from api.key_commands import keys
 from api.ledger_commands import ledger
 from api.reservation_commands import reservations
@@ -65,6 +69,12 @@ _GROUPS = {
     "consents": consents,
     "preferences": preferences,
     "reservations": reservations,
+    "conflicts": conflicts,
+    "findings": findings,
+    "quarantines": quarantines,
+    "holders": holders,
+    "domains": domains,
+    "agents": agents,
 }
 for name, group in _GROUPS.items():
     app.add_typer(group, name=name)
@@ -166,6 +176,7 @@ def register(
         bool,
         typer.Option("--fingerprint-only", help="Fingerprint here; the media never leaves this machine."),
     ] = False,
+    holder: Holder = None,
     url: Url = URL,
     as_json: AsJson = False,
 ) -> None:
@@ -176,7 +187,7 @@ def register(
         "policy": policy,
         "reservations": [{"use": use, "value": "reserved"} for use in reserve or []],
     }
-    with service_at(url, key) as client, progress(f"Registering {file.name}", quiet=as_json) as tell:
+    with service_at(url, key, holder) as client, progress(f"Registering {file.name}", quiet=as_json) as tell:
         source = _document(file) if local else file
         work = client.register_work(**said)
         asset = client.add_asset(work["id"], source, progress=tell)
@@ -199,17 +210,27 @@ def check(
     context: Annotated[
         str | None, typer.Option(help="A JSON object: persons whom the clip shows, consents, project, generator, …")
     ] = None,
+    holder: Holder = None,
     url: Url = URL,
     as_json: AsJson = False,
 ) -> None:
-    """Ask whether a clip copies a registered work. Exit code: 0 clear, 10 block, 11 review, 12 unknown."""
-    with service_at(url, key) as client, progress(f"Checking {file.name}", quiet=as_json) as tell:
-        found = client.check(file, context=_json_object(context, "--context"), progress=tell)
+    """Ask whether a clip copies a registered work. Exit code: 0 clear, 10 block, 11 review, 12 unknown.
+
+    Unknown is also what cannot be read. Whatever is not 0 must not go out, 1 and 2 included: then nobody answered.
+    """
+    with service_at(url, key, holder) as client, progress(f"Checking {file.name}", quiet=as_json) as tell:
+        try:
+            found = client.check(file, context=_json_object(context, "--context"), progress=tell)
+        except Problem as problem:
+            if "fault" not in problem.document:
+                raise
+            complain(str(problem))
+            raise typer.Exit(Exit.UNKNOWN) from None
         if explain_to is not None and found["explanation"] is not None:
             explain_to.write_text(client.explanation(found["id"]))
     verdict = found["verdict"] or "unknown"
 
-    def table() -> object:
+    def table() -> RenderableType:
         rows: list[list[object]] = [
             [m["title"], m["modality"], _span(m, "query"), _span(m, "reference"), f"{m['score']:.2f}"]
             for m in found["matches"]
@@ -226,11 +247,12 @@ def explain(
     check_id: Annotated[str, typer.Argument(help="A check that matched something.")],
     key: Key,
     output: Annotated[Path, typer.Option("--output", "-o", help="Where to write the page, as HTML.")],
+    holder: Holder = None,
     url: Url = URL,
     as_json: AsJson = False,
 ) -> None:
     """Write a page that shows what a check matched: frames, sound, and where they lie in the work."""
-    with service_at(url, key) as client, progress("Explaining", quiet=as_json):
+    with service_at(url, key, holder) as client, progress("Explaining", quiet=as_json):
         output.write_text(client.explanation(check_id))
     show({"check": check_id, "file": str(output)}, as_json=as_json, table=lambda: f"Written to {output}.")
 
@@ -244,11 +266,12 @@ def import_catalogue(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would become of each row, and do nothing.")
     ] = False,
+    holder: Holder = None,
     url: Url = URL,
     as_json: AsJson = False,
 ) -> None:
     """Register the works of a file; rows that cannot be taken are named, the others go on record."""
-    with service_at(url, key) as client, progress(f"Importing {file.name}", quiet=as_json):
+    with service_at(url, key, holder) as client, progress(f"Importing {file.name}", quiet=as_json):
         found = client.import_catalogue(file, dry_run=dry_run)
         refused = list(client.import_rows(found["id"], outcome="refused"))
         told = [outcome for outcome in ("registered", "skipped") if found["format"] == "ddex" and found[outcome]]
@@ -273,13 +296,14 @@ def import_catalogue(
 def export_catalogue(
     file: Annotated[Path, typer.Argument(dir_okay=False, help="Where to write; .csv or .jsonl.")],
     key: Key,
+    holder: Holder = None,
     url: Url = URL,
     as_json: AsJson = False,
 ) -> None:
     """Write your works and what is reserved of them to a file that `clearmark import` takes."""
     if file.suffix not in (".csv", ".jsonl"):
         raise typer.BadParameter("Name a file that ends with .csv or .jsonl.", param_hint="FILE")
-    with service_at(url, key) as client:
+    with service_at(url, key, holder) as client:
         client.export_catalogue(file, file.suffix.removeprefix("."))
     show({"file": str(file)}, as_json=as_json, table=lambda: f"Written to {file}.")
 
@@ -293,11 +317,12 @@ def add_negative(
         bool,
         typer.Option("--fingerprint-only", help="Fingerprint here; the media never leaves this machine."),
     ] = False,
+    holder: Holder = None,
     url: Url = URL,
     as_json: AsJson = False,
 ) -> None:
     """Add material that everybody may use: what matches it counts for nobody."""
-    with service_at(url, key) as client, progress(f"Adding {file.name}", quiet=as_json) as tell:
+    with service_at(url, key, holder) as client, progress(f"Adding {file.name}", quiet=as_json) as tell:
         added = client.add_negative(title, _document(file) if local else file, progress=tell)
     rows = {"entry": added["id"], "status": added["status"], "reason": added["problem"]}
     show(added, as_json=as_json, table=lambda: fields(title, rows))
@@ -305,9 +330,9 @@ def add_negative(
 
 
 @negatives.command("list")
-def list_negatives(key: Key, url: Url = URL, as_json: AsJson = False) -> None:
+def list_negatives(key: Key, holder: Holder = None, url: Url = URL, as_json: AsJson = False) -> None:
     """List the negative bank."""
-    with service_at(url, key) as client:
+    with service_at(url, key, holder) as client:
         found = list(client.negatives())
     rows: list[list[object]] = [[n["id"], n["title"], n["status"], n["problem"] or ""] for n in found]
     show(found, as_json=as_json, table=lambda: columns("Negative bank", ["entry", "title", "status", ""], rows))
@@ -317,11 +342,12 @@ def list_negatives(key: Key, url: Url = URL, as_json: AsJson = False) -> None:
 def remove_negative(
     negative_id: Annotated[str, typer.Argument(help="The entry's id.")],
     key: Key,
+    holder: Holder = None,
     url: Url = URL,
     as_json: AsJson = False,
 ) -> None:
     """Take material out of the negative bank: works that hold it claim it again."""
-    with service_at(url, key) as client:
+    with service_at(url, key, holder) as client:
         client.remove_negative(negative_id)
     show({"id": negative_id, "removed": True}, as_json=as_json, table=lambda: f"{negative_id} is removed.")
 
@@ -333,6 +359,7 @@ def release(
     output: Annotated[Path, typer.Option("--output", "-o", help="Where to write the signed file.")],
     title: Annotated[str | None, typer.Option()] = None,
     generator: Annotated[str | None, typer.Option(help="Name of the model that made the clip.")] = None,
+    holder: Holder = None,
     url: Url = URL,
     as_json: AsJson = False,
 ) -> None:
@@ -340,7 +367,7 @@ def release(
     said: dict[str, Any] = {"title": title} if title else {}
     if generator:
         said["generator"] = {"name": generator}
-    with service_at(url, key) as client, progress("Signing", quiet=as_json):
+    with service_at(url, key, holder) as client, progress("Signing", quiet=as_json):
         made = client.release(check_id, **said)
         client.download(made["id"], output)
     rows = {"release": made["id"], "file": output, "sha256": made["sha256"], "manifest": made["manifest_id"]}

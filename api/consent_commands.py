@@ -4,13 +4,12 @@ All speak to a service over HTTP.
 """
 
 import hashlib
-from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from api.console import URL, AsJson, Key, Url, columns, fields, service_at, show
+from api.console import URL, AsJson, Holder, Key, Until, Url, columns, fields, service_at, show
 
 consents = typer.Typer(help="What persons allow of their likeness and voice.", no_args_is_help=True)
 
@@ -28,8 +27,9 @@ def grant_consent(
     project: Annotated[
         str | None, typer.Option(help="For this project alone, as the check's context names it.")
     ] = None,
-    until: Annotated[str | None, typer.Option(help="Until the end of this day (UTC), 2026-12-31.")] = None,
+    until: Until = None,
     conditions: Annotated[str | None, typer.Option(help="In words.")] = None,
+    holder: Holder = None,
     url: Url = URL,
     as_json: AsJson = False,
 ) -> None:
@@ -45,10 +45,10 @@ def grant_consent(
     elif project is not None:
         said |= {"scope": "project", "project": project}
     if until is not None:
-        said["expires"] = _end_of(until).isoformat()
+        said["expires"] = until.isoformat()
     if conditions is not None:
         said["conditions"] = conditions
-    with service_at(url, key) as client:
+    with service_at(url, key, holder) as client:
         granted = client.grant_consent(person, **said)
     rows = {
         "consent": granted["id"], "person": granted["title"], "to": granted["grantee_id"], "uses": granted["uses"],
@@ -64,11 +64,12 @@ def list_consents(
     person: Annotated[
         str | None, typer.Option("--of", help="Those of this person; yours as a pipeline, when left out.")
     ] = None,
+    holder: Holder = None,
     url: Url = URL,
     as_json: AsJson = False,
 ) -> None:
     """List the consents that were given to you, or those of a person."""
-    with service_at(url, key) as client:
+    with service_at(url, key, holder) as client:
         found = list(client.consents(person))
     rows: list[list[object]] = [
         [c["id"], c["grantee_id"] if person else c["title"], c["uses"], c["scope"], c["state"]] for c in found
@@ -81,17 +82,11 @@ def list_consents(
 def revoke_consent(
     consent_id: Annotated[str, typer.Argument(help="The consent's id.")],
     key: Key,
+    holder: Holder = None,
     url: Url = URL,
     as_json: AsJson = False,
 ) -> None:
     """Take a consent back, from this moment on."""
-    with service_at(url, key) as client:
+    with service_at(url, key, holder) as client:
         client.revoke_consent(consent_id)
     show({"id": consent_id, "revoked": True}, as_json=as_json, table=lambda: f"{consent_id} is revoked.")
-
-
-def _end_of(day: str) -> datetime:
-    try:
-        return datetime.combine(date.fromisoformat(day), time(23, 59, 59), UTC)
-    except ValueError:
-        raise typer.BadParameter("Write a day as 2026-12-31.", param_hint="--until") from None

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from api.console import URL, AsJson, Exit, Key, Url, columns, complain, fields, out, progress, service_at, show
+from api.console import URL, AsJson, Exit, Holder, Key, Url, columns, complain, fields, progress, say, service_at, show
 
 if TYPE_CHECKING:
     from api.offline import Answers
@@ -31,13 +31,14 @@ def sync(
     trust_new_keys: Annotated[
         bool, typer.Option("--trust-new-keys", help="Believe the keys that the service shows now.")
     ] = False,
+    holder: Holder = None,
     url: Url = URL,
     as_json: AsJson = False,
 ) -> None:
     """Bring a local copy of all reservations up to date, for `clearmark preferences query --copy`."""
     from api import offline
 
-    with service_at(url, key) as client, progress("Copying", quiet=as_json):
+    with service_at(url, key, holder) as client, progress("Copying", quiet=as_json):
         done = offline.sync(copy, client, now=_now, trust_new_keys=trust_new_keys)
     told = {
         "copy": str(copy), "service": done.place.issuer, "items": done.items, "sequence": done.place.sequence,
@@ -65,6 +66,7 @@ def query_preferences(
     territory: Annotated[str | None, typer.Option(help="EU or a country; without: everywhere.")] = None,
     at: Annotated[str | None, typer.Option(help="As of then, such as 2026-01-31T00:00:00Z; without: now.")] = None,
     key: Annotated[str | None, typer.Option("--key", envvar="CLEARMARK_KEY", help="An API key, for a service.")] = None,
+    holder: Holder = None,
     url: Url = URL,
     as_json: Annotated[bool, typer.Option("--json", help="Print a line of JSON for each item.")] = False,
 ) -> None:
@@ -78,7 +80,7 @@ def query_preferences(
     with ExitStack() as stack:
         bodies = offline.questions(_lines(file), said)
         if copy is None:
-            answers = offline.ask_service(stack.enter_context(service_at(url, key)), bodies)
+            answers = offline.ask_service(stack.enter_context(service_at(url, key, holder)), bodies)
         else:
             opened = stack.enter_context(offline.opened(copy))
             answers = offline.ask_copy(opened, bodies, at=_now(), max_age=max_age)
@@ -117,7 +119,7 @@ def _tell(some: "Answers", *, as_json: bool) -> None:
         [next(iter(item.values())), *(answer["preferences"][use]["answer"] for use in uses)]
         for item, answer in zip(some.items, some.answers, strict=True)
     ]
-    out.print(columns(f"As of {as_of}, {age_in_words(some.age)} ago", ["item", *uses], rows))
+    say(columns(f"As of {as_of}, {age_in_words(some.age)} ago", ["item", *uses], rows))
 
 
 def _now() -> datetime:

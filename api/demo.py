@@ -19,7 +19,7 @@ from typing import Any
 
 import imageio_ffmpeg
 
-from api.console import Exit, columns, err, out
+from api.console import Exit, columns, err, say
 from api.settings import SettingsError
 from clearmark.client import ClearmarkError, Client, Problem
 from clearmark.client.results import Match
@@ -319,12 +319,12 @@ def _report(story: Story, seconds: float, *, as_json: bool) -> int:
         rows: list[list[object]] = [
             ["✓" if s.passed else "✗", s.name, s.expected, s.actual, f"{s.seconds:.1f} s"] for s in story.steps
         ]
-        out.print(columns("Clearmark on real media", ["", "step", "expected", "actual", "time"], rows))
+        say(columns("Clearmark on real media", ["", "step", "expected", "actual", "time"], rows))
         for deadline in story.kept.get("notice", {}).get("deadlines", []):
-            out.print(f"Notice: {deadline['name']} {deadline['at'][:16]}Z ({deadline['basis']})")
-        out.print(f"Ledger: {story.kept.get('entries', 0)} entries proved.")
+            say(f"Notice: {deadline['name']} {deadline['at'][:16]}Z ({deadline['basis']})")
+        say(f"Ledger: {story.kept.get('entries', 0)} entries proved.")
         said = "All as expected." if not failed else f"{len(failed)} of {len(story.steps)} steps differ."
-        out.print(f"{said} {seconds:.0f} s in all.")
+        say(f"{said} {seconds:.0f} s in all.")
     return Exit.ERROR if failed else Exit.OK
 
 

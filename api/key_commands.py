@@ -2,11 +2,11 @@
 
 from datetime import timedelta
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from api.console import AsJson, fields, show, the_service
+from api.console import AsJson, Over, columns, day, fields, show, the_service
 from api.settings import load_settings
 
 keys = typer.Typer(help="API keys.", no_args_is_help=True)
@@ -29,11 +29,50 @@ def create_key(
     with the_service() as service, service.database.transaction() as session:
         at = service.now()
         row = find_or_add_holder(session, name=holder, assurance=level, at=at)
+        holder_id = row.id
         expires_at = at + timedelta(days=days) if days else None
         issued = issue_key(session, row, wanted, at=at, expires_at=expires_at)
-    result = {"id": issued.id, "key": issued.key, "scopes": [scope.value for scope in issued.scopes]}
-    rows = {**result, "scopes": ", ".join(result["scopes"])}
+    scopes_given = [scope.value for scope in issued.scopes]
+    result = {"id": issued.id, "key": issued.key, "scopes": scopes_given, "holder_id": holder_id}
+    rows = {"id": issued.id, "key": issued.key, "scopes": ", ".join(scopes_given), "holder": holder_id}
     show(result, as_json=as_json, table=lambda: fields(f"Key of {holder}: it is shown this once", rows))
+
+
+@keys.command("list")
+def list_keys(
+    holder: Annotated[str | None, typer.Option(help="Only those of this holder: its name or hld_…")] = None,
+    over: Over = False,
+    as_json: AsJson = False,
+) -> None:
+    """List keys and when each was last used; what a key is made of is shown when it is made, and never again."""
+    import sqlalchemy as sa
+
+    from registry.models import ApiKey, Holder
+
+    query = sa.select(ApiKey).join(Holder, Holder.id == ApiKey.holder_id).order_by(ApiKey.id)
+    if holder is not None:
+        query = query.where(sa.or_(Holder.name == holder, Holder.id == holder))
+    with the_service() as service, service.database.reading() as session:
+        if not over:
+            still = sa.or_(ApiKey.expires_at.is_(None), ApiKey.expires_at > service.now())
+            query = query.where(ApiKey.revoked_at.is_(None), still)
+        found: list[dict[str, Any]] = [
+            {
+                "id": key.id, "holder_id": key.holder_id, "holder": key.holder.name, "name": key.name,
+                "scopes": key.scopes, "created_at": key.created_at, "expires_at": key.expires_at,
+                "revoked_at": key.revoked_at, "used_at": key.used_at,
+            }
+            for key in session.scalars(query)
+        ]  # fmt: skip
+    names = ["key", "holder", "id", "name", "scopes", "created", "expires", "last used"]
+    rows = [
+        [
+            key["id"], key["holder"], key["holder_id"], key["name"] or "", ", ".join(key["scopes"]),
+            day(key["created_at"]), "revoked" if key["revoked_at"] else day(key["expires_at"]), day(key["used_at"]),
+        ]
+        for key in found
+    ]  # fmt: skip
+    show(found, as_json=as_json, table=lambda: columns("Keys", names, rows))
 
 
 @keys.command("rotate-signing")

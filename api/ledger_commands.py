@@ -5,11 +5,14 @@ on the data folder. `rotate-key` and `forget` are acts of the operator that cann
 """
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from api.console import URL, AsJson, Exit, Key, Url, fields, progress, service_at, show, the_service
+from api.console import URL, AsJson, Exit, Holder, Key, Url, fields, progress, service_at, show, the_service
+
+if TYPE_CHECKING:
+    from registry.domain.checkpoint import KeyKind
 
 ledger = typer.Typer(help="The append-only log.", no_args_is_help=True)
 
@@ -52,9 +55,12 @@ def ledger_prove(
     if proved.isascii() and proved.isdigit():
         _prove_entry(int(proved), as_json=as_json)
         return
+    from registry.domain.checkpoint import KeyKind
     from registry.domain.handover import read_handovers
     from registry.domain.timestamp import read_roots
 
+    _check_keys([key] if key is not None else [], KeyKind.NOTE, "--key")
+    _check_keys(witness or [], KeyKind.COSIGNATURE_V1, "--witness")
     asked: dict[str, Any] = {
         "verifier_key": key,
         "handovers": read_handovers(keys.read_bytes()) if keys else (),
@@ -62,6 +68,18 @@ def ledger_prove(
         "tsa_roots": read_roots(tsa_roots.read_bytes()) if tsa_roots else None,
     }
     _prove_receipt(Path(proved), asked, as_json=as_json)
+
+
+def _check_keys(keys: list[str], kind: "KeyKind", option: str) -> None:
+    """What is no verifier key is a slip of who typed it, and says nothing of the receipt or the log."""
+    from registry.domain.checkpoint import BadCheckpoint, decode_verifier_key
+
+    for key in keys:
+        try:
+            decode_verifier_key(key.strip(), kind)
+        except BadCheckpoint as bad:
+            said = f"{key!r} is no verifier key. {bad.reason} One looks like clearmark.example+1a2b3c4d+AZ…="
+            raise typer.BadParameter(said, param_hint=option) from None
 
 
 def _prove_receipt(file: Path, asked: dict[str, Any], *, as_json: bool) -> None:
@@ -122,13 +140,14 @@ def ledger_receipt(
     subject_id: Annotated[str, typer.Argument(help="A work, reservation, consent, check, release or notice of yours.")],
     key: Key,
     output: Annotated[Path, typer.Option("--output", "-o", help="Where to write the receipt.")],
+    holder: Holder = None,
     url: Url = URL,
     as_json: AsJson = False,
 ) -> None:
     """Fetch the file that proves what a record says, for `clearmark ledger prove` years later; proves it once."""
     from registry.domain.receipt import prove
 
-    with service_at(url, key) as client:
+    with service_at(url, key, holder) as client:
         file = client.receipt(subject_id)
     found = prove(file)
     output.write_bytes(file)
@@ -149,7 +168,9 @@ def ledger_follow(
 ) -> None:
     """Take the log's newest checkpoint and prove that the log only added to the one seen before."""
     from api.follow import follow
+    from registry.domain.checkpoint import KeyKind
 
+    _check_keys(witness or [], KeyKind.COSIGNATURE_V1, "--witness")
     with service_at(url) as client:
         found = follow(client, kept, witnesses=witness or ())
     seen = "\n".join(f"{said['size']} entries, {said['at']}, {said['name']}" for said in found["witnesses"])

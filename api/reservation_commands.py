@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from api.console import URL, AsJson, Exit, Key, Url, columns, complain, service_at, show
+from api.console import URL, AsJson, Exit, Holder, Key, Url, columns, complain, service_at, show
 
 reservations = typer.Typer(help="Reservations in the formats of the field.", no_args_is_help=True)
 _KINDS = "tdmrep.json, robots.txt, headers, html, rsl.xml, odrl.json, cawg.json, tdmai.json, epub, pdf, or media"
@@ -26,11 +26,12 @@ def import_source(
     work: Annotated[str | None, typer.Option(help="The work that it is of, wrk_…")] = None,
     asset: Annotated[str | None, typer.Option(help="The one file of a work that it is of, ast_…")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would go on record, and do nothing.")] = False,
+    holder: Holder = None,
     url: Url = URL,
     as_json: AsJson = False,
 ) -> None:
     """Put on record what a site's file, headers, a document or a media file say. Exit code 15: not all of it."""
-    with service_at(url, key) as client:
+    with service_at(url, key, holder) as client:
         found = client.import_reservations(
             file, kind=kind, location=location, work_id=work, asset_id=asset, dry_run=dry_run
         )
@@ -49,11 +50,12 @@ def export_reservations(
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Where to write; else it is printed.")] = None,
     work: Annotated[str | None, typer.Option(help="Of one work, wrk_…")] = None,
     host: Annotated[str | None, typer.Option(help="Of one site, such as studio.example.")] = None,
+    holder: Holder = None,
     url: Url = URL,
     as_json: AsJson = False,
 ) -> None:
     """Write what you say in a format of the field; what it cannot say is told. Exit code 15: not all could be said."""
-    with service_at(url, key) as client:
+    with service_at(url, key, holder) as client:
         found = client.export_reservations(format, work_id=work, host=host)
     if output is not None:
         output.write_text(found["text"])

@@ -15,7 +15,7 @@ import uvicorn
 
 from api import housekeeping
 from api.app import create_app
-from api.console import out
+from api.console import say
 from api.service import Service, build_service
 from api.settings import Settings, SettingsError
 from api.worker import EmbeddedWorker, make_celery, register_tasks
@@ -63,7 +63,7 @@ class _Announcing(uvicorn.Server):
             for server in self.servers:
                 for listening in server.sockets:
                     host, port = listening.getsockname()[:2]
-                    out.print(f"Clearmark listens on http://{host}:{port} (documentation at /docs)", soft_wrap=True)
+                    say(f"Clearmark listens on http://{host}:{port} (documentation at /docs)")
 
 
 @contextlib.asynccontextmanager

@@ -90,7 +90,18 @@ class Actor:
     def require(self, scope: Scope) -> None:
         """Raises: Forbidden."""
         if not self.may(scope):
-            raise Forbidden(action=f"This needs a key with the scope {scope.value}.")
+            raise Forbidden(action=self._lacks(scope))
+
+    def _lacks(self, scope: Scope) -> str:
+        """What they would need, in the words of how they came."""
+        if self.agent_id is not None:
+            return f"this needs the scope {scope.value}, which you do not have as an agent"
+        if self.account_id is None:
+            return f"this needs a key with the scope {scope.value}"
+        roles = [role.value for role, scopes in ROLE_SCOPES.items() if scope in scopes]
+        if not roles:
+            return f"this is for the operator, who has a key with the scope {scope.value}"
+        return f"this needs the role {' or '.join(roles)} at the holder"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,7 +217,7 @@ def issue_own_key(
     actor.require(Scope.HOLDER_WRITE)
     wanted = tuple(scopes)
     if beyond := [scope for scope in wanted if not actor.may(scope)]:
-        raise Forbidden(action=f"You may not give {', '.join(beyond)}, which you do not have")
+        raise Forbidden(action=f"you may not give {', '.join(beyond)}, which you do not have")
     holder = session.get_one(Holder, actor.holder_id)
     return issue_key(session, holder, wanted, at=at, expires_at=expires_at, name=name)
 
@@ -297,7 +308,7 @@ def _signed_in(session: Session, token: str, *, at: datetime, as_holder: str | N
     roles = {member.holder_id: Role(member.role) for member in members}
     if as_holder is None:
         if len(roles) != 1:
-            problem = "Say for which holder: Clearmark-Holder: hld_…" if roles else "You belong to no holder"
+            problem = "say for which holder: Clearmark-Holder: hld_…" if roles else "you belong to no holder"
             raise Forbidden(action=problem)
         as_holder = next(iter(roles))
     if as_holder in roles:
@@ -329,7 +340,7 @@ def _agency(session: Session, agent_id: str, principal_id: str, *, at: datetime)
 
 
 def _no_agent(holder_id: str) -> Forbidden:
-    return Forbidden(action=f"You do not act for the holder {holder_id}")
+    return Forbidden(action=f"you do not act for the holder {holder_id}")
 
 
 def _ended(row: ApiKey, at: datetime) -> bool:

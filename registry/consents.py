@@ -95,7 +95,7 @@ def revoke(session: Session, actor: Actor, consent_id: str, *, at: datetime) -> 
     """
     row = visible(session, actor, consent_id)
     if not _speaks_for(actor, row.work):
-        raise Forbidden(action="Only the person, or who speaks for them, revokes a consent.")
+        raise Forbidden(action="only the person, or who speaks for them, revokes a consent")
     revocation.revoke(session, row, at=at)
 
 

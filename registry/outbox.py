@@ -57,7 +57,7 @@ def own(session: Session, actor: Actor, message_id: str) -> OutboxMessage:
 
 
 def replay(session: Session, message: OutboxMessage, *, at: datetime) -> None:
-    """Send a message now, as often as a new one would be: one that was delivered or given up, or waits for its next try.
+    """Send a message now, as often as a new one would be: one that was delivered, given up, or waits for its next try.
 
     Raises:
         Conflict: there is nowhere to send it, or it is being sent at this moment.

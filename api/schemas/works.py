@@ -1,6 +1,7 @@
 """Works, their assets, and what of them does not count."""
 
 from datetime import datetime
+from decimal import Decimal
 from typing import Annotated, Literal
 
 from pydantic import (
@@ -10,6 +11,7 @@ from pydantic import (
     StrictBool,
     StrictInt,
     StringConstraints,
+    WithJsonSchema,
 )
 
 from api.schemas.base import In, Long, Seconds, Short, Territory
@@ -43,9 +45,24 @@ class ContributorIO(In):
     isni: Short | None = None
 
 
+def _written_out(value: object) -> object:
+    """A JSON number, as it was written: of few decimals, the shortest text of the float is the literal."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return f"{Decimal(repr(value)):f}" if is_number else value
+
+
+_PERCENT = r"^[0-9]{1,3}(\.[0-9]{1,3})?$"
+Percent = Annotated[
+    str,
+    BeforeValidator(_written_out),
+    StringConstraints(pattern=_PERCENT),
+    WithJsonSchema({"anyOf": [{"type": "string", "pattern": _PERCENT}, {"type": "number"}]}, mode="validation"),
+]
+
+
 class ShareIO(In):
     holder: Short
-    percent: Annotated[str, StringConstraints(pattern=r"^[0-9]{1,3}(\.[0-9]{1,3})?$")]
+    percent: Percent = Field(description="To three decimals, such as 33.333; shown as a text.")
     uses: list[Use] = Field(default_factory=list, max_length=len(Use), description="All uses, when none is named.")
     territory: Territory = WORLDWIDE
     isni: Short | None = None

@@ -306,10 +306,33 @@ class Calls:
         body = {"position": position, "text": text, "links": list(links)}
         return (yield from self._object(_post(_at("conflicts", conflict_id, "statements"), body), dict))
 
+    @Call
+    def get_conflict(self, conflict_id: str) -> Flow[dict[str, Any]]:
+        """Both sides, what is alike, and what they said."""
+        return (yield from self._object(_get(_at("conflicts", conflict_id)), dict))
+
+    @Call
+    def decide_conflict(self, conflict_id: str, outcome: str, reason: str) -> Flow[dict[str, Any]]:
+        """As the operator, say whose it is: `earlier`, `later`, `shared` or `neither`."""
+        body = {"outcome": outcome, "reason": reason}
+        return (yield from self._object(_post(_at("conflicts", conflict_id, "decision"), body), dict))
+
     @Listing
     def findings(self, *, open: bool = True) -> Pages[dict[str, Any]]:
         """Outputs of before that copy works registered after them."""
         return Pages("/v1/findings", {"open": open})
+
+    @Call
+    def get_finding(self, finding_id: str) -> Flow[dict[str, Any]]:
+        return (yield from self._object(_get(_at("findings", finding_id)), dict))
+
+    @Call
+    def decide_finding(
+        self, finding_id: str, decision: str, reason: str, *, disable_release: bool = False
+    ) -> Flow[dict[str, Any]]:
+        """As a reviewer, `uphold` or `dismiss` it; the release of one that holds can be disabled with it."""
+        body = {"decision": decision, "reason": reason, "disable_release": disable_release}
+        return (yield from self._object(_post(_at("findings", finding_id, "decision"), body), dict))
 
     @Call
     def signing_keys(self) -> Flow[dict[str, Any]]:
@@ -585,8 +608,43 @@ class Calls:
 
     @Call
     def replay_webhook_message(self, message_id: str) -> Flow[WebhookMessage]:
-        """Have a message sent again, with the id that it has."""
+        """Have a message sent now, with the id that it has: again, or before its next try is due."""
         return (yield from self._object(_post(_at("webhooks", "messages", message_id, "replay"), None), WebhookMessage))
+
+    # -- who they are, and who acts for them -----------------------------------------------------
+
+    @Call
+    def domains(self) -> Flow[list[dict[str, Any]]]:
+        """The domains that you said are yours, and whether that was shown."""
+        return (yield from self._list(_get("/v1/domains")))
+
+    @Call
+    def add_domain(self, domain: str) -> Flow[dict[str, Any]]:
+        """Say that a domain is yours; `to_publish` says what to put where. Then `check_domain`."""
+        return (yield from self._object(_post("/v1/domains", {"domain": domain}), dict))
+
+    @Call
+    def check_domain(self, domain_id: str) -> Flow[dict[str, Any]]:
+        """Have the service look now whether the text is there; `problem` says what it found instead."""
+        return (yield from self._object(_post(_at("domains", domain_id, "check"), None, wait_s=LONG_S), dict))
+
+    @Call
+    def agents(self) -> Flow[list[dict[str, Any]]]:
+        """Who acts for you, and for whom you act."""
+        return (yield from self._list(_get("/v1/agents")))
+
+    @Call
+    def appoint_agent(
+        self, agent_id: str, scopes: Sequence[str], *, valid_until: str | None = None
+    ) -> Flow[dict[str, Any]]:
+        """Let another holder act for you; what was agreed with them before ends."""
+        body = {"agent_id": agent_id, "scopes": list(scopes), **_given(valid_until=valid_until)}
+        return (yield from self._object(_post("/v1/agents", body), dict))
+
+    @Call
+    def dismiss_agent(self, agency_id: str) -> Flow[None]:
+        """End at once that somebody acts for you, or you for them."""
+        yield from self._ask(_delete(_at("agents", agency_id)))
 
     # -- for operators -------------------------------------------------------------------------
 
@@ -613,6 +671,30 @@ class Calls:
     @Call
     def remove_negative(self, negative_id: str) -> Flow[None]:
         yield from self._ask(_delete(_at("negatives", negative_id)))
+
+    @Listing
+    def holders(self) -> Pages[dict[str, Any]]:
+        """All holders, and how well each is known."""
+        return Pages("/v1/holders")
+
+    @Call
+    def set_assurance(self, holder_id: str, assurance: str, note: str) -> Flow[dict[str, Any]]:
+        """Say how well a holder is known: `vetted`, `unverified`, …; the note says how you know who they are."""
+        body = {"assurance": assurance, "note": note}
+        return (
+            yield from self._object(Send(method="PUT", path=_at("holders", holder_id, "assurance"), body=body), dict)
+        )
+
+    @Listing
+    def quarantines(self) -> Pages[Asset]:
+        """Assets that matched very many checks, and wait for a decision."""
+        return Pages("/v1/quarantines")
+
+    @Call
+    def decide_quarantine(self, asset_id: str, decision: str, reason: str) -> Flow[Asset]:
+        """Let an asset count as before, `release`, or `withdraw` it."""
+        body = {"decision": decision, "reason": reason}
+        return (yield from self._object(_post(_at("assets", asset_id, "quarantine"), body), Asset))
 
     @Call
     def wait_until_ready(self, *, timeout_s: float = 60.0) -> Flow[None]:
@@ -648,6 +730,13 @@ class Calls:
         """An answer that is a JSON object, for whoever reads it one of `kind`: that is not checked."""
         del kind
         return cast("Kind", read_object((yield from self._ask(send))))
+
+    def _list(self, send: Send) -> Flow[list[dict[str, Any]]]:
+        """An answer that is a list and no page of one: what a holder has few of."""
+        found = read((yield from self._ask(send)))
+        if not isinstance(found, list):
+            raise BadAnswer("The answer is not a list.")
+        return found
 
     def page[Item](self, pages: Pages[Item]) -> Flow[tuple[list[Item], Pages[Item] | None]]:
         """The first of these pages, and what comes after it."""

@@ -35,18 +35,20 @@ class Client(Calls):
         url: str,
         key: str | None = None,
         *,
+        holder: str | None = None,
         retries: Retries | None = None,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
         """Open nothing yet.
 
         Args:
+            holder: the id of the holder to act for, where the key does not say it: as their agent, or of several.
             transport: how requests travel, where it is not the usual way: a proxy, a test.
         Raises:
-            Misconfigured: no service can have that address, or no key look like that.
+            Misconfigured: no service can have that address, or no key or id of a holder look like that.
         """
         super().__init__(retries or Retries())
-        self._http = httpx.Client(base_url=_address(url), headers=_headers(key), transport=transport)
+        self._http = httpx.Client(base_url=_address(url), headers=_headers(key, holder), transport=transport)
 
     def __enter__(self) -> Self:
         return self
@@ -119,12 +121,13 @@ class AsyncClient(Calls):
         url: str,
         key: str | None = None,
         *,
+        holder: str | None = None,
         retries: Retries | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         """As `Client`."""
         super().__init__(retries or Retries())
-        self._http = httpx.AsyncClient(base_url=_address(url), headers=_headers(key), transport=transport)
+        self._http = httpx.AsyncClient(base_url=_address(url), headers=_headers(key, holder), transport=transport)
 
     async def __aenter__(self) -> Self:
         return self
@@ -195,12 +198,15 @@ def _address(url: str) -> httpx.URL:
     return address
 
 
-def _headers(key: str | None) -> dict[str, str]:
-    if not key:
-        return {}
-    if not (key.isascii() and key.isprintable()):
-        raise Misconfigured("the key holds characters that no key has; copy it again")
-    return {"Authorization": f"Bearer {key}"}
+def _headers(key: str | None, holder: str | None) -> dict[str, str]:
+    said = {"the key": key or "", "the holder's id": holder or ""}
+    for name, value in said.items():
+        if not (value.isascii() and value.isprintable()):
+            raise Misconfigured(f"{name} holds characters that none has; copy it again")
+    return {
+        **({"Authorization": f"Bearer {key}"} if key else {}),
+        **({"Clearmark-Holder": holder} if holder else {}),
+    }
 
 
 @contextlib.contextmanager

@@ -112,7 +112,7 @@ def test_wrong_use_is_exit_code_2(line: str, tmp_path: Path, monkeypatch: pytest
 
 def test_the_exit_codes_in_the_help_are_those_used() -> None:
     said = " ".join(CliRunner().invoke(app, ["--help"]).stdout.split())
-    assert "0 fine; 1 error; 2 wrong use; 10 block; 11 review; 12 unknown; 13 rejected" in said
+    assert "0 fine; 1 error; 2 wrong use; 10 block; 11 review; 12 unknown, also of" in said
     assert [code.value for code in Exit] == [0, 1, 2, 10, 11, 12, 13, 14, 15]
 
 
@@ -134,7 +134,8 @@ def test_a_verdict_is_an_exit_code(
     assert _json(clearmark("check", black, "--json"), Exit.UNKNOWN)["verdict"] == "unknown"
     nothing = tmp_path / "nothing.mp4"
     nothing.write_text("no film")
-    _one_line(clearmark("check", nothing, "--json"), Exit.REJECTED)
+    _one_line(clearmark("check", nothing, "--json"), Exit.UNKNOWN)
+    _one_line(clearmark("register", nothing, "--title", "Nothing", "--json"), Exit.REJECTED)
 
 
 def test_a_match_is_explained_on_one_page(clearmark: Run, clips: Clips, film: Registered, tmp_path: Path) -> None:
@@ -227,7 +228,7 @@ def test_a_fingerprint_is_a_document(clearmark: Run, clips: Clips, tmp_path: Pat
 
 def test_a_key_is_shown_once_and_kept_by_its_hash_alone(clearmark: Run, service: RunningService) -> None:
     made = _json(clearmark("keys", "create", "--holder", "Keys", "--scopes", "review,works:write", "--json"))
-    assert set(made) == {"id", "key", "scopes"}
+    assert set(made) == {"id", "key", "scopes", "holder_id"}
     assert made["scopes"] == ["review", "works:write"]
     stored = b"".join(path.read_bytes() for path in service.data_dir.glob("clearmark.db*"))
     assert made["key"].encode() not in stored
@@ -277,8 +278,13 @@ def test_a_receipt_is_fetched_and_proved_with_the_service_off(
     assert "film" in clearmark("ledger", "prove", file, **nowhere).stdout
     known = clearmark("ledger", "prove", file, "--key", proved["key"], "--json", **nowhere)
     assert _json(known)["key_checked"]
-    other = _json(clearmark("ledger", "prove", file, "--key", "other+00000000+AA==", "--json", **nowhere), Exit.ERROR)
+    known_elsewhere = encode_verifier_key(signer_name="other", key=generate_key().public_key())
+    other = _json(clearmark("ledger", "prove", file, "--key", known_elsewhere, "--json", **nowhere), Exit.ERROR)
     assert "another key" in other["problem"]
+    for option, typed in (("--key", "foo"), ("--key", "other+00000000+AA=="), ("--witness", proved["key"])):
+        slip = clearmark("ledger", "prove", file, option, typed, "--json", **nowhere)
+        assert (slip.returncode, slip.stdout) == (Exit.USAGE, ""), "a slip says nothing of the receipt"
+        assert "no verifier key" in " ".join(slip.stderr.replace("│", " ").split())
     file.write_bytes(file.read_bytes().replace(b'"kind":"film"', b'"kind":"clip"'))
     assert not _json(clearmark("ledger", "prove", file, "--json", **nowhere), Exit.ERROR)["valid"]
     assert clearmark("ledger", "prove", tmp_path / "gone.json", **nowhere).returncode == Exit.USAGE
