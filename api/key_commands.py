@@ -64,7 +64,7 @@ def list_keys(
             }
             for key in session.scalars(query)
         ]  # fmt: skip
-    names = ["key", "holder", "id", "name", "scopes", "created", "expires", "last used"]
+    names = ["key", "holder", "holder id", "name", "scopes", "created", "expires", "last used"]
     rows = [
         [
             key["id"], key["holder"], key["holder_id"], key["name"] or "", ", ".join(key["scopes"]),

@@ -119,3 +119,22 @@ def test_a_holder_is_made_once_and_keeps_its_assurance(database: Database) -> No
         again = factories.holder(session, name="Studio", assurance=Assurance.VETTED)
         count = session.scalar(sa.select(sa.func.count()).select_from(Holder))
     assert (again.id, again.assurance, count) == (first.id, Assurance.EMAIL, 1)
+
+
+@pytest.mark.parametrize(
+    ("came_as", "scope", "needed"),
+    [
+        ({"key_id": "key_1"}, Scope.ADMIN, "this needs a key with the scope admin"),
+        ({"account_id": "acc_1"}, Scope.HOLDER_WRITE, "this needs the role owner at the holder"),
+        ({"account_id": "acc_1"}, Scope.NOTICES_WRITE, "this needs the role owner or editor or legal at the holder"),
+        ({"account_id": "acc_1"}, Scope.ADMIN, "this is for the operator, who has a key with the scope admin"),
+        (
+            {"account_id": "acc_1", "agent_id": "hld_2"}, Scope.WORKS_WRITE,
+            "this needs the scope works:write, which you do not have as an agent",
+        ),
+    ],
+)  # fmt: skip
+def test_who_may_not_is_told_what_they_need(came_as: dict[str, str], scope: Scope, needed: str) -> None:
+    with pytest.raises(Forbidden) as refused:
+        Actor(holder_id="hld_1", scopes=frozenset(), **came_as).require(scope)
+    assert str(refused.value) == f"Not allowed: {needed}."

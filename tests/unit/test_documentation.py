@@ -1,5 +1,6 @@
 """What the documents say is what the program does."""
 
+import json
 import re
 from pathlib import Path
 
@@ -9,7 +10,9 @@ from typer.main import get_command
 from api.app import specification
 from api.cli import app
 from api.console import Exit
+from api.schemas.works import WorkIn
 from api.settings import describe
+from registry.domain.credits import AlternativeTitle, Contributor, Share, check_shares
 from takedown.domain.states import mermaid
 
 ROOT = Path(__file__).parents[2]
@@ -51,6 +54,14 @@ def test_every_command_in_the_documents_exists_with_its_options(document: Path) 
         assert {word for word in words if word.startswith("--")} <= known, line
 
 
+def test_the_work_that_is_shown_in_full_is_taken() -> None:
+    shown = re.findall(r"```json\n(.*?)```", (ROOT / "docs" / "api.md").read_text(), re.DOTALL)
+    [work] = [json.loads(example) for example in shown if '"alternative_titles"' in example]
+    said = WorkIn.model_validate(work).model_dump()
+    check_shares([Share.of(share) for share in said["shares"]])
+    assert len([*map(Contributor.of, said["contributors"]), *map(AlternativeTitle.of, said["alternative_titles"])]) == 2
+
+
 def test_every_call_in_the_readme_is_in_the_specification() -> None:
     paths = {re.sub(r"\{[^}]+\}", "*", path) for path in specification()["paths"]}
     for path in re.findall(r"http://127\.0\.0\.1:8000(/v1/[^\s'\"]+)", README):
@@ -61,3 +72,8 @@ def test_the_exit_codes_are_those_of_the_help_text() -> None:
     said = str(get_command(app).help).split("Exit codes:")[1]
     documented = {int(code) for code in re.findall(r"\b(\d+) (?=[a-z])", said)}
     assert documented == {int(code) for code in Exit}
+
+
+def test_the_exit_codes_are_those_of_the_readme() -> None:
+    listed = README.split("| exit code | means |")[1].split("\n\n")[0]
+    assert [int(code) for code in re.findall(r"^\| (\d+) \|", listed, re.MULTILINE)] == [int(code) for code in Exit]

@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from clearmark.client import BadAnswer, Client, Misconfigured, NotReady, Problem, Retries, Unreachable
+from clearmark.client import AsyncClient, BadAnswer, Client, Misconfigured, NotReady, Problem, Retries, Unreachable
 from tests.unit.clearmark.conftest import Scripted, problem
 
 REFUSED = httpx.ConnectError("refused")
@@ -249,6 +249,15 @@ def test_an_address_that_is_none_is_told_at_once(url: str) -> None:
 def test_a_key_that_is_none_is_told_at_once(key: str) -> None:
     with pytest.raises(Misconfigured):
         Client("http://clearmark.example", key)
+
+
+@pytest.mark.parametrize("client", [Client, AsyncClient])
+def test_for_whom_is_said_with_every_request(client: type[Client] | type[AsyncClient]) -> None:
+    said = client("http://clearmark.example", "cm_1", holder="hld_1")._http.headers
+    assert (said["Authorization"], said["Clearmark-Holder"]) == ("Bearer cm_1", "hld_1")
+    assert "Clearmark-Holder" not in client("http://clearmark.example", "cm_1")._http.headers
+    with pytest.raises(Misconfigured, match="holder"):
+        client("http://clearmark.example", "cm_1", holder="hld_1\r\nX: 1")
 
 
 def test_a_service_that_starts_is_waited_for(service: Scripted) -> None:
