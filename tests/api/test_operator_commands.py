@@ -18,7 +18,7 @@ from tests.api.service import RunningService, run_cli_here, until
 
 @pytest.fixture(scope="module")
 def admin(service: RunningService) -> str:
-    return made(service, "Operator", "admin")["key"]
+    return str(made(service, "Operator", "admin")["key"])
 
 
 class Cli:
@@ -112,7 +112,7 @@ def test_the_operator_lists_and_vets_holders(service: RunningService, operator: 
 
 
 def test_an_agent_acts_for_whom_appointed_it_until_dismissed(service: RunningService, tmp_path: Path) -> None:
-    estate, agency = made(service, "Estate"), made(service, "Agency")
+    estate, agency = made(service, "Estate"), made(service, "Agency of estates")
     owner = Cli(service, estate["key"])
     agreed = owner.json("agents appoint", agency["holder_id"], "--scopes", "works:write, checks:write")
     assert (agreed["principal_id"], agreed["valid_until"]) == (estate["holder_id"], None)
