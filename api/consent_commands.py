@@ -16,7 +16,7 @@ consents = typer.Typer(help="What persons allow of their likeness and voice.", n
 
 @consents.command("grant")
 def grant_consent(
-    person: Annotated[str, typer.Argument(help="The person: a work of the kind likeness, wrk_…")],
+    person: Annotated[str, typer.Argument(help="The person: a work of the kind likeness or voice, wrk_…")],
     key: Key,
     to: Annotated[str, typer.Option(help="The pipeline: the id of its holder, hld_…")],
     uses: Annotated[str, typer.Option(help="likeness, voice or both.")] = "both",

@@ -222,13 +222,13 @@ def questions(lines: Iterable[str], said: Mapping[str, Any]) -> Iterator[Prefere
 
 def _item(number: int, line: str) -> PreferenceItem:
     try:
-        item = PreferenceItem.model_validate(_named(line))
+        [item] = PreferenceQuery.model_validate({"items": [_named(line)]}).items
         asked = asked_about(item)
         if asked.iscc is not None:
             validate_identifiers({"iscc": asked.iscc})
     except ValidationError as error:
         [first, *_] = error.errors()
-        problem = ": ".join([*map(str, first["loc"]), first["msg"]])
+        problem = ": ".join([*map(str, first["loc"][2:]), first["msg"]])
     except Invalid as invalid:
         problem = invalid.problem
     except (ValueError, RecursionError) as error:

@@ -264,11 +264,23 @@ def give_role(session: Session, actor: Actor, account_id: str, role: Role | None
 
 def write_to(session: Session, holder_id: str, subject: str, text: str, *, at: datetime) -> None:
     """Write to the people of a holder who look after its claims and whose addresses are confirmed."""
-    for member in session.scalars(_members_of(holder_id)):
-        account = member.account
-        reads = account.email_confirmed_at is not None and account.disabled_at is None
-        if reads and member.role in (Role.OWNER, Role.LEGAL):
-            post(session, account.email, subject, text, at=at)
+    for account in _readers(session, holder_id):
+        post(session, account.email, subject, text, at=at)
+
+
+def reads_letters(session: Session, holder_id: str) -> bool:
+    """Whether `write_to` has anybody to write to."""
+    return any(_readers(session, holder_id))
+
+
+def _readers(session: Session, holder_id: str) -> list[Account]:
+    return [
+        member.account
+        for member in session.scalars(_members_of(holder_id))
+        if member.role in (Role.OWNER, Role.LEGAL)
+        and member.account.email_confirmed_at is not None
+        and member.account.disabled_at is None
+    ]
 
 
 def _members_of(holder_id: str) -> sa.Select[Membership]:

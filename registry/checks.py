@@ -53,6 +53,13 @@ class DecisionValue(StrEnum):
     REJECT = "reject"
 
 
+class FindingDecision(StrEnum):
+    """What a person says of a finding that came after a check: see `registry.lookback`."""
+
+    UPHOLD = "uphold"
+    DISMISS = "dismiss"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unanswerable:
     """Why a clip could not be looked at."""

@@ -15,9 +15,9 @@ from sqlalchemy.orm import Session
 
 from fingerprinting.match import covered_s
 from fingerprinting.model import Modality, Segment
-from registry import exclusions, ledger
+from registry import endpoints, exclusions, ledger
 from registry.access import Actor, Scope
-from registry.accounts import write_to
+from registry.accounts import reads_letters, write_to
 from registry.domain.conflicts import (
     APPEAL_LASTS,
     EVIDENCE_LASTS,
@@ -25,6 +25,7 @@ from registry.domain.conflicts import (
     Event,
     Outcome,
     Position,
+    Side,
     State,
     agreed,
     by_default,
@@ -32,7 +33,8 @@ from registry.domain.conflicts import (
     transition,
 )
 from registry.domain.identifiers import Prefix, new_id
-from registry.domain.weight import Stretch, outside
+from registry.domain.policy import Assurance
+from registry.domain.weight import CRUMB_S, Stretch, outside
 from registry.errors import Conflict as ConflictError
 from registry.errors import Forbidden, Invalid, NotFound
 from registry.index import Answer
@@ -79,13 +81,55 @@ def settle_asset(
             continue
         earlier, later = sorted((asset, rival), key=lambda one: one.id)
         pair = Conflict.asset_id == later.id, Conflict.rival_asset_id == earlier.id
-        if session.scalar(sa.select(Conflict.id).where(*pair).limit(1)) is None:
-            alike = [_alike(segment, is_later=asset is later) for segment in segments]
-            _open(session, later, earlier, alike, round(covered_s(segments), 2), at=at)
+        if session.scalar(sa.select(Conflict.id).where(*pair).limit(1)) is not None:
+            continue
+        alike = [_alike(segment, is_later=asset is later) for segment in segments]
+        conflict = _put_on_record(session, later, earlier, alike, round(covered_s(segments), 2), at=at)
+        before = _settled(session, asset, rival, segments, at=at)
+        if before is None:
+            _tell(session, conflict, "conflict.opened", at=at)
+        else:
+            outcome = _outcome_again(before, earlier=earlier.work.holder_id)
+            _close(session, conflict, Event.SETTLED, outcome, reason=f"As in {before.id}.", at=at)
     asset.status, asset.progress, asset.indexed_at = AssetStatus.INDEXED.value, 1.0, at
 
 
-def _open(
+def _settled(
+    session: Session, asset: Asset, rival: Asset, segments: Sequence[Segment], *, at: datetime
+) -> Conflict | None:
+    """The conflict in which it was settled for good whose these stretches of `rival` are: its or this holder's."""
+    own = sa.select(Asset.id).join(Work, Work.id == Asset.work_id).where(Work.holder_id == asset.work.holder_id)
+    pair = sa.or_(
+        sa.and_(Conflict.asset_id == rival.id, Conflict.rival_asset_id.in_(own)),
+        sa.and_(Conflict.rival_asset_id == rival.id, Conflict.asset_id.in_(own)),
+    )
+    looked_at = Conflict.cause.in_((Event.DECIDE, Event.AGREE, Event.SETTLED)), Conflict.outcome.is_not(None)
+    for_good = sa.or_(Conflict.state == State.ENDED, Conflict.appeal_until <= at)
+    query = sa.select(Conflict).where(pair, *looked_at, for_good, Conflict.state != State.APPEALED)
+    for before in session.scalars(query.order_by(Conflict.closed_at.desc())):
+        side = "earlier_s" if before.rival_asset_id == rival.id else "later_s"
+        if all(any(_lies_in(segment, stretch, side) for stretch in before.segments) for segment in segments):
+            return before
+    return None
+
+
+def _lies_in(segment: Segment, stretch: dict[str, Any], side: str) -> bool:
+    start_s, end_s = map(float, stretch[side])
+    is_inside = start_s - CRUMB_S <= segment.reference_start_s and segment.reference_end_s <= end_s + CRUMB_S
+    return is_inside and segment.algorithm.modality is Modality(stretch["modality"])
+
+
+def _outcome_again(before: Conflict, *, earlier: str) -> Outcome:
+    """What was settled before, for a pair of assets of which the earlier one is that holder's."""
+    outcome = Outcome(str(before.outcome))
+    if outcome not in (Outcome.EARLIER, Outcome.LATER):
+        return outcome
+    later_won, earlier_won = _sides(before)
+    winner = earlier_won if outcome is Outcome.EARLIER else later_won
+    return Outcome.EARLIER if winner == earlier else Outcome.LATER
+
+
+def _put_on_record(
     session: Session, later: Asset, earlier: Asset, alike: list[dict[str, Any]], seconds: float, *,
     at: datetime, appeal_of: Conflict | None = None,
 ) -> Conflict:  # fmt: skip
@@ -105,8 +149,6 @@ def _open(
     session.add(conflict)
     ledger.record(session, "conflict.opened", conflict, at=at)
     enqueue(session, JobKind.CONFLICT_DEADLINE, conflict.id, at=at, run_at=at + EVIDENCE_LASTS)
-    if appeal_of is None:
-        _tell(session, conflict, "conflict.opened", at=at)
     return conflict
 
 
@@ -164,6 +206,7 @@ def decide(
     conflict = visible(session, actor, conflict_id)
     if not reason.strip():
         raise Invalid(field="reason", problem="Say why, in some sentences: both sides read it.")
+    transition(State(conflict.state), Event.DECIDE, conflict_id=conflict.id)
     if _decider(actor) in _earlier_deciders(session, conflict):
         raise Forbidden(action="an appeal is decided by somebody else than the first decision")
     if conflict.evidence_until is not None and at < conflict.evidence_until and None in positions(conflict):
@@ -181,7 +224,7 @@ def appeal(session: Session, actor: Actor, conflict_id: str, said: NewStatement,
     later, earlier = _sides(conflict)
     if actor.holder_id not in (later, earlier):
         raise Forbidden(action="only the two holders appeal")
-    after = transition(State(conflict.state), Event.APPEAL)
+    after = transition(State(conflict.state), Event.APPEAL, conflict_id=conflict.id)
     until = conflict.appeal_until
     is_earlier = actor.holder_id == earlier
     if until is None or not may_appeal(Outcome(str(conflict.outcome)), is_earlier=is_earlier, at=at, until=until):
@@ -189,7 +232,7 @@ def appeal(session: Session, actor: Actor, conflict_id: str, said: NewStatement,
     conflict.state = after.value
     exclusions.withdraw_decided(session, conflict.id, at=at)
     ledger.record(session, "conflict.appealed", conflict, at=at)
-    again = _open(
+    again = _put_on_record(
         session, conflict.asset, conflict.rival, conflict.segments, conflict.seconds, appeal_of=conflict, at=at
     )
     session.flush()
@@ -198,9 +241,10 @@ def appeal(session: Session, actor: Actor, conflict_id: str, said: NewStatement,
 
 
 def deadline_came(session: Session, conflict_id: str, *, at: datetime) -> None:
-    """The day for evidence has passed: if one side alone spoke, it has won for now."""
+    """The day for evidence has passed: one side alone may have won for now."""
     conflict = session.get_one(Conflict, conflict_id)
-    outcome = by_default(*positions(conflict))
+    earlier, later = positions(conflict)
+    outcome = by_default(_side(session, conflict.rival, earlier), _side(session, conflict.asset, later))
     if conflict.state == State.OPEN and outcome is not None:
         reason = "The other holder said nothing in time."
         _close(session, conflict, Event.DEFAULT, outcome, reason=reason, at=at)
@@ -217,15 +261,27 @@ def visible(session: Session, actor: Actor, conflict_id: str) -> Conflict:
     return conflict
 
 
-def listed(actor: Actor, *, is_open: bool) -> sa.Select[Conflict]:
-    """Conflicts of the actor's works, or of everybody's for the operator."""
+def listed(actor: Actor, *, is_open: bool, at: datetime) -> sa.Select[Conflict]:
+    """Conflicts of the actor's works, or of everybody's for the operator.
+
+    Args:
+        is_open: those alone that wait for somebody: for the sides also what may still be appealed.
+    """
     query = sa.select(Conflict)
-    if is_open:
-        query = query.where(Conflict.closed_at.is_(None))
+    undecided = Conflict.closed_at.is_(None)
     if actor.may(Scope.ADMIN):
-        return query
+        return query.where(undecided) if is_open else query
+    if is_open:
+        query = query.where(sa.or_(undecided, sa.and_(Conflict.state == State.DECIDED, Conflict.appeal_until > at)))
     own = sa.select(Asset.id).join(Work, Work.id == Asset.work_id).where(Work.holder_id == actor.holder_id)
     return query.where(sa.or_(Conflict.asset_id.in_(own), Conflict.rival_asset_id.in_(own)))
+
+
+def appeal_against(session: Session, conflict: Conflict) -> str | None:
+    """The conflict in which this one was appealed."""
+    if conflict.state != State.APPEALED:
+        return None
+    return session.scalar(sa.select(Conflict.id).where(Conflict.appeal_of == conflict.id))
 
 
 def open_of(session: Session, asset_id: str) -> list[Conflict]:
@@ -249,8 +305,14 @@ def _sides(conflict: Conflict) -> tuple[str, str]:
     return conflict.asset.work.holder_id, conflict.rival.work.holder_id
 
 
+def _side(session: Session, asset: Asset, position: Position | None) -> Side:
+    holder = asset.work.holder
+    reached = endpoints.active(session, holder.id) is not None or reads_letters(session, holder.id)
+    return Side(position=position, assurance=Assurance(holder.assurance), reached=reached)
+
+
 def _close(session: Session, conflict: Conflict, event: Event, outcome: Outcome, *, reason: str, at: datetime) -> None:
-    conflict.state = transition(State(conflict.state), event).value
+    conflict.state = transition(State(conflict.state), event, conflict_id=conflict.id).value
     conflict.outcome, conflict.cause, conflict.reason, conflict.closed_at = outcome.value, event.value, reason, at
     if conflict.state == State.DECIDED:
         conflict.appeal_until = at + APPEAL_LASTS

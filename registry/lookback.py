@@ -2,13 +2,14 @@
 
 The media of checks is not kept, their fingerprints are, for as long as the operator says. Each is put to the new asset
 just as if it were asked about now, some at a time, from where the last job ended. What would not be clear now is a
-finding: its holder and the pipeline are told, it is in the ledger, and a person decides whether anything follows.
+finding: it is in the ledger, and a person decides whether anything follows. The pipeline is told at once, the work's
+holder of what was released; of what never went out only once a person upheld it, or else whoever uploads a
+fingerprint would learn what others are working on.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased
@@ -16,7 +17,8 @@ from sqlalchemy.orm import Session, aliased
 from fingerprinting.model import Fingerprint
 from registry import ledger, releases
 from registry.access import Actor, Scope
-from registry.checks import Found, Rules, judge
+from registry.accounts import write_to
+from registry.checks import FindingDecision, Found, Rules, judge
 from registry.domain.identifiers import Prefix, new_id
 from registry.domain.policy import Action
 from registry.errors import Conflict as ConflictError
@@ -33,15 +35,9 @@ from registry.models import (
     LookBack,
     Match,
     Release,
-    ReleaseState,
     Work,
 )
 from registry.outbox import tell
-
-
-class FindingDecision(StrEnum):
-    UPHOLD = "uphold"
-    DISMISS = "dismiss"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,9 +127,9 @@ def decide(
         raise Invalid(field="disable_release", problem="Only the release of a finding that holds can be disabled.")
     finding.decision, finding.decision_reason = decision.value, reason.strip()
     finding.decided_by, finding.decided_at = actor.holder_id, at
-    if disables and release is not None and release.state == ReleaseState.SIGNED:
+    if disables and release is not None:
         releases.disable(session, release, at=at)
-        finding.disabled_release = True
+        finding.disabled_release = True  # also where a notice took it down before: that one may end
     ledger.record(session, "finding.decided", finding, at=at)
     _tell(session, finding, "finding.decided", at=at)
     return finding
@@ -142,11 +138,18 @@ def decide(
 def visible(session: Session, actor: Actor, finding_id: str) -> Finding:
     """A finding that the actor's work or check is part of, or any for a reviewer. Raises: NotFound."""
     finding = session.get(Finding, finding_id)
-    if finding is None or not (
-        actor.may(Scope.REVIEW) or actor.holder_id in (finding.work.holder_id, finding.check.holder_id)
-    ):
+    if finding is None or not (actor.may(Scope.REVIEW) or actor.holder_id in _concerned(finding)):
         raise NotFound(kind="finding", id=finding_id)
     return finding
+
+
+def _concerned(finding: Finding) -> tuple[str, ...]:
+    asked = finding.check.holder_id
+    return (asked, finding.work.holder_id) if _is_for_the_holder(finding) else (asked,)
+
+
+def _is_for_the_holder(finding: Finding) -> bool:
+    return finding.release_id is not None or finding.decision == FindingDecision.UPHOLD
 
 
 def listed(actor: Actor, *, is_open: bool) -> sa.Select[Finding]:
@@ -158,7 +161,8 @@ def listed(actor: Actor, *, is_open: bool) -> sa.Select[Finding]:
         return query
     works = sa.select(Work.id).where(Work.holder_id == actor.holder_id)
     asked = sa.select(Check.id).where(Check.holder_id == actor.holder_id)
-    return query.where(sa.or_(Finding.work_id.in_(works), Finding.check_id.in_(asked)))
+    told = sa.or_(Finding.release_id.is_not(None), Finding.decision == FindingDecision.UPHOLD)
+    return query.where(sa.or_(sa.and_(Finding.work_id.in_(works), told), Finding.check_id.in_(asked)))
 
 
 def _finding(
@@ -210,12 +214,55 @@ def _segment(match: Match) -> dict[str, object]:
 
 
 def _tell(session: Session, finding: Finding, event: str, *, at: datetime) -> None:
-    """Tell the holder, who learns of the check only where it was released, and the pipeline."""
+    """Tell the pipeline, and the holder where it is for them, who do not learn of the check: programs and people."""
     told = {
         "id": finding.id,
         "work_id": finding.work_id,
         "release_id": finding.release_id,
         "decision": finding.decision,
     }
-    tell(session, finding.work.holder_id, event, told, at=at)
+    words: dict[str, object] = {
+        "work": finding.work.title, "check": finding.check_id, "id": finding.id, "decision": finding.decision,
+        "reason": finding.decision_reason, "output": f"release {finding.release_id}" if finding.release_id else "clip",
+    }  # fmt: skip
+    if _is_for_the_holder(finding):
+        tell(session, finding.work.holder_id, event, told, at=at)
+        subject, said = _TO_HOLDER[event]
+        write_to(session, finding.work.holder_id, subject.format(**words), said.format(**words), at=at)
     tell(session, finding.check.holder_id, event, {**told, "check_id": finding.check_id}, at=at)
+    subject, said = _TO_PIPELINE[event]
+    write_to(session, finding.check.holder_id, subject.format(**words), said.format(**words), at=at)
+
+
+_TO_HOLDER = {
+    "finding.made": (
+        "“{work}”: an earlier output copies it",
+        """
+Before you registered “{work}”, a pipeline published a {output} that copies it. A person will look at it;
+GET /v1/findings/{id} shows what is alike. You need not do anything.
+""",
+    ),
+    "finding.decided": (
+        "“{work}”: the copy was looked at",
+        """
+A person looked at the {output} that came before “{work}” and copies it, and decided: {decision}. {reason}
+GET /v1/findings/{id} says what followed.
+""",
+    ),
+}
+_TO_PIPELINE = {
+    "finding.made": (
+        "An earlier output of yours copies “{work}”",
+        """
+“{work}” was registered after your check {check}, whose {output} copies it. A person will look at it;
+GET /v1/findings/{id} shows what is alike. Hold the clip back, or check it again, until that is decided.
+""",
+    ),
+    "finding.decided": (
+        "The likeness to “{work}” was looked at",
+        """
+A person looked at the {output} of your check {check} beside “{work}”, and decided: {decision}. {reason}
+GET /v1/findings/{id} says what followed.
+""",
+    ),
+}

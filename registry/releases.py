@@ -19,13 +19,13 @@ from provenance.engine import ProvenanceEngine
 from provenance.model import AssertedCheck, ReleaseClaim, SignedFile, SoftBinding, TrainingMining
 from registry import drafts, ledger
 from registry.access import Actor, Scope
-from registry.checks import DecisionValue
+from registry.checks import DecisionValue, FindingDecision
 from registry.domain.identifiers import Prefix, new_id
 from registry.domain.policy import Verdict
 from registry.errors import Conflict as ConflictError
 from registry.errors import NotFound
 from registry.index import fingerprint_of, store_item
-from registry.models import Check, Corpus, Release, ReleaseState
+from registry.models import Check, Corpus, Finding, Release, ReleaseState
 from registry.outbox import tell
 
 # Soft bindings are looked up in the index, so a manifest needs only enough of the fingerprint to name it.
@@ -175,11 +175,18 @@ def _releasable(session: Session, check: Check, *, at: datetime) -> tuple[str, s
         problem = "It is no longer valid: the index may have changed. Check the file again."
     elif check.blob_key is None or check.sha256 is None:
         problem = "It was asked by fingerprint, so there is no file to sign. Check the file itself."
+    elif found := session.scalar(sa.select(Finding.id).where(Finding.check_id == check.id, _stands()).limit(1)):
+        problem = f"It was found to copy a work that came after it: {found}. Check the file again."
     elif existing := session.scalar(sa.select(Release.id).where(Release.check_id == check.id)):
         problem = f"It was released already, as {existing}."
     else:
         return check.blob_key, check.sha256, check.finished_at
     raise ConflictError(kind="check", id=check.id, problem=problem)
+
+
+def _stands() -> sa.ColumnElement[bool]:
+    """A finding that nobody dismissed."""
+    return Finding.decision.is_distinct_from(FindingDecision.DISMISS.value)
 
 
 def _soft_bindings(fingerprint: Fingerprint | None) -> tuple[SoftBinding, ...]:

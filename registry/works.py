@@ -21,7 +21,7 @@ from registry.errors import Conflict as ConflictError
 from registry.errors import Invalid, NotFound
 from registry.index import remove_item, store_item
 from registry.jobs import JobKind, enqueue
-from registry.models import Asset, AssetStatus, Conflict, Corpus, Job, Reservation, Work, WorkIdentifier
+from registry.models import Asset, AssetStatus, Conflict, Corpus, Exclusion, Job, Reservation, Work, WorkIdentifier
 
 _FIRST_YEAR = 1850
 
@@ -134,12 +134,26 @@ def withdraw_asset(session: Session, asset: Asset, *, at: datetime) -> str | Non
     remove_item(session, asset.id, at=at)
     about = sa.or_(Conflict.asset_id == asset.id, Conflict.rival_asset_id == asset.id)
     for conflict in session.scalars(sa.select(Conflict).where(about, Conflict.closed_at.is_(None))):
-        after = conflicts.transition(conflicts.State(conflict.state), conflicts.Event.WITHDRAW)
-        conflict.state, conflict.cause, conflict.closed_at = after.value, conflicts.Event.WITHDRAW.value, at
+        state, withdraw = conflicts.State(conflict.state), conflicts.Event.WITHDRAW
+        after = conflicts.transition(state, withdraw, conflict_id=conflict.id)
+        conflict.state, conflict.cause, conflict.closed_at = after.value, withdraw.value, at
         ledger.record(session, "conflict.closed", conflict, at=at)
+    for excluded in session.scalars(_excluded_by_default(asset)):
+        excluded.withdrawn_at = at
+        ledger.record(session, "exclusion.withdrawn", excluded, at=at)
     freed = asset.blob_key
     asset.status, asset.blob_key = AssetStatus.WITHDRAWN.value, None
     return freed
+
+
+def _excluded_by_default(asset: Asset) -> sa.Select[Exclusion]:
+    """What others lost to this asset because they said nothing: nobody looked at it, so it ends with the claim."""
+    won = sa.or_(
+        sa.and_(Conflict.asset_id == asset.id, Conflict.outcome == conflicts.Outcome.LATER),
+        sa.and_(Conflict.rival_asset_id == asset.id, Conflict.outcome == conflicts.Outcome.EARLIER),
+    )
+    by_default = sa.select(Conflict.id).where(won, Conflict.cause == conflicts.Event.DEFAULT)
+    return sa.select(Exclusion).where(Exclusion.conflict_id.in_(by_default), Exclusion.withdrawn_at.is_(None))
 
 
 def own_work(session: Session, actor: Actor, work_id: str) -> Work:

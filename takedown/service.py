@@ -18,7 +18,7 @@ from registry.domain.identifiers import Prefix, new_id
 from registry.domain.policy import Assurance
 from registry.errors import Conflict, Forbidden, Invalid, NotFound
 from registry.jobs import JobKind, enqueue
-from registry.models import Holder, Notice, NoticeEvent, Release
+from registry.models import Finding, Holder, Notice, NoticeEvent, Release
 from registry.outbox import tell
 from takedown.domain.completeness import (
     Assessment,
@@ -198,7 +198,7 @@ class Desk:
         release = session.get(Release, notice.release_id) if notice.release_id else None
         if release is not None and event is Event.DISABLE:
             releases.disable(session, release, at=at)
-        elif release is not None and is_final(after) and not self._held_by_another(session, notice):
+        elif release is not None and is_final(after) and self._alone_keeps_down(session, notice):
             releases.restore(session, release, at=at)
         self._step(session, notice, event.value, after, role, reason=reason, at=at)
         payload = {"id": notice.id, "event": event.value, "state": notice.state}
@@ -209,8 +209,10 @@ class Desk:
         if tell(session, release.holder_id, "notice.disabled", payload, at=at):
             self._apply(session, notice, Event.NOTIFY_UPLOADER, Role.SYSTEM, at=at)
 
-    def _held_by_another(self, session: Session, notice: Notice) -> bool:
-        """Whether another notice keeps the same release disabled."""
+    def _alone_keeps_down(self, session: Session, notice: Notice) -> bool:
+        """Whether this notice took the release down, and neither another one nor a finding keeps it down."""
+        if not any(event.state == State.DISABLED for event in notice.events):
+            return False
         keeping = (
             State.DISABLED,
             State.UPLOADER_NOTIFIED,
@@ -218,10 +220,11 @@ class Desk:
             State.FORWARDED,
             State.HELD,
         )
-        query = sa.select(Notice.id).where(
+        another = sa.select(Notice.id).where(
             Notice.release_id == notice.release_id, Notice.id != notice.id, Notice.state.in_(keeping)
         )
-        return session.scalar(query.limit(1)) is not None
+        finding = sa.select(Finding.id).where(Finding.release_id == notice.release_id, Finding.disabled_release)
+        return session.scalar(another.union_all(finding).limit(1)) is None
 
     def forget(self, session: Session, notice_id: str, *, at: datetime) -> int:
         """Erase who claimed and who answered, and what they wrote; returns how many entries of the log it closed.

@@ -3,6 +3,7 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Query
+from sqlalchemy.orm import Session
 
 from api.access import TheActor, TheService
 from api.paging import Cursor, Limit, page
@@ -20,10 +21,10 @@ from api.schemas.conflicts import (
 )
 from registry import conflicts, lookback
 from registry.access import Actor, Scope
+from registry.checks import FindingDecision
 from registry.conflicts import NewStatement
 from registry.domain.conflicts import Event, Outcome, Position, State
 from registry.domain.policy import Assurance
-from registry.lookback import FindingDecision
 from registry.models import Asset, Conflict, Finding
 
 router = APIRouter(prefix="/v1", tags=["conflicts"])
@@ -36,20 +37,23 @@ def list_conflicts(
 ) -> Page[ConflictDetailOut]:
     """Conflicts over your works; everybody's, for the operator."""
     with service.database.reading() as session:
-        return page(session, conflicts.listed(actor, is_open=is_open), Conflict.id, cursor, limit, _conflict)
+        query = conflicts.listed(actor, is_open=is_open, at=service.now())
+        return page(session, query, Conflict.id, cursor, limit, lambda row: _conflict(session, row))
 
 
 @router.get("/conflicts/{conflict_id}")
 def get_conflict(conflict_id: str, actor: TheActor, service: TheService) -> ConflictDetailOut:
     with service.database.reading() as session:
-        return _conflict(conflicts.visible(session, actor, conflict_id))
+        return _conflict(session, conflicts.visible(session, actor, conflict_id))
 
 
 @router.post("/conflicts/{conflict_id}/statements", status_code=201)
 def state_a_position(conflict_id: str, body: StatementIn, actor: TheActor, service: TheService) -> ConflictDetailOut:
     """Say whose it is, and where that can be seen. Sides that agree end the conflict at once."""
     with service.database.transaction() as session:
-        return _conflict(conflicts.state_a_position(session, actor, conflict_id, _statement(body), at=service.now()))
+        return _conflict(
+            session, conflicts.state_a_position(session, actor, conflict_id, _statement(body), at=service.now())
+        )
 
 
 @router.post("/conflicts/{conflict_id}/decision")
@@ -58,14 +62,16 @@ def decide_conflict(
 ) -> ConflictDetailOut:
     """Decide as the operator, once both sides spoke or had their time."""
     with service.database.transaction() as session:
-        return _conflict(conflicts.decide(session, actor, conflict_id, body.outcome, body.reason, at=service.now()))
+        return _conflict(
+            session, conflicts.decide(session, actor, conflict_id, body.outcome, body.reason, at=service.now())
+        )
 
 
 @router.post("/conflicts/{conflict_id}/appeal", status_code=201)
 def appeal_conflict(conflict_id: str, body: StatementIn, actor: TheActor, service: TheService) -> ConflictDetailOut:
     """Have a decision looked at by somebody else. The answer is the conflict in which that happens."""
     with service.database.transaction() as session:
-        return _conflict(conflicts.appeal(session, actor, conflict_id, _statement(body), at=service.now()))
+        return _conflict(session, conflicts.appeal(session, actor, conflict_id, _statement(body), at=service.now()))
 
 
 @router.get("/findings")
@@ -98,12 +104,13 @@ def _statement(body: StatementIn) -> NewStatement:
     return NewStatement(position=body.position, text=body.text, links=body.links)
 
 
-def _conflict(row: Conflict) -> ConflictDetailOut:
+def _conflict(session: Session, row: Conflict) -> ConflictDetailOut:
     earlier, later = conflicts.positions(row)
     return ConflictDetailOut(
         id=row.id,
         state=State(row.state),
         appeal_of=row.appeal_of,
+        appealed_in=conflicts.appeal_against(session, row),
         earlier=_side(row.rival, earlier),
         later=_side(row.asset, later),
         matched_s=row.seconds,

@@ -62,7 +62,7 @@ def get_release_file(release_id: str, actor: TheActor, service: TheService) -> R
     with service.database.reading() as session:
         release = releases.own_release(session, actor, release_id)
     if release.state == ReleaseState.DISABLED:
-        detail = "This release is disabled by a takedown notice; its file is not served."
+        detail = "This release was taken down; its file is not served."
         raise Problem(HTTPStatus.UNAVAILABLE_FOR_LEGAL_REASONS, "disabled", detail)
     with service.blobs.open(release.blob_key) as path:
         return FileResponse(path, media_type=release.media_type, headers={"ETag": f'"{release.sha256}"'})

@@ -6,9 +6,9 @@ from typing import Literal
 from pydantic import BaseModel, Field
 
 from api.schemas.base import In, Link, Long
+from registry.checks import FindingDecision
 from registry.domain.conflicts import Event, Outcome, Position, State
 from registry.domain.policy import Assurance
-from registry.lookback import FindingDecision
 
 
 class StatementIn(In):
@@ -52,6 +52,7 @@ class ConflictDetailOut(BaseModel):
     id: str
     state: State
     appeal_of: str | None
+    appealed_in: str | None = Field(description="The conflict in which its decision was appealed.")
     earlier: SideOut
     later: SideOut
     matched_s: float

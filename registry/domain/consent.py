@@ -260,7 +260,7 @@ def _persons(said: list[Any]) -> dict[str, Uses]:
 
 
 def unknown_person(person: str) -> Invalid:
-    problem = f"{person[:64]!r} is no registered person. Name the id of a work of the kind likeness."
+    problem = f"{person[:64]!r} is no registered person. Name the id of a work of the kind likeness or voice."
     return Invalid(field="context.persons", problem=problem)
 
 

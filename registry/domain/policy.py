@@ -316,7 +316,8 @@ def _proposal(work: MatchedWork) -> tuple[Action, ReasonCode, str]:
         case Answer.ALLOWED:
             return Action.NOTIFY, ReasonCode.ALLOWED, "whose holder allows its use in generated output"
         case Answer.RESERVED:
-            return Action.BLOCK, ReasonCode.RESERVED, "whose holder reserves its use in generated output"
+            whose = "one of whose claimants" if work.disputed else "whose holder"
+            return Action.BLOCK, ReasonCode.RESERVED, f"{whose} reserves its use in generated output"
         case Answer.CONSTRAINED:
             because = "whose holder allows its use in generated output only on terms"
             return at_least_review, ReasonCode.CONSTRAINED, because
@@ -379,8 +380,8 @@ def _uncounted(presented: Uncounted) -> Reason:
 
 _UNREADABLE = frozenset({Gap.BAD_TOKEN, Gap.UNKNOWN})
 _GAPS: Mapping[Gap, str] = {
-    Gap.BAD_TOKEN: "it is not a token that this service signed, or it was changed. A person decides",
-    Gap.UNKNOWN: "no such consent is on record here. A person decides",
+    Gap.BAD_TOKEN: "it is not a token that this service signed, or it was changed",
+    Gap.UNKNOWN: "no such consent is on record here",
     Gap.OTHER_PIPELINE: "it was given to somebody else",
     Gap.REVOKED: "it was revoked",
     Gap.EXPIRED: "it has expired",

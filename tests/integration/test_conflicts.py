@@ -10,13 +10,14 @@ from sqlalchemy.orm import Session
 
 from api.runner import Runner
 from api.service import Service
+from fingerprinting.model import Fingerprint
 from registry import conflicts, exclusions, ledger, works
 from registry.access import Actor, Scope
 from registry.conflicts import NewStatement
 from registry.domain.conflicts import APPEAL_LASTS, EVIDENCE_LASTS, Outcome, Position, State
-from registry.domain.policy import Verdict
+from registry.domain.policy import Assurance, Verdict
 from registry.errors import Conflict as ConflictError
-from registry.errors import Forbidden, Invalid, NotFound
+from registry.errors import Forbidden, NotFound
 from registry.index import IndexEngine
 from registry.jobs import JobKind
 from registry.models import Asset, Conflict, Job, OutboxMessage
@@ -58,10 +59,10 @@ def _decided(service: Service, sides: Sides, outcome: Outcome, *, at: datetime =
     return operator
 
 
-def _verdict(service: Service) -> tuple[Verdict, dict[str, str | None]]:
+def _verdict(service: Service, *, at: datetime = AT + timedelta(days=60)) -> tuple[Verdict, dict[str, str | None]]:
     """Of a stranger's copy, and what each work's match weighs."""
     with service.database.transaction() as session:
-        check = factories.check(session, factories.actor(session), service.index, factories.fingerprint(1))
+        check = factories.check(session, factories.actor(session), service.index, factories.fingerprint(1), at=at)
         return Verdict(str(check.verdict)), {match.asset_id: match.no_weight for match in check.matches}
 
 
@@ -121,7 +122,7 @@ def test_who_gives_way_ends_it_at_once(service: Service, sides: Sides) -> None:
         assert (conflict.state, conflict.outcome, conflict.closed_at) == ("ended", "earlier", AT)
         with pytest.raises(ConflictError, match="no longer open"):
             conflicts.state_a_position(session, sides.earlier, sides.conflict, SAID, at=AT)
-        with pytest.raises(Invalid, match="no longer"):
+        with pytest.raises(ConflictError, match="has ended"):
             conflicts.appeal(session, sides.later, sides.conflict, SAID, at=AT)
     assert _verdict(service)[0] is Verdict.BLOCK
 
@@ -187,10 +188,128 @@ def test_an_appeal_opens_it_again_and_is_decided_by_somebody_else(service: Servi
         other = factories.operator(session)
         ended = conflicts.decide(session, other, again.id, Outcome.LATER, "The contract shows it.", at=at)
         assert ended.state == State.ENDED
-        with pytest.raises(Invalid, match="no longer"):
+        with pytest.raises(ConflictError, match="has ended"):
             conflicts.appeal(session, sides.earlier, again.id, SAID, at=at)
     verdict, weights = _verdict(service)
     assert (verdict, weights[sides.earlier_asset], weights[sides.later_asset]) == (Verdict.BLOCK, "excluded", None)
+
+
+def test_a_film_is_not_lost_to_a_strangers_copy_in_silence(service: Service, clock: Clock) -> None:
+    """Neither to who is known less, nor where nobody could be told."""
+    with service.database.transaction() as session:
+        for seed, theirs in ((1, Assurance.UNVERIFIED), (2, Assurance.VETTED)):
+            reached = "https://x.example/" if theirs is Assurance.UNVERIFIED else None
+            studio = factories.actor_of(factories.holder(session, webhook_url=reached))
+            film = factories.fingerprint(seed)
+            factories.asset(session, studio, factories.work(session, studio), service.index, film)
+            stranger = factories.actor(session, assurance=theirs)
+            work = factories.work(session, stranger, title="Copy", at=AT)
+            copy = factories.asset(session, stranger, work, service.index, film, at=AT + timedelta(seconds=1))
+            [conflict] = conflicts.open_of(session, copy.id)
+            conflicts.state_a_position(session, stranger, conflict.id, SAID, at=AT)
+    clock.at = AT + EVIDENCE_LASTS
+    with service.database.transaction() as session:
+        for row in session.scalars(sa.select(Conflict)):
+            conflicts.deadline_came(session, row.id, at=clock.at)
+            assert (row.state, row.outcome) == (State.OPEN, None)
+
+
+def _default(service: Service, sides: Sides) -> None:
+    with service.database.transaction() as session:
+        conflicts.state_a_position(session, sides.later, sides.conflict, SAID, at=AT)
+    with service.database.transaction() as session:
+        conflicts.deadline_came(session, sides.conflict, at=AT + EVIDENCE_LASTS)
+        assert session.get_one(Conflict, sides.conflict).outcome == Outcome.LATER
+
+
+def test_what_silence_lost_comes_back_when_the_winner_withdraws(service: Service, sides: Sides) -> None:
+    _default(service, sides)
+    with service.database.transaction() as session:
+        assert exclusions.in_force(session, sides.earlier_asset)
+        works.withdraw(session, sides.later, session.get_one(Asset, sides.later_asset).work_id, at=AT + EVIDENCE_LASTS)
+    with service.database.transaction() as session:
+        assert exclusions.in_force(session, sides.earlier_asset) == []
+        assert list(ledger.verify(session, verifier_key=service.ledger.verifier_key)) == []
+    assert _verdict(service)[0] is Verdict.BLOCK
+
+
+def test_what_a_person_decided_stays_decided_when_the_winner_withdraws(service: Service, sides: Sides) -> None:
+    _decided(service, sides, Outcome.LATER)
+    with service.database.transaction() as session:
+        works.withdraw(session, sides.later, session.get_one(Asset, sides.later_asset).work_id, at=AT + EVIDENCE_LASTS)
+        assert exclusions.in_force(session, sides.earlier_asset)
+
+
+def _again(
+    service: Service, who: Actor, *, at: datetime, shown: Fingerprint | None = None
+) -> tuple[str, Conflict | None]:
+    """The same material, put on record once more: the asset, and the conflict that is on record about it."""
+    with service.database.transaction() as session:
+        work = factories.work(session, who, title="Once More", at=at)
+        asset = factories.asset(session, who, work, service.index, shown or factories.fingerprint(1), at=at)
+        return asset.id, session.scalar(sa.select(Conflict).where(Conflict.asset_id == asset.id))
+
+
+@pytest.mark.parametrize("outcome", [Outcome.EARLIER, Outcome.SHARED])
+def test_a_decision_settles_it_also_when_the_same_is_brought_again(
+    service: Service, sides: Sides, outcome: Outcome
+) -> None:
+    _decided(service, sides, outcome)
+    asset_id, conflict = _again(service, sides.later, at=AT + EVIDENCE_LASTS + APPEAL_LASTS + timedelta(days=2))
+    assert conflict is not None
+    assert (conflict.state, conflict.cause, conflict.outcome) == (State.ENDED, "settled", outcome)
+    with service.database.reading() as session:
+        assert bool(exclusions.in_force(session, asset_id)) == (outcome is Outcome.EARLIER)
+    assert _verdict(service)[0] is Verdict.BLOCK
+
+
+def test_while_it_may_be_appealed_and_by_default_nothing_is_settled(service: Service, sides: Sides) -> None:
+    _default(service, sides)
+    _, conflict = _again(service, sides.earlier, at=AT + EVIDENCE_LASTS + APPEAL_LASTS + timedelta(days=2))
+    assert conflict is not None
+    assert conflict.state == State.OPEN
+
+
+def test_other_stretches_are_not_settled_with_it(service: Service, sides: Sides) -> None:
+    with service.database.transaction() as session:
+        work = factories.work(session, sides.earlier, title="Long Train", at=AT)
+        long = factories.fingerprint(7, seconds=60)
+        factories.asset(session, sides.earlier, work, service.index, long)
+    at = AT + timedelta(seconds=1)
+    _, conflict = _again(service, sides.later, at=at, shown=factories.fingerprint(7, seconds=12))
+    assert conflict is not None
+    with service.database.transaction() as session:
+        conflicts.state_a_position(
+            session, sides.later, conflict.id, NewStatement(position=Position.THEIRS, text="By mistake."), at=AT
+        )
+    end = AT + timedelta(days=1)
+    _, settled = _again(service, sides.later, at=end, shown=factories.fingerprint(7, seconds=10))
+    _, fresh = _again(service, sides.later, at=end, shown=factories.fingerprint(7, seconds=12, start_s=30))
+    assert settled is not None
+    assert fresh is not None
+    assert (settled.state, fresh.state) == (State.ENDED, State.OPEN)
+
+
+def test_the_sides_find_what_they_may_still_appeal(service: Service, sides: Sides) -> None:
+    operator = _decided(service, sides, Outcome.EARLIER)
+    decided_at = AT + EVIDENCE_LASTS + timedelta(days=1)
+    with service.database.transaction() as session:
+        for who, at, seen in (
+            (sides.later, decided_at, 1),
+            (sides.later, decided_at + APPEAL_LASTS, 0),
+            (operator, decided_at, 0),
+        ):
+            assert len(session.scalars(conflicts.listed(who, is_open=True, at=at)).all()) == seen
+        again = conflicts.appeal(session, sides.later, sides.conflict, SAID, at=decided_at)
+        assert conflicts.appeal_against(session, session.get_one(Conflict, sides.conflict)) == again.id
+
+
+def test_what_cannot_happen_says_where_the_conflict_stands(service: Service, sides: Sides) -> None:
+    with service.database.transaction() as session, pytest.raises(ConflictError, match="not decided yet"):
+        conflicts.appeal(session, sides.earlier, sides.conflict, SAID, at=AT)
+    operator = _decided(service, sides, Outcome.EARLIER)
+    with service.database.transaction() as session, pytest.raises(ConflictError, match="may appeal"):
+        conflicts.decide(session, operator, sides.conflict, Outcome.LATER, "No.", at=AT + EVIDENCE_LASTS)
 
 
 def test_after_two_weeks_nobody_appeals(service: Service, sides: Sides) -> None:
@@ -245,4 +364,4 @@ def test_lists_hold_ones_own_conflicts_alone(service: Service, sides: Sides, ind
     del index
     with service.database.transaction() as session:
         for who, count in ((sides.earlier, 1), (factories.actor(session), 0), (factories.operator(session), 1)):
-            assert len(session.scalars(conflicts.listed(who, is_open=True)).all()) == count
+            assert len(session.scalars(conflicts.listed(who, is_open=True, at=AT)).all()) == count

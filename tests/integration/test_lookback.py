@@ -12,12 +12,12 @@ from api.service import Service
 from fingerprinting.model import Fingerprint
 from registry import ledger, lookback, works
 from registry.access import Actor
+from registry.checks import FindingDecision
 from registry.domain.policy import Policy
 from registry.errors import Conflict, Forbidden, Invalid, NotFound
 from registry.index import fingerprint_of
 from registry.jobs import JobKind
-from registry.lookback import FindingDecision
-from registry.models import Check, Finding, Holder, Job, LookBack, OutboxMessage, Release
+from registry.models import Account, Check, Finding, Holder, Job, LookBack, Mail, Membership, OutboxMessage, Release
 from tests import factories
 from tests.factories import AT
 from tests.fakes import Clock
@@ -92,6 +92,9 @@ def test_a_work_whose_holder_only_wants_to_be_told_makes_no_finding(service: Ser
 
 def test_the_holder_and_the_pipeline_are_told_and_the_ledger_knows(service: Service) -> None:
     check_id = _asked(service, FILM)
+    with service.database.transaction() as session:
+        check = session.get_one(Check, check_id)
+        factories.release(session, _asker(session, check), check)
     _looked_back(service)
     [finding] = _findings(service)
     with service.database.transaction() as session:
@@ -180,9 +183,67 @@ def test_a_finding_is_seen_by_those_concerned_alone(service: Service) -> None:
         with pytest.raises(Forbidden):
             lookback.decide(session, stranger, finding.id, FindingDecision.UPHOLD, "Mine.", at=LATER)
         assert session.scalars(lookback.listed(stranger, is_open=True)).all() == []
-        for holder_id in (finding.work.holder_id, finding.check.holder_id):
-            who = Actor(holder_id=holder_id, scopes=frozenset())
-            assert [row.id for row in session.scalars(lookback.listed(who, is_open=True))] == [finding.id]
+        who = Actor(holder_id=finding.check.holder_id, scopes=frozenset())
+        assert [row.id for row in session.scalars(lookback.listed(who, is_open=True))] == [finding.id]
+
+
+def test_what_never_went_out_is_told_to_the_holder_only_once_upheld(service: Service) -> None:
+    _asked(service, FILM)
+    _looked_back(service)
+    [finding] = _findings(service)
+    holder = Actor(holder_id=finding.work.holder_id, scopes=frozenset())
+    with service.database.transaction() as session:
+        assert session.scalars(lookback.listed(holder, is_open=False)).all() == []
+        with pytest.raises(NotFound):
+            lookback.visible(session, holder, finding.id)
+        told = sa.select(OutboxMessage.event).where(OutboxMessage.holder_id == holder.holder_id)
+        assert "finding.made" not in session.scalars(told).all()
+        reviewer = factories.reviewer(session)
+        lookback.decide(session, reviewer, finding.id, FindingDecision.UPHOLD, "A copy.", at=LATER)
+        assert lookback.visible(session, holder, finding.id).id == finding.id
+        assert [row.id for row in session.scalars(lookback.listed(holder, is_open=False))] == [finding.id]
+        assert "finding.decided" in session.scalars(told).all()
+
+
+def _with_a_reader(session: Session, email: str) -> Actor:
+    holder = factories.holder(session)
+    account = Account(id=f"acc_{email}", email=email, name="Somebody", email_confirmed_at=AT, created_at=AT)
+    session.add(account)
+    session.add(Membership(account_id=account.id, holder_id=holder.id, role="owner", added_at=AT))
+    return factories.actor_of(holder)
+
+
+def test_people_are_written_to(service: Service) -> None:
+    with service.database.transaction() as session:
+        pipeline, studio = (_with_a_reader(session, email) for email in ("paul@x.example", "ada@x.example"))
+    check_id = _asked(service, FILM, pipeline)
+    with service.database.transaction() as session:
+        factories.release(session, pipeline, session.get_one(Check, check_id))
+    _looked_back(service, studio)
+    [finding] = _findings(service)
+    with service.database.transaction() as session:
+        reviewer = factories.reviewer(session)
+        lookback.decide(session, reviewer, finding.id, FindingDecision.UPHOLD, "A copy.", at=LATER)
+        letters = [(mail.recipient, mail.subject) for mail in session.scalars(sa.select(Mail))]
+    assert sorted(letters) == [
+        ("ada@x.example", "“Night Train”: an earlier output copies it"),
+        ("ada@x.example", "“Night Train”: the copy was looked at"),
+        ("paul@x.example", "An earlier output of yours copies “Night Train”"),
+        ("paul@x.example", "The likeness to “Night Train” was looked at"),
+    ]
+
+
+def test_a_clip_that_was_found_to_copy_a_later_work_is_not_released(service: Service) -> None:
+    check_id = _asked(service, FILM)
+    _looked_back(service)
+    [finding] = _findings(service)
+    with service.database.transaction() as session:
+        check = session.get_one(Check, check_id)
+        with pytest.raises(Conflict, match="copy a work that came after it"):
+            factories.release(session, _asker(session, check), check)
+        reviewer = factories.reviewer(session)
+        lookback.decide(session, reviewer, finding.id, FindingDecision.DISMISS, "A parody.", at=LATER)
+        factories.release(session, _asker(session, check), check)
 
 
 def test_an_asset_that_came_through_its_job_is_looked_for(service: Service) -> None:

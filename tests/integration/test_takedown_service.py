@@ -9,8 +9,9 @@ from sqlalchemy.orm import Session
 
 from api.runner import Runner
 from api.service import Service
-from registry import ledger
+from registry import ledger, lookback
 from registry.access import Actor, Scope
+from registry.checks import FindingDecision
 from registry.database import Database
 from registry.domain.policy import Assurance
 from registry.endpoints import set_by_operator
@@ -18,7 +19,7 @@ from registry.errors import Conflict, Forbidden, Invalid, NotFound
 from registry.index import IndexEngine
 from registry.jobs import JobKind
 from registry.ledger import LedgerIdentity
-from registry.models import Holder, Job, Notice, NoticeEvent, OutboxMessage, Release
+from registry.models import Finding, Holder, Job, Notice, NoticeEvent, OutboxMessage, Release
 from takedown.domain.completeness import NoticeContent
 from takedown.domain.deadlines import DeadlineName
 from takedown.domain.states import Event, State
@@ -416,6 +417,27 @@ def test_a_notice_that_took_nothing_down_puts_nothing_back(parties: Parties) -> 
     still_open = parties.file(by=other)
     parties.act(other, still_open, Event.RETRACT)
     assert not parties.is_served()
+
+
+def test_a_release_that_a_finding_took_down_is_not_put_back_by_notices(parties: Parties, index: IndexEngine) -> None:
+    """Neither by one that took nothing down, nor by one that took it down as well."""
+    taken_down_before = parties.disabled()
+    with parties.database.transaction() as session:
+        other, owner = factories.actor(session), factories.actor(session)
+        work = factories.work(session, owner, at=COUNTERED)
+        asset = factories.asset(session, owner, work, index, factories.fingerprint(1), at=COUNTERED)
+        finding = Finding(
+            id="fnd_1", look_back_id=lookback.arrange(session, asset, at=COUNTERED).id, work_id=work.id,
+            asset_id=asset.id, check_id=parties.release.check_id, release_id=parties.release.id, verdict="block",
+            reasons=[], segments=[], found_at=COUNTERED,
+        )  # fmt: skip
+        session.add(finding)
+        session.flush()
+        upheld = FindingDecision.UPHOLD
+        lookback.decide(session, parties.reviewer, finding.id, upheld, "A copy.", disables=True, at=COUNTERED)
+    assert parties.state(parties.file(NoticeContent(), by=other)) == "defective"
+    parties.act(parties.claimant, taken_down_before, Event.RETRACT, at=COUNTERED)
+    assert (parties.state(taken_down_before), parties.is_served()) == ("retracted", False)
 
 
 def test_two_notices_that_end_at_once_leave_the_release_as_they_should(parties: Parties) -> None:
