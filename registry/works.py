@@ -158,9 +158,17 @@ def _excluded_by_default(asset: Asset) -> sa.Select[Exclusion]:
 
 def own_work(session: Session, actor: Actor, work_id: str) -> Work:
     """A work of the actor's that is in force. Raises: NotFound, also for another holder's."""
+    work = ever_own(session, actor, work_id)
+    if work.withdrawn_at is not None:
+        raise NotFound(kind="work", id=work_id)
+    return work
+
+
+def ever_own(session: Session, actor: Actor, work_id: str) -> Work:
+    """A work of the actor's, also one that was withdrawn. Raises: NotFound, also for another holder's."""
     actor.require(Scope.WORKS_WRITE)
     work = session.get(Work, work_id)
-    if work is None or work.holder_id != actor.holder_id or work.withdrawn_at is not None:
+    if work is None or work.holder_id != actor.holder_id:
         raise NotFound(kind="work", id=work_id)
     return work
 

@@ -12,7 +12,7 @@ from api.access import TheActor, TheService
 from api.schemas.base import Page
 from api.schemas.ledger import LedgerEntryOut, LedgerKeyOut, ProofOut, TimestampOut
 from api.service import Service
-from registry import anchors, checks, consents, ledger, ledger_keys, releases, reservations, works
+from registry import anchors, checks, conflicts, consents, ledger, ledger_keys, lookback, releases, reservations, works
 from registry.access import Actor
 from registry.domain import receipt
 from registry.domain.identifiers import Prefix
@@ -97,7 +97,7 @@ def get_proof(service: TheService, number: _Number) -> ProofOut:
 
 @router.get("/receipts/{subject_id}", response_class=Response, responses={200: {"content": {_RECEIPT: {}}}})
 def get_receipt(subject_id: str, actor: TheActor, service: TheService) -> Response:
-    """A file that proves what a work, reservation, consent, check, release or notice of yours says, for years."""
+    """A file that proves for years what a record of yours says, also one that was withdrawn."""
     with service.database.transaction() as session:
         subject = _own(session, actor, service, subject_id)
         made = ledger.receipt(session, subject, service.ledger, at=service.now())
@@ -108,7 +108,7 @@ def get_receipt(subject_id: str, actor: TheActor, service: TheService) -> Respon
 def _own(session: Session, actor: Actor, service: Service, subject_id: str) -> Record:
     match subject_id.partition("_")[0]:
         case Prefix.WORK:
-            return works.own_work(session, actor, subject_id)
+            return works.ever_own(session, actor, subject_id)
         case Prefix.RESERVATION:
             return reservations.own(session, actor, subject_id)
         case Prefix.CONSENT:
@@ -119,7 +119,11 @@ def _own(session: Session, actor: Actor, service: Service, subject_id: str) -> R
             return releases.own_release(session, actor, subject_id)
         case Prefix.NOTICE:
             return service.desk.visible(session, actor, subject_id)
-    raise NotFound(kind="record", id=subject_id)
+        case Prefix.CONFLICT:
+            return conflicts.visible(session, actor, subject_id)
+        case Prefix.FINDING:
+            return lookback.visible(session, actor, subject_id)
+    raise NotFound(kind="receipt of", id=subject_id)
 
 
 @router.get("/consistency")

@@ -101,6 +101,13 @@ def test_a_receipt_proves_what_was_said_without_the_service(studio: httpx.Client
     assert prove(studio.get(f"/v1/ledger/receipts/{work}").content).receipt.facts["title"] == "Received"
 
 
+def test_a_withdrawal_is_proved_too(studio: httpx.Client) -> None:
+    work = ok(studio.post("/v1/works", json={"title": "Taken Back", "kind": "clip"}), 201)["id"]
+    assert studio.delete(f"/v1/works/{work}").status_code == 204
+    facts = prove(studio.get(f"/v1/ledger/receipts/{work}").content).receipt.facts
+    assert (facts["title"], bool(facts["withdrawn"])) == ("Taken Back", True)
+
+
 def test_only_records_of_ones_own_have_a_receipt(
     stranger: httpx.Client, studio: httpx.Client, film: Registered
 ) -> None:
