@@ -7,7 +7,10 @@ registry must hear of is noted as it is written (`registry.feed`).
 """
 
 import json
+import random
+import sqlite3
 import threading
+import time
 from collections import deque
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, nullcontext
@@ -114,6 +117,20 @@ def _options(url: sa.URL) -> dict[str, object]:
     return {"pool_size": 10, "max_overflow": 20}
 
 
+def _use_wal(connection: sqlite3.Connection) -> None:
+    """Of two processes that open a new file at once, SQLite tells one that it is locked, without waiting."""
+    until = time.monotonic() + _WAIT_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+            time.sleep(random.uniform(0.01, 0.1))  # noqa: S311 - only to be out of step with the other
+        else:
+            return
+
+
 def _make_transactional(engine: sa.Engine) -> None:
     """SQLite as SQLAlchemy documents it: WAL, foreign keys, and our own BEGIN.
 
@@ -124,8 +141,8 @@ def _make_transactional(engine: sa.Engine) -> None:
     @sa.event.listens_for(engine, "connect")
     def _connect(connection, _record):  # type: ignore[no-untyped-def]
         connection.isolation_level = None
+        _use_wal(connection)
         for pragma in (
-            "journal_mode=WAL",
             "synchronous=FULL",
             "foreign_keys=ON",
             f"busy_timeout={_WAIT_S * 1000}",

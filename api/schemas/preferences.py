@@ -22,7 +22,9 @@ class ReservationIn(In):
     use: Use
     value: Value
     territory: Territory = WORLDWIDE
-    terms_url: Link | None = Field(default=None, description="Terms or a licence: `constrained` without it counts as `reserved`.")
+    terms_url: Link | None = Field(
+        default=None, description="Terms or a licence: `constrained` without it counts as `reserved`."
+    )
     contact: Short | None = Field(default=None, description="Whom to ask: an address, a link.")
     valid_from: Time | None = None
     valid_until: Time | None = None

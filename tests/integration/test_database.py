@@ -1,8 +1,10 @@
 """A transaction means the same on both databases."""
 
+import sqlite3
 import threading
 import time
 from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -111,3 +113,18 @@ def test_a_time_comes_back_as_the_same_moment_in_utc(database: Database) -> None
 def test_a_time_without_a_zone_is_refused(database: Database) -> None:
     with pytest.raises(sa.exc.StatementError, match="without a zone"), database.transaction() as session:
         session.add(Holder(id="hld_1", name="Studio", assurance="email", created_at=AT.replace(tzinfo=None)))
+
+
+def test_a_new_file_that_another_process_is_setting_up_is_waited_for(tmp_path: Path) -> None:
+    other = sqlite3.connect(tmp_path / "new.db", isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")
+    ends = threading.Timer(0.3, other.execute, ["COMMIT"])
+    ends.start()
+    database = Database(f"sqlite:///{tmp_path / 'new.db'}")
+    try:
+        with database.reading() as session:
+            assert session.execute(sa.text("PRAGMA journal_mode")).scalar_one() == "wal"
+    finally:
+        ends.join()
+        other.close()
+        database.dispose()
