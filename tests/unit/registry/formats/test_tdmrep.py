@@ -302,7 +302,7 @@ def is_plain(statement: Statement) -> bool:
 
 
 def same(statements: Sequence[Statement]) -> set[Statement]:
-    return {replace(statement, order=0, location=statement.location or "/") for statement in statements}
+    return {replace(statement, order=0, location=canonical(statement.location or "/")) for statement in statements}
 
 
 @given(SEVERAL)
