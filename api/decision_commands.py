@@ -153,7 +153,7 @@ def _conflict(found: dict[str, Any]) -> dict[str, object]:
             for said in found["statements"]
         ),
         "evidence until": found["evidence_until"], "outcome": found["outcome"], "reason": found["reason"],
-        "appeal until": found["appeal_until"],
+        "appeal until": found["appeal_until"], "appealed in": found["appealed_in"],
     }  # fmt: skip
 
 
