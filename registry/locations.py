@@ -1,15 +1,35 @@
 """Web locations: which host a declaration is about, and which URLs it covers.
 
 A location is a URL, or a host and path without a scheme. It covers what begins with its path, as robots.txt
-has it; `*` in the path stands for anything. Hosts are compared as they are written, in lower case.
+has it; `*` in the path stands for anything. Schemes are not told apart, so neither are the ports that http and https
+have of themselves; hosts are compared in lower case and as DNS has them. Paths are compared as they are written.
 """
 
 import re
+from contextlib import suppress
 from urllib.parse import urlsplit
 
 from registry.errors import Invalid
 
-_HOST = re.compile(r"[a-z0-9\u00a1-\uffff]([a-z0-9.\u00a1-\uffff-]*[a-z0-9\u00a1-\uffff])?(:\d+)?")
+_HOST = re.compile(
+    r"[a-z0-9\u00a1-\ud7ff\ue000-\uffff]([a-z0-9.\u00a1-\ud7ff\ue000-\uffff-]*[a-z0-9\u00a1-\ud7ff\ue000-\uffff])?(:\d+)?"
+)
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
+# IDNA 2003, which Python has, makes other letters of these, and of the host that is meant another one.
+_MISTAKEN = frozenset("ßς\u200c\u200d")
+
+
+def normal(location: str) -> str:
+    """The one spelling of a location, host and path, so that all words on one place are known to be on one.
+
+    Raises:
+        Invalid: it names no host, or a scheme that is not the web's.
+    """
+    scheme = _SCHEME.match(location.strip())
+    if scheme and scheme[1].lower() not in ("http", "https"):
+        problem = f"A web location begins with https://, http:// or its host, not with {scheme[1].lower()}://."
+        raise Invalid(field="location", problem=problem)
+    return f"{location_host(location)}{path_of(location)}"
 
 
 def location_host(location: str) -> str:
@@ -26,7 +46,7 @@ def location_host(location: str) -> str:
 
 
 def host_of(location: str) -> str:
-    """The host of a location or URL in lower case, "" where there is none: such a one covers nothing."""
+    """The host of a location or URL, with a port of its own if it has one; "" where there is none: it covers nothing."""
     return _parts(location)[0]
 
 
@@ -61,8 +81,19 @@ def path_covers(pattern: str, path: str) -> bool:
 
 
 def _parts(location: str) -> tuple[str, str]:
+    location = location.strip()
     try:
-        parts = urlsplit(location if "://" in location else f"//{location}")
+        parts = urlsplit(location if _SCHEME.match(location) else f"//{location}")
     except ValueError:
         return "", ""
-    return parts.netloc.rpartition("@")[2].lower(), (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    return _host(parts.netloc), (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+
+
+def _host(netloc: str) -> str:
+    host = netloc.rpartition("@")[2].lower()
+    if not host.isascii() and _MISTAKEN.isdisjoint(host):
+        with suppress(UnicodeError):
+            host = host.encode("idna").decode()
+    if host.endswith((":80", ":443", ":")):
+        host = host.rpartition(":")[0]
+    return host.removesuffix(".")

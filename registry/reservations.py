@@ -19,7 +19,7 @@ from registry.domain.identifiers import Prefix, new_id
 from registry.domain.preferences import WORLDWIDE, Use, Value, check_territory
 from registry.domain.preferences import Scope as Reach
 from registry.errors import Invalid, NotFound
-from registry.locations import location_host
+from registry.locations import host_of, normal, path_of
 from registry.models import Asset, Reservation
 from registry.works import own_work
 
@@ -55,7 +55,7 @@ def declare(session: Session, actor: Actor, said: NewReservation, *, at: datetim
         work_id=said.work_id,
         asset_id=said.asset_id,
         location=said.location,
-        location_host=location_host(said.location) if said.location else None,
+        location_host=host_of(said.location) if said.location else None,
         use=said.use.value,
         value=said.value.value,
         territory=said.territory,
@@ -85,7 +85,7 @@ def _supersede(session: Session, row: Reservation, *, at: datetime) -> None:
         sa.or_(Reservation.superseded_at.is_(None), Reservation.superseded_at > starts),
     )
     for old in session.scalars(earlier):
-        if old.holder_id == row.holder_id:
+        if old.holder_id == row.holder_id and (row.location is None or _is_there(old.location, row.location)):
             old.superseded_at = starts
             ledger.record(session, "reservation.superseded", old, at=at)
 
@@ -101,11 +101,18 @@ def _about_the_same(row: Reservation) -> sa.ColumnElement[bool]:
         case Reach.ASSET:
             return Reservation.asset_id == row.asset_id
         case Reach.LOCATION:
-            there = Reservation.location_host == row.location_host, Reservation.location == row.location
-            return sa.and_(*there)
+            # What was declared before locations were brought to one spelling stays as it was said, and committed to.
+            host = f"{row.location_host}/"
+            other_spelling = sa.func.substr(Reservation.location, 1, len(host)) != host
+            there = sa.or_(Reservation.location == row.location, other_spelling)
+            return sa.and_(Reservation.location_host == row.location_host, there)
         case Reach.CATALOGUE:
             of_all = Reservation.scope == sa.literal_column(f"'{Reach.CATALOGUE}'")
             return sa.and_(Reservation.holder_id == row.holder_id, of_all)
+
+
+def _is_there(spelled: str | None, location: str) -> bool:
+    return spelled is not None and f"{host_of(spelled)}{path_of(spelled)}" == location
 
 
 def withdraw(session: Session, actor: Actor, reservation_id: str, *, at: datetime, work_id: str | None = None) -> None:
@@ -157,11 +164,14 @@ def in_force(at: datetime) -> list[sa.ColumnElement[bool]]:
 
 
 def _checked(session: Session, actor: Actor, said: NewReservation, *, at: datetime) -> NewReservation:
-    """What was said, with the work of an asset added.
+    """What was said, with the work of an asset added and a location in its one spelling.
 
     Raises:
         Invalid, NotFound: it makes no sense, or is about what is not the actor's.
     """
+    if said.location is not None and said.scope is not Reach.LOCATION:
+        problem = "Only a word of the scope location has one. Leave the location away, or send the scope location."
+        raise Invalid(field="location", problem=problem)
     match said.scope:
         case Reach.WORK:
             if said.work_id is None or said.asset_id is not None:
@@ -175,6 +185,7 @@ def _checked(session: Session, actor: Actor, said: NewReservation, *, at: dateti
         case Reach.LOCATION:
             if not said.location:
                 raise Invalid(field="location", problem="Give the web location, such as https://example.org/films/*.")
+            said = replace(said, location=normal(said.location))
         case Reach.CATALOGUE:
             pass
     check_territory(said.territory)

@@ -198,3 +198,32 @@ _BEFORE_THE_FEED = (
     "INSERT INTO conflicts (id, asset_id, rival_asset_id, seconds, opened_at)"
     " VALUES ('cfl_1', 'ast_2', 'ast_1', 9, '2026-01-01 00:00:00')",
 )
+
+
+def test_hosts_of_old_locations_are_found_as_new_ones_are(empty_database_url: str) -> None:
+    config = alembic_config(empty_database_url)
+    command.upgrade(config, "0013")
+    hosts = {"rsv_1": "studio.example:443", "rsv_2": "bücher.example", "rsv_3": "studio.example:8080", "rsv_4": None}
+    database = Database(empty_database_url)
+    try:
+        with database.transaction() as session:
+            session.execute(
+                sa.text("INSERT INTO holders (id, name, assurance, created_at) VALUES ('hld_1', 'A', 'email', :at)"),
+                {"at": AT.isoformat()},
+            )
+            for name, host in hosts.items():
+                session.execute(
+                    sa.text(
+                        "INSERT INTO reservations (id, holder_id, scope, location, location_host, use, value,"
+                        " territory, declared_at, valid_from) VALUES (:id, 'hld_1', 'location', :location, :host,"
+                        " 'tdm', 'reserved', 'worldwide', :at, :at)"
+                    ),
+                    {"id": name, "location": f"http://{host}", "host": host, "at": AT.isoformat()},
+                )
+        upgrade_database(empty_database_url)
+        with database.reading() as session:
+            found = session.execute(sa.text("SELECT location_host, location FROM reservations ORDER BY id")).all()
+    finally:
+        database.dispose()
+    assert [host for host, _ in found] == ["studio.example", "xn--bcher-kva.example", "studio.example:8080", None]
+    assert [location for _, location in found] == [f"http://{host}" for host in hosts.values()]

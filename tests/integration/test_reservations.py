@@ -504,3 +504,47 @@ def test_thousands_are_answered_as_each_alone(database: Database) -> None:
         alone = [preferences.effective(session, work, list(Use), at=at) for work in rows]
     assert [one.holding for one in together] == alone * 200
     assert len({holding.answer for one in alone for holding in one.values()}) == 4
+
+
+# -- locations -----------------------------------------------------------------------------------
+
+SPELLED = ["studio2.example", "studio2.example/", "https://studio2.example", "http://STUDIO2.example:443/"]
+
+
+def test_a_later_word_on_one_place_supersedes_however_it_is_spelled(database: Database) -> None:
+    with database.transaction() as session:
+        owner = factories.actor(session)
+        rows = [
+            declare(session, owner, None, scope=Reach.LOCATION, location=spelled, value=value, at=AT + number * DAY)
+            for number, (spelled, value) in enumerate(zip(SPELLED, [*Value, Value.ALLOWED], strict=True))
+        ]
+        assert {row.location for row in rows} == {"studio2.example/"}
+        assert [row.superseded_at is None for row in rows] == [False, False, False, True]
+        asked = Asked(url="http://studio2.example:80/x")
+        [found] = preferences.query(session, [asked], [Use.TRAIN], at=AT + 9 * DAY)
+        assert (found.holding[Use.TRAIN].answer, found.holding[Use.TRAIN].declarations) == ("allowed", (rows[-1].id,))
+
+
+@pytest.mark.parametrize("spelled", ["studio2.example", "HTTPS://Studio2.example:443", "http://studio2.example/#top"])
+def test_a_word_from_before_locations_had_one_spelling_is_superseded_too(database: Database, spelled: str) -> None:
+    with database.transaction() as session:
+        owner, other = factories.actor(session), factories.actor(session)
+        said = {"scope": Reach.LOCATION, "location": "studio2.example/"}
+        old, anothers = declare(session, owner, None, **said), declare(session, other, None, **said)
+        elsewhere = declare(session, owner, None, **said | {"location": "studio2.example/a"})
+        old.location, anothers.location = spelled, spelled
+        session.flush()
+        declare(session, owner, None, **said, at=AT + DAY)
+        assert [row.superseded_at for row in (old, elsewhere, anothers)] == [AT + DAY, None, None]
+        assert old.location == spelled, "the ledger commits to it"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [{"scope": Reach.CATALOGUE, "location": "https://studio.example/"}, {"scope": Reach.LOCATION, "location": "ftp://x"},
+     {"scope": Reach.LOCATION, "location": None}],
+)  # fmt: skip
+def test_a_location_is_of_the_web_and_of_a_word_on_a_location(database: Database, said: dict[str, Any]) -> None:
+    with database.transaction() as session, pytest.raises(Invalid) as refused:
+        declare(session, factories.actor(session), None, **said)
+    assert refused.value.field == "location"
