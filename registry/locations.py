@@ -6,8 +6,8 @@ have of themselves; hosts are compared in lower case and as DNS has them. Paths 
 """
 
 import re
-from contextlib import suppress
-from urllib.parse import urlsplit
+from functools import lru_cache
+from urllib.parse import SplitResult, urlsplit
 
 from registry.errors import Invalid
 
@@ -46,8 +46,9 @@ def location_host(location: str) -> str:
 
 
 def host_of(location: str) -> str:
-    """The host of a location or URL, with a port of its own if it has one; "" where there is none: it covers nothing."""
-    return _parts(location)[0]
+    """The host of a location or URL, with its port if that is of its own; "" where there is none to cover anything."""
+    parts = _parts(location)
+    return _host(parts.netloc) if parts else ""
 
 
 def domains_of(host: str) -> set[str]:
@@ -58,7 +59,8 @@ def domains_of(host: str) -> set[str]:
 
 def path_of(location: str) -> str:
     """The path and query of a location or URL, as it is written; "/" where there is none."""
-    return _parts(location)[1]
+    parts = _parts(location)
+    return (parts.path or "/") + (f"?{parts.query}" if parts.query else "") if parts else ""
 
 
 def covers(location: str, url: str) -> bool:
@@ -80,20 +82,28 @@ def path_covers(pattern: str, path: str) -> bool:
     return True
 
 
-def _parts(location: str) -> tuple[str, str]:
+def _parts(location: str) -> SplitResult | None:
     location = location.strip()
     try:
-        parts = urlsplit(location if _SCHEME.match(location) else f"//{location}")
+        return urlsplit(location if _SCHEME.match(location) else f"//{location}")
     except ValueError:
-        return "", ""
-    return _host(parts.netloc), (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        return None
 
 
 def _host(netloc: str) -> str:
     host = netloc.rpartition("@")[2].lower()
-    if not host.isascii() and _MISTAKEN.isdisjoint(host):
-        with suppress(UnicodeError):
-            host = host.encode("idna").decode()
+    if not host.isascii():
+        host = _in_dns(host)
     if host.endswith((":80", ":443", ":")):
         host = host.rpartition(":")[0]
     return host.removesuffix(".")
+
+
+@lru_cache(maxsize=4096)
+def _in_dns(host: str) -> str:
+    if not _MISTAKEN.isdisjoint(host):
+        return host
+    try:
+        return host.encode("idna").decode()
+    except UnicodeError:
+        return host
