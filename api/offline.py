@@ -25,6 +25,7 @@ from pydantic import ValidationError
 from api.routes.preferences import asked_about, told
 from api.schemas.preferences import PreferenceItem, PreferenceQuery
 from api.service import alembic_config, upgrade_database
+from api.wording import worded
 from clearmark.client import Client, Problem, Unreachable
 from registry import copies
 from registry.copies import STATE, BadCopy, Synced
@@ -217,7 +218,7 @@ def questions(lines: Iterable[str], said: Mapping[str, Any]) -> Iterator[Prefere
             yield PreferenceQuery.model_validate({**said, "items": some})
         except ValidationError as error:
             [first, *_] = error.errors()
-            raise Invalid(field=".".join(map(str, first["loc"])), problem=first["msg"]) from None
+            raise Invalid(field=".".join(map(str, first["loc"])), problem=worded(first)) from None
 
 
 def _item(number: int, line: str) -> PreferenceItem:
@@ -228,7 +229,7 @@ def _item(number: int, line: str) -> PreferenceItem:
             validate_identifiers({"iscc": asked.iscc})
     except ValidationError as error:
         [first, *_] = error.errors()
-        problem = ": ".join([*map(str, first["loc"][2:]), first["msg"]])
+        problem = ": ".join([*map(str, first["loc"][2:]), worded(first)])
     except Invalid as invalid:
         problem = invalid.problem
     except (ValueError, RecursionError) as error:

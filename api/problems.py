@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
+from api.wording import worded
 from fingerprinting.errors import BadDocument, MediaError, MediaFault
 from provenance.errors import ProvenanceError, UnsupportedContainer
 from registry.errors import Conflict, Forbidden, Invalid, NotFound, RegistryError
@@ -116,7 +117,9 @@ def install(app: FastAPI) -> None:
         assert isinstance(error, RequestValidationError)
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"][1:]) or str(first["loc"][0])
-        detail = f"{field}: {first['msg']}"
+        if first["type"] == "json_invalid":  # then it says at which character
+            field = str(first["loc"][0])
+        detail = f"{field}: {worded(first)}"
         return response(Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid", detail, field=field))
 
     def on_http(_request: Request, error: Exception) -> JSONResponse:
