@@ -11,7 +11,10 @@ import typer
 from api.console import URL, AsJson, Exit, Holder, Key, Url, columns, complain, service_at, show
 
 reservations = typer.Typer(help="Reservations in the formats of the field.", no_args_is_help=True)
-_KINDS = "tdmrep.json, robots.txt, headers, html, rsl.xml, odrl.json, cawg.json, tdmai.json, epub, pdf, or media"
+_KINDS = (
+    "tdmrep.json, tdmrep.html, robots.txt, content-usage, content-signal, headers, rsl.xml, odrl.json, cawg, tdmai, "
+    "epub, pdf, or media"
+)
 _FORMATS = "tdmrep.json, tdmrep.html, headers, rsl.xml, content-usage, content-signal, cawg, tdmai or odrl.json"
 
 
@@ -30,7 +33,7 @@ def import_source(
     url: Url = URL,
     as_json: AsJson = False,
 ) -> None:
-    """Put on record what a site's file, headers, a document or a media file say. Exit code 15: not all of it."""
+    """Put on record what a site's file, headers, a document or a media file say. Exit code 15: not all, or nothing."""
     with service_at(url, key, holder) as client:
         found = client.import_reservations(
             file, kind=kind, location=location, work_id=work, asset_id=asset, dry_run=dry_run
@@ -39,7 +42,12 @@ def import_source(
         [said["use"], said["value"], said["location"] or "", said["terms_url"] or ""] for said in found["statements"]
     ]
     title = "Would go on record" if dry_run else "On record"
-    show(found, as_json=as_json, table=lambda: columns(title, ["use", "value", "where", "terms"], rows))
+    nothing = "Nothing would go on record." if dry_run else "Nothing went on record."
+    show(
+        found,
+        as_json=as_json,
+        table=lambda: columns(title, ["use", "value", "where", "terms"], rows) if rows else nothing,
+    )
     _remarks(found["remarks"])
 
 

@@ -1,8 +1,9 @@
 """Reservations in the formats of the field, in and out: what a source says goes on record, what is on record is said.
 
 The record hears the most restrictive of several words on one thing, while most formats hear the first or the longest
-place. So what is written leaves out a permission that something stricter reaches, and what is read says of such
-a permission that it will not be heard. Which format can say what is decided in `registry.formats`.
+place. So what is written leaves out a permission that something stricter reaches, also later, since a file lives on;
+and what is read says of such a permission that it will not be heard. Which format can say what is decided in
+`registry.formats`, which words outdo which in `registry.standing`.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -13,20 +14,19 @@ from enum import StrEnum
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from registry import reservations
+from registry import reservations, standing
 from registry.access import Actor
 from registry.domain.preferences import Scope as Reach
 from registry.domain.preferences import Use, Value
 from registry.errors import Invalid
 from registry.formats import cawg, content_signal, content_usage, odrl, rsl, tdmai, tdmrep
-from registry.formats.statements import FormatError, Reading, Remark, Statement, Written, distinct, few, named
-from registry.locations import domains_of, host_of, location_host, path_covers, path_of
+from registry.formats.statements import FormatError, Reading, Remark, Statement, Written, few, named
+from registry.locations import domains_of, host_of, location_host, path_of
 from registry.models import Domain, Holder, Reservation, Work
-from registry.reservations import NewReservation, in_force
+from registry.reservations import NewReservation, not_over
 from registry.works import own_work
 
 MOST_STATEMENTS = 2000
-_STRICTEST_FIRST = (Value.RESERVED, Value.CONSTRAINED, Value.ALLOWED)
 
 
 class ExportFormat(StrEnum):
@@ -78,81 +78,74 @@ def about(session: Session, actor: Actor, *, work_id: str | None, host: str | No
 
 
 def write(session: Session, subject: About, format: ExportFormat, *, url: str, at: datetime) -> Written:
-    """The words in force on a subject, in a format.
+    """The words on a subject that stand from now on, in a format.
 
     Args:
         url: where the export is served, for formats that say it.
     Raises:
         Invalid: there is more than the format holds.
     """
-    said, outdone = consistent(spoken(session, subject, at=at))
     try:
-        written = _written(subject, format, said, url=url)
+        return _in_format(subject, format, spoken(session, subject, at=at), url=url)
     except FormatError as error:
         raise Invalid(field="format", problem=error.problem) from None
-    return replace(written, left_out=(*outdone, *written.left_out))
 
 
-def spoken(session: Session, subject: About, *, at: datetime) -> list[Statement]:
-    """What the holder says of a subject now; of several words on one thing the newest, as everywhere."""
-    reached = [Reservation.scope == Reach.CATALOGUE]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spoken:
+    """The words on a subject, and what is said beside them of parts of it, with why that is not written."""
+
+    said: Sequence[Statement]
+    beside: Sequence[Statement] = ()
+    remarks: Sequence[Remark] = ()
+
+
+def spoken(session: Session, subject: About, *, at: datetime) -> Spoken:
+    """What the holder says of a subject from now on; of several words on one thing the newest, as everywhere."""
+    mine = sa.select(Reservation).where(Reservation.holder_id == subject.holder.id, *not_over(at))
+    of_all = Reservation.scope == Reach.CATALOGUE
     if subject.work is not None:
-        reached.append(sa.and_(Reservation.scope == Reach.WORK, Reservation.work_id == subject.work.id))
-    elif subject.host is not None:
-        reached.append(Reservation.location_host == subject.host)
-    else:
-        reached.append(Reservation.scope == Reach.LOCATION)
-    query = sa.select(Reservation).where(Reservation.holder_id == subject.holder.id, sa.or_(*reached), *in_force(at))
-    newest = {
-        (row.scope, row.work_id, row.location, row.use, row.territory): row
-        for row in session.scalars(query.order_by(Reservation.declared_at, Reservation.id))
-    }
-    return [_statement(row) for row in newest.values()]
+        rows = session.scalars(mine.where(sa.or_(of_all, Reservation.work_id == subject.work.id))).all()
+        beside, remarks = standing.of_files((row for row in rows if row.scope == Reach.ASSET), at=at)
+        said = standing.statements_of((row for row in rows if row.scope != Reach.ASSET), at=at)
+        return Spoken(said=said, beside=beside, remarks=remarks)
+    there = Reservation.scope == Reach.LOCATION if subject.host is None else Reservation.location_host == subject.host
+    said = standing.statements_of(session.scalars(mine.where(sa.or_(of_all, there))), at=at)
+    return Spoken(said=said, beside=_of_works(session, subject, said, at=at) if subject.host is None else ())
 
 
-def consistent(statements: Iterable[Statement]) -> tuple[list[Statement], list[Remark]]:
-    """The statements without those that something stricter on the same use outdoes, and these as remarks."""
-    every = distinct(statements)
-    kept, remarks = [], []
-    for one in every:
-        stricter = next((other for other in every if _outdoes(other, one)), None)
-        if stricter is None:
-            kept.append(one)
-        else:
-            remarks.append(Remark(where=named(one), problem=f"A stricter word holds there: {named(stricter)}."))
-    return kept, remarks
+def _of_works(session: Session, subject: About, said: Iterable[Statement], *, at: datetime) -> list[Statement]:
+    """Of which permitted uses some work or file of the holder's is excepted."""
+    permitted = {one.use for one in said if one.value is Value.ALLOWED}
+    if not permitted:
+        return []
+    of_one = Reservation.holder_id == subject.holder.id, Reservation.scope.in_((Reach.WORK, Reach.ASSET))
+    excepted = Reservation.use.in_(permitted), Reservation.value != Value.ALLOWED, *not_over(at)
+    uses = session.scalars(sa.select(Reservation.use).distinct().where(*of_one, *excepted))
+    return [Statement(use=Use(use), value=Value.RESERVED) for use in sorted(uses)]
 
 
-def _outdoes(other: Statement, one: Statement) -> bool:
-    """Whether `other` is stricter than `one` and holds everywhere that `one` does, or may."""
-    if other.use is not one.use or _rank(other) >= _rank(one) or other.territory not in ("worldwide", one.territory):
-        return False
-    if other.valid_until is not None:
-        return False  # it ends, and the other is heard again
-    if other.location is None or one.location is None:
-        return other.location is None
-    if host_of(other.location) != host_of(one.location):
-        return False
-    there, here = path_of(other.location), path_of(one.location)
-    begins = (there.partition("*")[0], here.partition("*")[0])
-    may_meet = begins[0].startswith(begins[1]) or begins[1].startswith(begins[0])
-    return path_covers(there, here) or (may_meet and not path_covers(here, there))
-
-
-def _rank(said: Statement) -> int:
-    return _STRICTEST_FIRST.index(said.value)
-
-
-def _statement(row: Reservation) -> Statement:
-    return Statement(
-        use=Use(row.use),
-        value=Value(row.value),
-        location=row.location,
-        territory=row.territory,
-        terms_url=row.terms_url,
-        contact=row.contact,
-        valid_until=row.valid_until,
+def _in_format(subject: About, format: ExportFormat, words: Spoken, *, url: str) -> Written:
+    says = _SAYS.get(format, _Says())
+    said, outdone = standing.consistent(words.said, lands=says.lands, times=says.times)
+    said, reached = standing.unreached(said, words.beside)
+    written = _written(subject, format, said, url=url)
+    # A file of text ends with the end of a line, also where it is the value of one header.
+    text = written.text if written.text.endswith("\n") or not written.text else f"{written.text}\n"
+    return replace(
+        written, text=text, left_out=tuple(dict.fromkeys([*words.remarks, *outdone, *reached, *written.left_out]))
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Says:
+    """Whether a format can say where and when something holds."""
+
+    lands: bool = False
+    times: bool = False
+
+
+_SAYS = {ExportFormat.RSL: _Says(lands=True), ExportFormat.ODRL: _Says(lands=True, times=True)}
 
 
 def _written(subject: About, format: ExportFormat, said: Sequence[Statement], *, url: str) -> Written:
@@ -165,7 +158,7 @@ def _written(subject: About, format: ExportFormat, said: Sequence[Statement], *,
         case ExportFormat.HEADERS:
             return _everywhere(said, _headers)
         case ExportFormat.RSL:
-            return rsl.write(paths if subject.host else said)
+            return rsl.write(paths if subject.host else [replace(one, location=_url(one.location)) for one in said])
         case ExportFormat.CONTENT_USAGE:
             return content_usage.write_header(said) if subject.work else content_usage.write_robots(paths)
         case ExportFormat.CONTENT_SIGNAL:
@@ -178,13 +171,19 @@ def _written(subject: About, format: ExportFormat, said: Sequence[Statement], *,
             return odrl.write_policy(said, policy_url=url, assigner_name=subject.holder.name)
 
 
+def _url(location: str | None) -> str | None:
+    return f"https://{location}" if location else None
+
+
 def _everywhere(said: Sequence[Statement], write: Callable[[Sequence[Statement]], Written]) -> Written:
     """What holds for all of a site or for the file; what is about a place has no room in a header or a page."""
     whole = [one for one in said if one.location is None or path_of(one.location) == "/"]
+    apart = [one for one in said if one not in whole]
     problem = "It is about a place, and this goes with every answer."
-    apart = [Remark(where=named(one), problem=problem) for one in said if one not in whole]
-    written = write([replace(one, location=None) for one in whole])
-    return replace(written, left_out=(*apart, *written.left_out))
+    left_out = [Remark(where=named(one), problem=problem) for one in apart]
+    kept, reached = standing.unreached([replace(one, location=None) for one in whole], apart)
+    written = write(kept)
+    return replace(written, left_out=(*left_out, *reached, *written.left_out))
 
 
 def _headers(said: Sequence[Statement]) -> Written:
@@ -203,6 +202,10 @@ def _speaks_of(remark: Remark, remarks: set[Remark]) -> bool:
 
 
 # -- in ------------------------------------------------------------------------------------------
+
+_NOTHING = Remark(
+    where="the file", problem="Nothing in it reserves or allows a use, read as what it was called. Is it that?"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -223,14 +226,16 @@ def take(session: Session, actor: Actor, reading: Reading, target: Target, *, at
         placed, remarks = _on_site(current, location_host(target.location))
     else:
         placed, remarks = _on_work(current)
-    kept, unheard = consistent(placed)
-    slots: dict[tuple[object, ...], Statement] = {}
-    for said in sorted(kept, key=_rank):  # of two words on one thing the newer alone would be heard
-        slots.setdefault((said.use, said.location, said.territory), said)
-    declarations = tuple(_declaration(said, target) for said in slots.values())
-    if declarations and target.work_id is not None:
+    kept, unheard = standing.consistent(placed)
+    # Of two words on one thing the newer alone would be heard: the stricter speaks over the other while it lasts, and
+    # of two as strict the first.
+    strictest_first = sorted(kept, key=standing.rank)
+    words = standing.heard(((said.use, said.location, said.territory), said) for said in reversed(strictest_first))
+    declarations = tuple(_declaration(said, target) for said in words)
+    if target.work_id is not None:
         own_work(session, actor, target.work_id)
-    return Taken(declarations=declarations, remarks=few([*reading.remarks, *over, *remarks, *unheard]))
+    nothing = [] if reading.statements else [_NOTHING]
+    return Taken(declarations=declarations, remarks=few([*nothing, *reading.remarks, *over, *remarks, *unheard]))
 
 
 def declare(session: Session, actor: Actor, taken: Taken, *, at: datetime) -> list[Reservation]:
@@ -299,7 +304,5 @@ def hosted(session: Session, host: str, format: ExportFormat, *, url: str, at: d
     speakers = speakers_of(session, host)
     if not speakers:
         return None
-    every = [said for holder in speakers for said in spoken(session, About(holder=holder, host=host), at=at)]
-    said, outdone = consistent(every)
-    written = _written(About(holder=speakers[0], host=host), format, said, url=url)
-    return replace(written, left_out=(*outdone, *written.left_out))
+    every = [said for holder in speakers for said in spoken(session, About(holder=holder, host=host), at=at).said]
+    return _in_format(About(holder=speakers[0], host=host), format, Spoken(said=every), url=url)

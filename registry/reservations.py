@@ -158,9 +158,13 @@ def with_ids(session: Session, ids: Iterable[str]) -> Iterator[Reservation]:
 
 def in_force(at: datetime) -> list[sa.ColumnElement[bool]]:
     """Conditions on rows; `Declaration.in_force` says the same of one."""
+    return [Reservation.valid_from <= at, *not_over(at)]
+
+
+def not_over(at: datetime) -> list[sa.ColumnElement[bool]]:
+    """The same of rows that are in force or were said for later."""
     ends = (Reservation.valid_until, Reservation.withdrawn_at, Reservation.superseded_at)
-    begun = [Reservation.declared_at <= at, Reservation.valid_from <= at]
-    return begun + [sa.or_(end.is_(None), end > at) for end in ends]
+    return [Reservation.declared_at <= at, *(sa.or_(end.is_(None), end > at) for end in ends)]
 
 
 def _checked(session: Session, actor: Actor, said: NewReservation, *, at: datetime) -> NewReservation:

@@ -15,8 +15,9 @@ from registry.access import Scope
 from registry.errors import Invalid, NotFound
 from registry.exchange import ExportFormat, Target
 from registry.formats import odrl, rsl
-from registry.formats.reading import SourceKind
+from registry.formats.reading import ALSO_CALLED, SourceKind
 from registry.formats.statements import Remark, Written
+from registry.locations import host_of
 from registry.reservations import NewReservation
 
 router = APIRouter(tags=["reservations"])
@@ -24,7 +25,7 @@ _LEFT_OUT = "Clearmark-Left-Out"
 # The manifest of a media file, read by the library for credentials; what is no such file is one of `SourceKind`.
 _MEDIA = "media"
 _FIELDS: dict[str, dict[str, Any]] = {
-    "kind": {"type": "string", "enum": [*SourceKind, _MEDIA], "description": "What the file is."},
+    "kind": {"type": "string", "enum": [*SourceKind, *ALSO_CALLED, _MEDIA], "description": "What the file is."},
     "work_id": {"type": "string", "description": "What it is about: this work,"},
     "asset_id": {"type": "string", "description": "or this file of one,"},
     "location": {"type": "string", "description": "or a site, such as https://studio.example."},
@@ -55,10 +56,10 @@ def import_source(actor: TheActor, received: ReceivedFile, service: TheService) 
     if dry_run not in ("true", "false"):
         raise Invalid(field="dry_run", problem="Send true or false.")
     kind = said.get("kind", "")
-    if kind not in {*SourceKind, _MEDIA}:
+    if kind not in {*SourceKind, *ALSO_CALLED, _MEDIA}:
         raise Invalid(field="kind", problem=f"Say what the file is: {', '.join([*SourceKind, _MEDIA])}.")
     target = Target(**{name: said.get(name) for name in ("work_id", "asset_id", "location")})
-    reading = read_credentials(service, path) if kind == _MEDIA else read_source(SourceKind(kind), path)
+    reading = read_credentials(service, path) if kind == _MEDIA else read_source(_source(kind), path)
     at = service.now()
     with service.database.transaction() as session:
         taken = exchange.take(session, actor, reading, target, at=at)
@@ -124,12 +125,12 @@ def hosted(service: TheService, host: str, file: HostedFile) -> Response:
     }[file]
     at, url = service.now(), f"{service.settings.url}/v1/hosted/{host}/{file}"
     with service.database.reading() as session:
-        found = [exchange.hosted(session, host.lower(), each, url=url, at=at) for each in formats]
+        found = [exchange.hosted(session, host_of(host), each, url=url, at=at) for each in formats]
     written = [one for one in found if one is not None]
     if not written:
         raise NotFound(kind="site", id=host)
     left_out = tuple(remark for one in written for remark in one.left_out)
-    text = "\n".join(one.text for one in written)
+    text = "\n".join(one.text for one in written if one.text)
     return _file(Written(text=text, media_type=written[0].media_type, left_out=left_out))
 
 
@@ -146,6 +147,10 @@ def _written(
 def _file(written: Written) -> Response:
     headers = {_LEFT_OUT: str(len(written.left_out))}
     return Response(written.text, media_type=written.media_type, headers=headers)
+
+
+def _source(kind: str) -> SourceKind:
+    return ALSO_CALLED.get(kind) or SourceKind(kind)
 
 
 def _statement(said: NewReservation) -> StatementOut:

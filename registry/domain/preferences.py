@@ -184,11 +184,12 @@ def _meaning(declaration: Declaration) -> Answer:
 
 def _bears_on(declaration: Declaration, asked: str) -> bool:
     said = declaration.territory
-    covers = _contains(said, asked)
-    return covers if declaration.value is Value.ALLOWED else covers or _contains(asked, said)
+    covers = contains(said, asked)
+    return covers if declaration.value is Value.ALLOWED else covers or contains(asked, said)
 
 
-def _contains(outer: str, inner: str) -> bool:
+def contains(outer: str, inner: str) -> bool:
+    """Whether one territory holds all of another."""
     return outer in (WORLDWIDE, inner) or (outer == EU and inner in EU_MEMBERS)
 
 

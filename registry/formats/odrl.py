@@ -71,12 +71,12 @@ _CONTEXT: Final[Mapping[str, Any]] = {
 def write_policy(
     statements: Iterable[Statement], *, policy_url: str, assigner_name: str, contact: str | None = None
 ) -> Written:
-    """The policy that is served at `policy_url`.
+    """The policy that is served at `policy_url`; empty where there is nothing that it can say.
 
     Args:
         contact: of the assigner, for all that has none of its own: an e-mail address, `tel:+…` or a link.
     Raises:
-        FormatError: nothing of this can be said in a policy, or it has no name or address.
+        FormatError: it has no name or address, or there is more than it holds.
     """
     if not is_url(policy_url) or not assigner_name.strip() or not assigner_name.isprintable():
         raise FormatError(problem="A policy needs the link that it is served at and a printable name of who offers.")
@@ -96,7 +96,7 @@ def write_policy(
         if sayable:
             rules["prohibition" if sayable.value is Value.RESERVED else "permission"].append(_rule(sayable))
     if not any(rules.values()):
-        raise FormatError(problem="None of the statements can be said in a policy: it speaks of mining only.")
+        return Written(text="", media_type=MEDIA_TYPE, left_out=tuple(left_out))
     policy: dict[str, Any] = {
         "@context": _CONTEXT,
         "@type": "Offer",
@@ -180,7 +180,7 @@ def _rule(statement: Statement) -> dict[str, Any]:
 def _target(location: str) -> str | None:
     """The link that stands for a location, None where there is none."""
     host = named_host(location)
-    if not host or not host.isascii():
+    if not host or host not in location.lower():  # it is written in letters that no link has
         return None
     link = escaped(location if "://" in location else f"https://{location}")
     return link if is_url(link) else None

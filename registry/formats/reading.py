@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from registry.domain.preferences import Use, Value
-from registry.formats import cawg, content_signal, content_usage, odrl, rsl, tdmai, tdmrep
+from registry.formats import cawg, content_signal, content_usage, odrl, robots, rsl, tdmai, tdmrep
 from registry.formats.statements import FormatError, Reading, Remark, Statement, distinct, few
 
 MAX_BYTES = 64 << 20
@@ -32,8 +32,20 @@ class SourceKind(StrEnum):
     ODRL = "odrl.json"
     CAWG = "cawg.json"
     TDMAI = "tdmai.json"
+    CONTENT_USAGE = "content-usage"
+    CONTENT_SIGNAL = "content-signal"
     EPUB = "epub"
     PDF = "pdf"
+
+
+# The names that the same thing has as an export or on a site.
+ALSO_CALLED: Mapping[str, SourceKind] = {
+    "tdmrep.html": SourceKind.HTML,
+    "headers.txt": SourceKind.HEADERS,
+    "license.xml": SourceKind.RSL,
+    "cawg": SourceKind.CAWG,
+    "tdmai": SourceKind.TDMAI,
+}
 
 
 def read(kind: SourceKind, data: bytes) -> Reading:
@@ -44,17 +56,32 @@ def read(kind: SourceKind, data: bytes) -> Reading:
 
 
 def _robots(data: bytes) -> Reading:
-    return _together([content_usage.read_robots(data), content_signal.read_robots(data)])
+    unfetched = Reading(remarks=robots.unfetched(data))
+    return _together([content_usage.read_robots(data), content_signal.read_robots(data), unfetched])
+
+
+def _content_usage(data: bytes) -> Reading:
+    """The value of a header, or rules of robots.txt: what an export of that name is, of a work or of a site."""
+    is_value = b":" not in data
+    return content_usage.read_header(*_lines(data)) if is_value else content_usage.read_robots(data)
+
+
+def _content_signal(data: bytes) -> Reading:
+    is_value = b":" not in data
+    return content_signal.read_header(*_lines(data)) if is_value else content_signal.read_robots(data)
+
+
+def _lines(data: bytes) -> list[str]:
+    """Lines of headers; what is said of them is told by their format."""
+    if len(data) > _MAX_HEADER_BYTES:
+        raise FormatError(problem=f"Headers have at most {_MAX_HEADER_BYTES} bytes.")
+    return [line for line in data.decode("latin-1").splitlines() if line.strip()]
 
 
 def _headers(data: bytes) -> Reading:
     """The headers of one response, a line each, as `curl -I` prints them."""
-    if len(data) > _MAX_HEADER_BYTES:
-        raise FormatError(problem=f"Headers have at most {_MAX_HEADER_BYTES} bytes.")
-    lines = data.decode("latin-1").splitlines()
-    fields = [
-        (name.strip().lower(), value.strip()) for name, colon, value in (line.partition(":") for line in lines) if colon
-    ]
+    parts = (line.partition(":") for line in _lines(data))
+    fields = [(name.strip().lower(), value.strip()) for name, colon, value in parts if colon]
     said = {name: [value for field, value in fields if field == name] for name in ("content-usage", "content-signal")}
     return _together(
         [
@@ -94,6 +121,8 @@ _READERS: Mapping[SourceKind, Callable[[bytes], Reading]] = {
     SourceKind.ODRL: odrl.read_policy,
     SourceKind.CAWG: _cawg,
     SourceKind.TDMAI: tdmai.read,
+    SourceKind.CONTENT_USAGE: _content_usage,
+    SourceKind.CONTENT_SIGNAL: _content_signal,
     SourceKind.EPUB: _epub,
     SourceKind.PDF: _pdf,
 }

@@ -1,13 +1,14 @@
 """robots.txt (RFC 9309): the lines of one field, in the groups that speak to every crawler.
 
 Reads groups and the lines of one field; what a line says is read by its format. Preferences for single crawlers have
-no word of ours: what only other groups say becomes a remark. Lines before the first group are kept, and marked:
-RFC 9309 ignores them, RSL's `License` means all crawlers by them. Of a file that is longer than a crawler has to read,
-the beginning is read.
+no word of ours: what only other groups say becomes a remark, and so does what crawlers may not fetch at all. Lines
+before the first group are kept, and marked: RFC 9309 ignores them, RSL's `License` means all crawlers by them. Of a
+file that is longer than a crawler has to read, the beginning is read.
 """
 
 import re
 import string
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from urllib.parse import quote
@@ -60,6 +61,32 @@ def rules(data: bytes, *, field: str) -> Rules:
         remarks.append(Remark(where="the end of the file", problem=problem))
         data = data[:MAX_BYTES].rpartition(b"\n")[0]
     wanted = field.lower().encode()
+    for number, key, value, agents in _records(data, wanted):
+        if key != wanted:
+            continue
+        if agents and EVERYONE not in agents:
+            problem = f"{field} is said to {_agent(next(iter(agents)))} only, not to every crawler."
+            remarks.append(Remark(where=f"line {number}", problem=problem))
+        else:
+            found.append(_rule(number, value, grouped=bool(agents)))
+    return Rules(rules=tuple(found), whole=whole, remarks=few(remarks))
+
+
+def unfetched(data: bytes) -> tuple[Remark, ...]:
+    """What crawlers may not fetch, each once: that says nothing of what may be done with it, whoever has it."""
+    problem = "Disallow says what a crawler may not fetch. That reserves no use, and is not taken over."
+    lines: dict[bytes, int] = {}
+    told: Collection[bytes] = ()
+    for number, key, value, agents in _records(data[:MAX_BYTES], b"disallow"):
+        if key == b"disallow" and value and agents is not told:
+            told = agents
+            for agent in agents:
+                lines.setdefault(agent, number)
+    return few(Remark(where=f"line {number}, {_agent(agent)}", problem=problem) for agent, number in lines.items())
+
+
+def _records(data: bytes, wanted: bytes) -> Iterator[tuple[int, bytes, bytes, Collection[bytes]]]:
+    """Each line with its number, key in small letters, and value, and its group's crawlers, one object for a group."""
     agents: dict[bytes, None] = {}
     naming = False
     for number, line in enumerate(_LINE_END.split(data.removeprefix(b"\xef\xbb\xbf")), start=1):
@@ -71,15 +98,11 @@ def rules(data: bytes, *, field: str) -> Rules:
             naming = True
         elif key in _RULES or key == wanted:
             naming = False
-        if key != wanted:
-            continue
-        if agents and EVERYONE not in agents:
-            agent = next(iter(agents)).decode(errors="replace")
-            problem = f"{field} is said to {shown(agent)} only, not to every crawler."
-            remarks.append(Remark(where=f"line {number}", problem=problem))
-        else:
-            found.append(_rule(number, value, grouped=bool(agents)))
-    return Rules(rules=tuple(found), whole=whole, remarks=few(remarks))
+        yield number, key, value, agents
+
+
+def _agent(name: bytes) -> str:
+    return shown(name.decode(errors="replace"))
 
 
 def _rule(number: int, value: bytes, *, grouped: bool) -> Rule:

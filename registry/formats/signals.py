@@ -116,7 +116,7 @@ def read_header(language: Language, lines: tuple[str, ...]) -> Reading:
     """
     if len(lines) > MAX_HEADER_LINES:
         raise FormatError(problem=f"There are more than {MAX_HEADER_LINES} {language.field} headers.")
-    read = [language.read(line.encode(errors="surrogatepass")) for line in lines]
+    read = [language.read(line.strip().encode(errors="surrogatepass")) for line in lines]
     together = Signals()
     for signals in read:
         together |= signals

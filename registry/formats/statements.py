@@ -7,7 +7,7 @@ silence.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, time
 from typing import Final
 
 from registry.domain.preferences import WORLDWIDE, Use, Value
@@ -82,7 +82,15 @@ class FormatError(ValueError):
 def named(statement: Statement) -> str:
     """How a remark speaks of a statement."""
     about = f" for {statement.location}" if statement.location else ""
-    return f"{statement.use.value}: {statement.value.value}{about}"
+    where = f" in {statement.territory}" if statement.territory != WORLDWIDE else ""
+    begins = f" from {_day(statement.valid_from)}" if statement.valid_from else ""
+    ends = f" until {_day(statement.valid_until)}" if statement.valid_until else ""
+    return f"{statement.use.value}: {statement.value.value}{about}{where}{begins}{ends}"
+
+
+def _day(at: datetime) -> str:
+    """A time, as short as it can be written: most begin with a day."""
+    return f"{at:%Y-%m-%d}" if at.time() == time(0) else at.isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def distinct(statements: Iterable[Statement]) -> tuple[Statement, ...]:

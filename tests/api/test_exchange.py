@@ -17,7 +17,7 @@ from registry.domains import Look, Method
 from registry.formats import tdmrep
 from registry.models import Domain
 from tests.api.conftest import HOLDER_SCOPES, Clips
-from tests.api.service import RunningService, ok, problem, send
+from tests.api.service import RunningService, ok, problem, run_cli, send
 
 SITE = "films.example"
 
@@ -134,3 +134,64 @@ def _show(service: RunningService, domain_id: str) -> None:
             domains.saw(session, domains.own(session, speaker, row.id), Look(method=Method.DNS, problem=None), at=at)
     finally:
         database.dispose()
+
+
+# -- names, and what is told ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "export", ["tdmrep.json", "tdmrep.html", "headers", "rsl.xml", "content-usage", "content-signal", "odrl.json"]
+)
+def test_what_is_exported_is_imported_under_the_same_name(service: RunningService, export: str) -> None:
+    with service.client(service.key(f"Names of {export}", *HOLDER_SCOPES)) as client:
+        for use in ("tdm", "search"):
+            said = {"scope": "location", "location": "names.example", "use": use, "value": "reserved"}
+            ok(client.post("/v1/reservations", json=said), 201)
+        text = client.get(f"/v1/exports/{export}", params={"host": "names.example"}).content
+        taken = ok(_import(client, export, text, location="names.example", dry_run="true"))
+        assert {said["use"] for said in taken["statements"]} <= {"tdm", "search"}
+        assert taken["statements"], text
+
+
+@pytest.mark.parametrize(("name", "data"), [("cawg", b'{"entries": {"cawg.ai_training": {"use": "notAllowed"}}}'),
+                                            ("tdmai", b'{"train-ai": "false"}'), ("license.xml", b"<rsl xmlns='https://rslstandard.org/rsl'/>"),
+                                            ("headers.txt", b"tdm-reservation: 1")])  # fmt: skip
+def test_other_names_of_the_same_thing_are_known(holder: httpx.Client, name: str, data: bytes) -> None:
+    work = ok(holder.post("/v1/works", json={"title": name, "kind": "clip"}), 201)["id"]
+    ok(_import(holder, name, data, work_id=work, dry_run="true"))
+
+
+def test_who_sends_a_file_that_says_nothing_is_told_so(service: RunningService, tmp_path: Path) -> None:
+    environment = {
+        **service.environment,
+        "CLEARMARK_URL": service.url,
+        "CLEARMARK_KEY": service.key("W", *HOLDER_SCOPES),
+    }
+    path = tmp_path / "found"
+    for data, told in (
+        (b'[{"location": "/", "tdm-reservation": 1}]', "Nothing in it reserves or allows a use"),
+        (b"User-agent: GPTBot\nDisallow: /\n", "GPTBot"),
+    ):
+        path.write_bytes(data)
+        ran = run_cli(
+            "reservations", "import", path, "--kind", "robots.txt", "--location", SITE, environment=environment
+        )
+        assert ran.returncode == 15
+        assert ran.stdout.strip() == "Nothing went on record."
+        assert told in ran.stderr
+
+
+def test_a_catalogue_has_no_location_and_is_told_so(holder: httpx.Client) -> None:
+    said = {"scope": "catalogue", "location": "https://a.example/", "use": "tdm", "value": "reserved"}
+    refused = problem(holder.post("/v1/reservations", json=said), 422, "invalid")
+    assert refused["field"] == "location"
+    for wrong, field, told in (
+        ({"valid_from": "x"}, "valid_from", "valid_from: Write a time"), ({"a": 1}, "a", "a: There is no field"),
+        ({"location": "ftp://x", "scope": "location"}, "location", "A web location begins with"),
+    ):  # fmt: skip
+        body = {"scope": "catalogue", "use": "tdm", "value": "reserved", **wrong}
+        refused = problem(holder.post("/v1/reservations", json=body), 422, "invalid")
+        assert refused["field"] == field
+        assert refused["detail"].startswith(told)
+    broken = holder.post("/v1/reservations", content=b"{", headers={"Content-Type": "application/json"})
+    assert problem(broken, 422, "invalid")["field"] == "body"

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from registry import domains, exchange, reservations
 from registry.access import Actor, Scope
 from registry.database import Database
+from registry.domain.identifiers import Prefix, new_id
 from registry.domain.preferences import Scope as Reach
 from registry.domain.preferences import Use, Value
 from registry.errors import Invalid, NotFound
@@ -17,7 +18,7 @@ from registry.exchange import ExportFormat, Target
 from registry.formats import cawg, content_usage, rsl, tdmai, tdmrep
 from registry.formats.reading import SourceKind, read
 from registry.formats.statements import Reading, Statement, Written
-from registry.models import Domain, Work
+from registry.models import Asset, Domain, Work
 from registry.preferences import Asked, query
 from registry.reservations import NewReservation
 from tests import factories
@@ -145,7 +146,163 @@ def test_a_work_of_another_is_not_written(database: Database) -> None:
             exchange.about(session, owner, work_id=work.id, host=HOST)
 
 
+LATER = AT + timedelta(days=6)
+
+
+def _left_out(written: Written) -> dict[str, str]:
+    return {remark.where: remark.problem for remark in written.left_out}
+
+
+@pytest.mark.parametrize("place", [{}, {"territory": "DE"}])
+def test_a_permission_that_something_stricter_will_reach_is_not_written(
+    database: Database, place: dict[str, str]
+) -> None:
+    with database.transaction() as session:
+        studio = factories.actor(session)
+        work = factories.work(session, studio)
+        for about in ({"work_id": work.id}, {"scope": Reach.LOCATION, "location": HOST}, {"scope": Reach.CATALOGUE}):
+            _say(session, studio, Use.TDM, Value.ALLOWED, **about)
+            _say(session, studio, Use.TDM, Value.RESERVED, **about, **place, valid_from=LATER)
+        for subject in ({"work": work}, {"host": HOST}, {}):
+            for each in ExportFormat:
+                written = _written(session, studio, each, **subject)
+                said = written.text.replace(" ", "")
+                for permits in ('tdm-reservation":0', "tdm-reservation:0", 'content="0"', '"use":"allowed"'):
+                    assert permits not in said, (each, subject)
+                if each is ExportFormat.ODRL:
+                    assert LATER.isoformat() in written.text, "a policy can say when it begins"
+                elif each is not ExportFormat.RSL:
+                    assert any("from 2026-03-08" in f"{where} {why}" for where, why in _left_out(written).items()), each
+
+
+def test_a_permission_that_ends_is_not_written_as_one_for_ever(database: Database) -> None:
+    with database.transaction() as session:
+        studio = factories.actor(session)
+        work = factories.work(session, studio)
+        _say(session, studio, Use.TRAIN, Value.ALLOWED, work_id=work.id, valid_until=LATER)
+        written = _written(session, studio, ExportFormat.CAWG, work=work)
+        assert json.loads(written.text) == {"entries": {}}
+        assert list(_left_out(written)) == ["train: allowed until 2026-03-08T17:00:00Z"]
+
+
+def test_a_reservation_for_a_time_makes_no_permission_beside_it(database: Database) -> None:
+    with database.transaction() as session:
+        studio = factories.actor(session)
+        _site(session, studio, Use.TDM, Value.ALLOWED, "/press/")
+        _site(session, studio, Use.TDM, Value.RESERVED, "/", valid_until=LATER)
+        written = _written(session, studio, ExportFormat.TDMREP, host=HOST)
+        assert [said.value for said in tdmrep.read_file(written.text.encode()).statements] == [Value.RESERVED]
+
+
+def test_what_is_said_of_one_file_is_told_and_no_permission_of_its_work_is_written(database: Database) -> None:
+    with database.transaction() as session:
+        studio = factories.actor(session)
+        work = factories.work(session, studio)
+        asset = Asset(id=new_id(Prefix.ASSET, at=AT), work_id=work.id, status="indexed", created_at=AT)
+        session.add(asset)
+        session.flush()
+        _say(session, studio, Use.INPUT, Value.ALLOWED, work_id=work.id)
+        _say(session, studio, Use.INPUT, Value.RESERVED, scope=Reach.ASSET, asset_id=asset.id)
+        written = _written(session, studio, ExportFormat.CAWG, work=work)
+        assert json.loads(written.text) == {"entries": {}}
+        assert list(_left_out(written)) == [f"input: reserved, of {asset.id}", "input: allowed"]
+
+
+def test_what_holds_for_a_place_takes_permissions_from_headers_of_every_answer(database: Database) -> None:
+    with database.transaction() as session:
+        studio = factories.actor(session)
+        _site(session, studio, Use.TDM, Value.ALLOWED, "/")
+        _site(session, studio, Use.TDM, Value.RESERVED, "/films/")
+        written = _written(session, studio, ExportFormat.HEADERS, host=HOST)
+        assert written.text == ""
+        assert len(written.left_out) == 2
+
+
+def test_what_is_permitted_of_a_catalogue_but_not_of_all_works_is_not_written(database: Database) -> None:
+    with database.transaction() as session:
+        studio = factories.actor(session)
+        work = factories.work(session, studio)
+        for use in (Use.TDM, Use.TRAIN):
+            _say(session, studio, use, Value.ALLOWED, scope=Reach.CATALOGUE)
+        _say(session, studio, Use.TDM, Value.CONSTRAINED, work_id=work.id)
+        assert list(cawg.read(json.loads(_written(session, studio, ExportFormat.CAWG).text)).statements) == [
+            Statement(use=Use.TRAIN, value=Value.ALLOWED)
+        ]
+
+
+def test_what_is_left_out_is_named_with_its_territory_and_times(database: Database) -> None:
+    with database.transaction() as session:
+        studio = factories.actor(session)
+        work = factories.work(session, studio)
+        for how in ({}, {"territory": "DE"}, {"territory": "FR", "valid_from": LATER}):
+            _say(session, studio, Use.DEPICT_IN_OUTPUT, Value.RESERVED, work_id=work.id, **how)
+        assert set(_left_out(_written(session, studio, ExportFormat.TDMAI, work=work))) - {"iscc"} == {
+            "depict_in_output: reserved", "depict_in_output: reserved in DE",
+            "depict_in_output: reserved in FR from 2026-03-08T17:00:00Z",
+        }  # fmt: skip
+
+
+@pytest.mark.parametrize("format", ExportFormat)
+@pytest.mark.parametrize("of_a_work", [True, False])
+def test_what_is_written_ends_with_a_line(database: Database, format: ExportFormat, of_a_work: bool) -> None:
+    with database.transaction() as session:
+        studio = factories.actor(session)
+        work = factories.work(session, studio)
+        for use in Use:
+            _say(session, studio, use, Value.RESERVED, work_id=work.id)
+            _site(session, studio, use, Value.RESERVED, "/")
+        subject = {"work": work} if of_a_work else {"host": HOST}
+        text = _written(session, studio, format, **subject).text
+        assert text.endswith("\n")
+        assert not text.endswith("\n\n")
+
+
+@pytest.mark.parametrize("format", ExportFormat)
+def test_where_nothing_can_be_said_no_format_fails(database: Database, format: ExportFormat) -> None:
+    with database.transaction() as session:
+        studio = factories.actor(session)
+        work = factories.work(session, studio)
+        _say(session, studio, Use.DEPICT_IN_OUTPUT, Value.RESERVED, work_id=work.id)
+        assert "depict_in_output: reserved" in _left_out(_written(session, studio, format, work=work))
+
+
 # -- in ------------------------------------------------------------------------------------------
+
+
+def test_what_holds_one_after_the_other_goes_on_record_as_it_was_said(database: Database) -> None:
+    said = [
+        Statement(use=Use.TDM, value=Value.RESERVED, valid_from=LATER),
+        Statement(use=Use.TDM, value=Value.ALLOWED, valid_until=LATER),
+        Statement(use=Use.TRAIN, value=Value.CONSTRAINED, terms_url="https://studio.example/terms"),
+        Statement(use=Use.TRAIN, value=Value.RESERVED, valid_from=LATER),
+    ]
+    with database.transaction() as session:
+        studio = factories.actor(session)
+        taken = _taken(session, studio, Reading(statements=tuple(said)), location=HOST)
+        exchange.declare(session, studio, taken, at=AT)
+        asked = [Asked(url=f"https://{HOST}/x")]
+        answers = [
+            [found.holding[use].answer.value for use in (Use.TDM, Use.TRAIN)]
+            for at in (AT, LATER)
+            for found in query(session, asked, list(Use), at=at)
+        ]
+        assert answers == [["allowed", "constrained"], ["reserved", "reserved"]]
+
+
+def test_of_two_words_as_strict_the_first_of_a_source_is_taken(database: Database) -> None:
+    terms = [f"https://studio.example/{name}" for name in "ab"]
+    said = [Statement(use=Use.TDM, value=Value.CONSTRAINED, terms_url=url) for url in terms]
+    with database.transaction() as session:
+        taken = _taken(session, factories.actor(session), Reading(statements=tuple(said)), location=HOST)
+    assert [one.terms_url for one in taken.declarations] == terms[:1]
+
+
+def test_a_source_that_says_nothing_is_told_to(database: Database) -> None:
+    with database.transaction() as session:
+        wrong = read(SourceKind.ROBOTS, b'[{"location": "/", "tdm-reservation": 1}]')
+        taken = _taken(session, factories.actor(session), wrong, location=HOST)
+    assert taken.declarations == ()
+    assert [remark.where for remark in taken.remarks] == ["the file"]
 
 
 def _taken(session: Session, who: Actor, reading: Reading, **target: str) -> exchange.Taken:

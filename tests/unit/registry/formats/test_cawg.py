@@ -110,7 +110,7 @@ def test_what_cannot_be_said_is_left_out() -> None:
         "search: reserved",
         "depict_in_output: reserved",
         "train: reserved for /films/",
-        "input: allowed",
+        "input: allowed in EU",
     }
 
 

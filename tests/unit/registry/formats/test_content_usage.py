@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from registry.domain.preferences import Use, Value
 from registry.formats.content_usage import read_header, read_robots, write_header, write_robots
 from registry.formats.signals import MAX_PATHS, MAX_VALUE_BYTES
-from registry.formats.statements import FormatError, Reading, Statement, distinct
+from registry.formats.statements import FormatError, Reading, Statement, distinct, named
 from tests.saying import any_statements, heard, said, said_whole, statements
 
 GENERATIVE, INPUT, SEARCH = Use.TRAIN_GENERATIVE, Use.INPUT, Use.SEARCH
@@ -192,8 +192,8 @@ def test_what_is_left_out_is_named() -> None:
     assert [remark.where for remark in written.left_out] == [
         "depict_in_output: reserved",
         "train: reserved",
-        *["search: allowed"] * 2,
-        *["train_generative: reserved"] * 2,
+        *["search: allowed in FR"] * 2,
+        *["train_generative: reserved in EU"] * 2,
         "input: constrained",
     ]
 
@@ -338,6 +338,6 @@ def test_nothing_breaks_it(line: str, value: bytes) -> None:
 
 @given(st.lists(any_statements()))
 def test_remarks_of_what_is_left_out_are_about_what_was_said(statements: list[Statement]) -> None:
-    names = {f"{one.use}: {one.value}" for one in statements}
+    names = {named(one) for one in statements}
     for written in (write_header(statements), write_robots(distinct(statements))):
-        assert all(remark.where.partition(" for ")[0] in names for remark in written.left_out)
+        assert all(remark.where in names for remark in written.left_out)

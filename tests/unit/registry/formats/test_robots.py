@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from registry.formats.robots import MAX_BYTES, Rule, rules
+from registry.formats.reading import SourceKind, read
+from registry.formats.robots import MAX_BYTES, Rule, rules, unfetched
 from registry.formats.statements import MAX_REMARKS
 
 
@@ -106,3 +107,21 @@ def test_no_file_takes_long_or_says_endlessly(data: bytes) -> None:
 def test_no_bytes_break_it(data: bytes) -> None:
     for rule in rules(b"User-agent: *\nUsage:" + data, field="Usage").rules:
         assert rule.path is None or rule.path.isprintable()
+
+
+def test_what_may_not_be_fetched_is_told_of_each_crawler_once_and_reserves_nothing() -> None:
+    text = (
+        b"User-agent: GPTBot\nUser-agent: Other\nDisallow: /\nDisallow: /again\nUser-agent: *\nDisallow:\nAllow: /\n"
+        b"User-agent: GPTBot\nDisallow: /films/\n"
+    )
+    assert [remark.where for remark in unfetched(text)] == ["line 3, 'GPTBot'", "line 3, 'Other'"]
+    assert all("reserves no use" in remark.problem for remark in unfetched(text))
+    read_as_robots = read(SourceKind.ROBOTS, text)
+    assert (read_as_robots.statements, len(read_as_robots.remarks)) == ((), 2)
+
+
+def test_very_many_crawlers_and_rules_take_no_square_time() -> None:
+    agents = b"".join(b"User-agent: %d\n" % number for number in range(15_000))
+    start = time.process_time()
+    assert len(unfetched(agents + b"Disallow: /\n" * 15_000)) == MAX_REMARKS + 1
+    assert time.process_time() - start < 2

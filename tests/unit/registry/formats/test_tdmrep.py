@@ -359,7 +359,9 @@ def test_a_limited_reservation_is_written_without_its_limits_and_a_limited_permi
     limits = {"territory": "EU", "valid_until": NEXT_YEAR}
     written = write_file([tdm(Value.RESERVED, "/a/", **limits), tdm(Value.ALLOWED, "/b/", **limits)])
     assert json.loads(written.text) == [{"location": "/a/", "tdm-reservation": 1}]
-    assert [remark.where for remark in written.left_out] == ["tdm: reserved for /a/", "tdm: allowed for /b/"]
+    assert [remark.where for remark in written.left_out] == [
+        "tdm: reserved for /a/ in EU until 2027-01-01", "tdm: allowed for /b/ in EU until 2027-01-01",
+    ]  # fmt: skip
     assert all("territory, valid_until" in remark.problem for remark in written.left_out)
 
 
