@@ -284,11 +284,12 @@ def import_catalogue(
     rows += [[f"{count} ×", "", "note", note] for note, count in notes.most_common()]
     if found["problem"]:
         complain(found["problem"])
-    show(
-        {**found, "rows_refused": refused, "notes": notes},
-        as_json=as_json,
-        table=lambda: columns(title, ["row", "title", "in", "problem"], rows),
-    )
+    if as_json or found["rows_done"] or not found["problem"]:  # of a file that was not read, only why is told
+        show(
+            {**found, "rows_refused": refused, "notes": notes},
+            as_json=as_json,
+            table=lambda: columns(title, ["row", "title", "in", "problem"], rows) if rows else title,
+        )
     raise typer.Exit(Exit.ERROR if found["status"] == "failed" else Exit.INCOMPLETE if refused else Exit.OK)
 
 
@@ -300,12 +301,18 @@ def export_catalogue(
     url: Url = URL,
     as_json: AsJson = False,
 ) -> None:
-    """Write your works and what is reserved of them to a file that `clearmark import` takes."""
+    """Write your works and what you say of them, as `clearmark import` takes them. Exit code 15: not all of it."""
     if file.suffix not in (".csv", ".jsonl"):
         raise typer.BadParameter("Name a file that ends with .csv or .jsonl.", param_hint="FILE")
     with service_at(url, key, holder) as client:
         client.export_catalogue(file, file.suffix.removeprefix("."))
-    show({"file": str(file)}, as_json=as_json, table=lambda: f"Written to {file}.")
+        report = client.export_reservations(f"works{file.suffix}")
+    show({"file": str(file), **report}, as_json=as_json, table=lambda: f"Written to {file}.")
+    for remark in report["left_out"]:
+        complain(f"{remark['where']}: {remark['problem']}")
+    if more := report["left_out_count"] - len(report["left_out"]):
+        complain(f"and {more} more things that the file does not say")
+    raise typer.Exit(Exit.INCOMPLETE if report["left_out"] else Exit.OK)
 
 
 @negatives.command("add")

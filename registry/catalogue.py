@@ -3,6 +3,9 @@
 Reads a file row by row: a row is an entry or says what is wrong with it, and a bad row spoils no other. Writes
 CSV and JSON Lines. What a row comes to on record is decided in `registry.imports`; what of a DDEX message is a row,
 in `registry.ddex`.
+
+JSON Lines says all that an entry holds. A row of CSV has one word for each use, one territory, terms and contact for
+all of them, and no times: a restriction is written wider where it must be, a permission in full or not at all.
 """
 
 import codecs
@@ -11,30 +14,37 @@ import io
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
+from itertools import pairwise
 from typing import Any, BinaryIO, Literal, TextIO
 
 from registry import ddex
 from registry.domain.credits import MOST, AlternativeTitle, Contributor, Share, as_json
+from registry.domain.identifiers import Prefix, parse_id
 from registry.domain.policy import Policy
 from registry.domain.preferences import WORLDWIDE, Use, Value
 from registry.errors import Invalid
+from registry.formats.statements import Remark, Statement, named
 from registry.reservations import NewReservation
+from registry.standing import STRICTEST_FIRST, consistent, lasting, together
 from registry.works import NewWork, WorkKind
 
 MAX_ROWS = 200_000
 _MAX_LINE_CHARS = 1 << 16
 # A holder's own number for a work; an identifier like any other.
 REFERENCE = "reference"
+# Our id of it, as an export writes it.
+WORK_ID = "work_id"
 _STANDARD = ("isrc", "iswc", "isan", "eidr", "isni", "iscc")
 _COLUMNS = (
     REFERENCE, "title", "kind", "year", "policy", "creators", *_STANDARD, *Use, "territory", "terms_url", "contact",
+    WORK_ID,
 )  # fmt: skip
 _CREDITS = ("contributors", "shares", "alternative_titles")
 _MEMBERS = frozenset(
-    {REFERENCE, "title", "kind", "year", "policy", "creators", "identifiers", "reservations", *_CREDITS}
+    {REFERENCE, "title", "kind", "year", "policy", "creators", "identifiers", "reservations", WORK_ID, *_CREDITS}
 )
 _SAID_MEMBERS = frozenset(
     {"use", "value", "territory", "terms_url", "contact", "valid_from", "valid_until"}
@@ -55,10 +65,17 @@ WrittenFormat = Literal[CatalogueFormat.CSV, CatalogueFormat.JSONL]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """A work and what is said of it; the reservations name no work yet."""
+    """A work and what is said of it; the reservations name no work yet.
+
+    Attributes:
+        work_id: ours, where the file knows it; another holder's is not ours to know it by.
+        unsaid: what is said of it on record and in no file.
+    """
 
     work: NewWork
     reservations: tuple[NewReservation, ...] = ()
+    work_id: str | None = None
+    unsaid: tuple[Remark, ...] = ()
 
     @property
     def reference(self) -> str | None:
@@ -159,6 +176,7 @@ def _csv_row(number: int, header: list[str], cells: list[str]) -> Row:
             "policy": said.get("policy"),
             "creators": [one.strip() for one in said.get("creators", "").split(";") if one.strip()],
             "identifiers": {name: said[name] for name in (REFERENCE, *_STANDARD) if name in said},
+            WORK_ID: said.get(WORK_ID),
             "reservations": [{"use": use, "value": said[use], **how} for use in Use if use in said],
         }
         if how and not described["reservations"]:
@@ -239,8 +257,12 @@ def _entry(said: Mapping[str, Any]) -> Entry:
     if not all(isinstance(value, str) for value in identifiers.values()):
         raise Invalid(field="identifiers", problem="Give each identifier as text.")
     reservations = tuple(_reservation(one) for one in _typed(said, "reservations", list, []))
-    if len({(one.use, one.territory) for one in reservations}) != len(reservations):
-        raise Invalid(field="reservations", problem="It says two things of one use and territory.")
+    in_turn = sorted(map(_statement, reservations), key=lambda one: (one.use, one.territory, lasting(one)))
+    if any(
+        (one.use, one.territory) == (other.use, other.territory) and together(one, other)
+        for one, other in pairwise(in_turn)
+    ):
+        raise Invalid(field="reservations", problem="It says two things of one use, territory and time.")
     work = NewWork(
         title=_typed(said, "title", str, ""),
         kind=_one_of(WorkKind, said.get("kind"), "kind"),
@@ -252,7 +274,19 @@ def _entry(said: Mapping[str, Any]) -> Entry:
         year=year,
         policy=_one_of(Policy, said.get("policy") or Policy.REVIEW, "policy"),
     )
-    return Entry(work=work, reservations=reservations)
+    return Entry(work=work, reservations=reservations, work_id=_work_id(said))
+
+
+def _work_id(said: Mapping[str, Any]) -> str | None:
+    text = _typed(said, WORK_ID, str, None)
+    try:
+        known = text is None or parse_id(text).prefix is Prefix.WORK
+    except Invalid:
+        known = False
+    if not known:
+        problem = f"Leave it as it was exported, or away. Your own number of the work is its {REFERENCE}."
+        raise Invalid(field=WORK_ID, problem=problem)
+    return text  # type: ignore[no-any-return]
 
 
 def _objects(said: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
@@ -328,11 +362,7 @@ def _time(text: object, field: str) -> datetime | None:
 
 
 def write(entries: Iterable[Entry], format: WrittenFormat) -> Iterator[str]:
-    """The entries as a file, line by line; reading it gives the same ones.
-
-    A row of CSV has one territory, terms and contact for all of its uses, and no times: of a work that says more,
-    only what the first reservation has is in it. JSON Lines says everything.
-    """
+    """The entries as a file, line by line; reading it gives the same ones, but for what `left_out` names."""
     if format is CatalogueFormat.JSONL:
         yield from (json.dumps(_described(entry), ensure_ascii=False) + "\n" for entry in entries)
         return
@@ -341,29 +371,83 @@ def write(entries: Iterable[Entry], format: WrittenFormat) -> Iterator[str]:
         yield _csv_line(_cells(entry))
 
 
-def says_more_than_csv(entry: Entry) -> bool:
-    """Whether a row of CSV cannot say all that the entry does."""
-    several = {(one.territory, one.terms_url, one.contact) for one in entry.reservations}
-    timed = any(one.valid_until for one in entry.reservations)
-    listed = any(";" in name for name in entry.work.creators)
-    credited = any(getattr(entry.work, name) for name in _CREDITS)
-    return (
-        len(several) > 1 or timed or listed or credited or bool(set(entry.work.identifiers) - {REFERENCE, *_STANDARD})
-    )
+def left_out(entry: Entry, format: WrittenFormat) -> list[Remark]:
+    """What of an entry the file does not say."""
+    remarks = list(entry.unsaid)
+    if format is CatalogueFormat.CSV:
+        work = entry.work
+        others = sorted(set(work.identifiers) - {REFERENCE, *_STANDARD})
+        unsaid = [*(name for name in _CREDITS if getattr(work, name)), *(f"identifiers.{name}" for name in others)]
+        remarks += [Remark(where=name, problem="CSV has no column for it.") for name in unsaid]
+        if any(";" in name for name in work.creators):
+            remarks.append(Remark(where="creators", problem="A name with ; in it is read as two."))
+        remarks += _in_a_row(entry)[1]
+    about = entry.reference or entry.work_id or entry.work.title
+    return [Remark(where=f"{about}, {remark.where}", problem=remark.problem) for remark in remarks]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Said:
+    """The words of a row: one for each use, and what holds for all of them."""
+
+    values: Mapping[Use, Value]
+    territory: str = ""
+    terms_url: str | None = None
+    contact: str | None = None
+
+
+def _in_a_row(entry: Entry) -> tuple[_Said, list[Remark]]:
+    """What a row says of an entry's reservations, and what it does not, or not as it was said."""
+    kept, remarks = consistent(map(_statement, entry.reservations), lands=False, times=False)
+    # The restrictions settle what the whole row says, and those first that hold only on their terms.
+    leading = sorted(kept, key=lambda one: (Value.CONSTRAINED, Value.RESERVED, Value.ALLOWED).index(one.value))
+    if not leading:
+        return _Said(values={}), remarks
+    lands = {one.territory for one in entry.reservations if one.value is not Value.ALLOWED}
+    lands = lands or {one.territory for one in kept}
+    row = replace(leading[0], territory=lands.pop() if len(lands) == 1 else WORLDWIDE)
+    values: dict[Use, Value] = {}
+    for one in leading:
+        value, problem = _in_row(one, row)
+        if problem is not None:
+            remarks.append(Remark(where=named(one), problem=problem))
+        if value is not None:
+            values[one.use] = min(value, values.get(one.use, value), key=STRICTEST_FIRST.index)
+    if not values:
+        return _Said(values={}), remarks
+    return _Said(values=values, territory=row.territory, terms_url=row.terms_url, contact=row.contact), remarks
+
+
+def _in_row(one: Statement, row: Statement) -> tuple[Value | None, str | None]:
+    """How a row says a word, and what is wrong with that."""
+    in_full = replace(row, use=one.use, value=one.value, valid_from=None, valid_until=None) == one
+    if in_full:
+        return one.value, None
+    if one.value is Value.ALLOWED:
+        return None, "A row has one territory, terms and contact, and no times. This permission is not written."
+    if one.value is Value.CONSTRAINED and one.terms_url != row.terms_url:
+        return Value.RESERVED, "A row has one link to terms, and this has another. It is written as reserved."
+    return one.value, "A row has one territory, terms and contact, and no times. It is written with those of the row."
 
 
 def _cells(entry: Entry) -> list[str]:
-    work, said = entry.work, entry.reservations
-    first = said[0] if said else None
-    values = {
+    work, said = entry.work, _in_a_row(entry)[0]
+    values: dict[str, str] = {
         "title": work.title, "kind": work.kind, "year": str(work.year or ""), "policy": work.policy,
-        "creators": "; ".join(work.creators), **work.identifiers,
-        **{one.use.value: one.value for one in said if first and one.territory == first.territory},
-        "territory": first.territory if first else "", "terms_url": (first.terms_url if first else "") or "",
-        "contact": (first.contact if first else "") or "",
+        "creators": "; ".join(work.creators),
+        **{name: work.identifiers[name] for name in (REFERENCE, *_STANDARD) if name in work.identifiers},
+        **{use.value: value.value for use, value in said.values.items()}, "territory": said.territory,
+        "terms_url": said.terms_url or "", "contact": said.contact or "", WORK_ID: entry.work_id or "",
     }  # fmt: skip
     cells = [values.get(column, "") for column in _COLUMNS]
     return [f"'{cell}" if cell.startswith(_GUARDED) else cell for cell in cells]
+
+
+def _statement(one: NewReservation) -> Statement:
+    return Statement(
+        use=one.use, value=one.value, territory=one.territory, terms_url=one.terms_url, contact=one.contact,
+        valid_from=one.valid_from, valid_until=one.valid_until,
+    )  # fmt: skip
 
 
 def _csv_line(cells: Iterable[str]) -> str:
@@ -379,7 +463,7 @@ def _described(entry: Entry) -> dict[str, Any]:
         REFERENCE: entry.reference, "title": work.title, "kind": work.kind, "year": work.year, "policy": work.policy,
         "creators": work.creators, "identifiers": identifiers,
         **{name: as_json(getattr(work, name)) for name in _CREDITS},
-        "reservations": [_said(one) for one in entry.reservations],
+        "reservations": [_said(one) for one in entry.reservations], WORK_ID: entry.work_id,
     }  # fmt: skip
     return {name: value for name, value in described.items() if value not in (None, [], {})}
 

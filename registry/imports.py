@@ -1,9 +1,9 @@
 """Imports: a holder's catalogue put on record from a file, some rows at a time, and what became of each row.
 
 A row stands for itself: what is wrong with it is told with its number, and the others go on record. Whatever
-stops an import, it goes on after the last row that was stored. A row whose `reference` the holder already has a
-work for changes nothing, so that a corrected file can be sent again whole. A dry run does the same and takes it
-all back.
+stops an import, it goes on after the last row that was stored. A row whose `work_id` is one of the holder's, or whose
+`reference` they already have a work for, changes nothing, so that a corrected file can be sent again whole; the id of
+another's work says nothing. A dry run does the same and takes it all back.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,15 +13,15 @@ from enum import StrEnum
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from registry import reservations, works
+from registry import reservations, standing, works
 from registry.access import Actor, Scope
 from registry.catalogue import REFERENCE, CatalogueFormat, Entry, Row
 from registry.domain.credits import AlternativeTitle, Contributor, Share
 from registry.domain.identifiers import Prefix, new_id
 from registry.domain.policy import Policy
 from registry.domain.preferences import Scope as Reach
-from registry.domain.preferences import Use, Value
 from registry.errors import Invalid, NotFound
+from registry.formats.statements import Remark, Statement, named
 from registry.jobs import JobKind, enqueue
 from registry.models import Import, ImportRow, ImportStatus, Reservation, Work, WorkIdentifier
 from registry.reservations import NewReservation
@@ -101,10 +101,11 @@ def finish(task: Import, *, at: datetime, problem: str | None = None) -> str | N
 
 def _put(session: Session, task: Import, owner: Actor, entry: Entry, *, at: datetime) -> tuple[str | None, Outcome]:
     """One entry, all of it or nothing. Raises: Invalid."""
-    if entry.reference is not None:
+    known = _exported(session, task, entry.work_id) if entry.work_id is not None else None
+    if known is None and entry.reference is not None:
         known = _known(session, task, entry.reference)
-        if known is not None:
-            return known, Outcome.KNOWN
+    if known is not None:
+        return known, Outcome.KNOWN
     attempt = session.begin_nested()
     try:
         work = works.register(session, owner, entry.work, at=at)
@@ -122,6 +123,12 @@ def _put(session: Session, task: Import, owner: Actor, entry: Entry, *, at: date
         return None, Outcome.REGISTERED
     attempt.commit()
     return work.id, Outcome.REGISTERED
+
+
+def _exported(session: Session, task: Import, work_id: str) -> str | None:
+    """The work of that id, if it is the holder's and in force."""
+    work = session.get(Work, work_id)
+    return work_id if work and work.holder_id == task.holder_id and work.withdrawn_at is None else None
 
 
 def _known(session: Session, task: Import, reference: str) -> str | None:
@@ -142,18 +149,37 @@ def _known(session: Session, task: Import, reference: str) -> str | None:
 
 
 def entries_of(session: Session, actor: Actor, *, at: datetime) -> Iterator[Entry]:
-    """The actor's catalogue as it is now, oldest first, as an import would take it."""
+    """The actor's catalogue from now on, oldest first, as an import would take it.
+
+    An entry is about a work alone. What is said of its files and of the whole catalogue is in none; so no permission is
+    that it reaches.
+    """
     actor.require(Scope.WORKS_WRITE)
+    of_all = _of_catalogue(session, actor, at=at)
     mine = sa.select(Work).where(Work.holder_id == actor.holder_id, Work.withdrawn_at.is_(None)).order_by(Work.id)
     for some in session.scalars(mine, execution_options={"yield_per": 500}).partitions():
         said: dict[str, list[Reservation]] = {work.id: [] for work in some}
-        about = Reservation.work_id.in_(said), Reservation.scope == Reach.WORK, *reservations.in_force(at)
-        for row in session.scalars(sa.select(Reservation).where(*about).order_by(Reservation.id)):
+        about = Reservation.work_id.in_(said), *reservations.not_over(at)
+        for row in session.scalars(sa.select(Reservation).where(*about)):
             said[row.work_id or ""].append(row)
-        yield from (_entry(work, said[work.id]) for work in some)
+        yield from (_entry(work, said[work.id], of_all, at=at) for work in some)
 
 
-def _entry(work: Work, said: Sequence[Reservation]) -> Entry:
+def unsaid_of_all(session: Session, actor: Actor, *, at: datetime) -> list[Remark]:
+    """What the actor says of the whole catalogue, and no entry says."""
+    actor.require(Scope.WORKS_WRITE)
+    problem = "It is about your whole catalogue, and a row is about a work."
+    said = _of_catalogue(session, actor, at=at)
+    return [Remark(where=named(one), problem=problem) for one in said]
+
+
+def _of_catalogue(session: Session, actor: Actor, *, at: datetime) -> list[Statement]:
+    of_all = Reservation.holder_id == actor.holder_id, Reservation.scope == Reach.CATALOGUE
+    rows = session.scalars(sa.select(Reservation).where(*of_all, *reservations.not_over(at)))
+    return standing.statements_of(rows, at=at)
+
+
+def _entry(work: Work, rows: Sequence[Reservation], of_all: Sequence[Statement], *, at: datetime) -> Entry:
     new = NewWork(
         title=work.title,
         kind=WorkKind(work.kind),
@@ -165,11 +191,14 @@ def _entry(work: Work, said: Sequence[Reservation]) -> Entry:
         year=work.year,
         policy=Policy(work.policy),
     )
+    of_files, unsaid = standing.of_files((row for row in rows if row.scope == Reach.ASSET), at=at)
+    said = standing.statements_of((row for row in rows if row.scope == Reach.WORK), at=at)
+    kept, outdone = standing.unreached(said, [*of_files, *of_all])
     words = tuple(
         NewReservation(
-            use=Use(row.use), value=Value(row.value), territory=row.territory, terms_url=row.terms_url,
-            contact=row.contact, valid_until=row.valid_until,
+            use=one.use, value=one.value, territory=one.territory, terms_url=one.terms_url, contact=one.contact,
+            valid_from=one.valid_from, valid_until=one.valid_until,
         )
-        for row in said
+        for one in kept
     )  # fmt: skip
-    return Entry(work=new, reservations=words)
+    return Entry(work=new, reservations=words, work_id=work.id, unsaid=(*unsaid, *outdone))

@@ -10,7 +10,8 @@ from fastapi.responses import StreamingResponse
 from api.access import IdempotencyHeader, TheActor, TheService
 from api.paging import Cursor, Limit, page
 from api.schemas.base import Page
-from api.schemas.imports import ImportOut, ImportRowOut
+from api.schemas.exchange import RemarkOut
+from api.schemas.imports import CatalogueReportOut, ImportOut, ImportRowOut
 from api.uploads import ReceivedFile, form_body
 from registry import catalogue, idempotency, imports
 from registry.access import Scope
@@ -29,6 +30,7 @@ _MEDIA_TYPES: dict[WrittenFormat, str] = {
     CatalogueFormat.JSONL: "application/x-ndjson",
 }
 _SNIFFED_BYTES = 4096
+_MOST_TOLD = 1000
 
 
 @router.post("/imports", status_code=202, openapi_extra=form_body(document=False, **_FIELDS))
@@ -99,7 +101,7 @@ def list_import_rows(
 
 @router.get("/exports/works.{format}", response_class=StreamingResponse)
 def export_catalogue(format: WrittenFormat, actor: TheActor, service: TheService) -> StreamingResponse:
-    """One's own works with what is reserved of them, as an import takes them. JSON Lines says everything, CSV most."""
+    """One's own works with what is reserved of them, as an import takes them; what is left out is in the report."""
     actor.require(Scope.WORKS_WRITE)
 
     def lines() -> Iterator[str]:
@@ -108,3 +110,18 @@ def export_catalogue(format: WrittenFormat, actor: TheActor, service: TheService
 
     headers = {"Content-Disposition": f'attachment; filename="works.{format}"'}
     return StreamingResponse(lines(), media_type=_MEDIA_TYPES[format], headers=headers)
+
+
+@router.get("/exports/works.{format}/report")
+def report_catalogue(format: WrittenFormat, actor: TheActor, service: TheService) -> CatalogueReportOut:
+    """What the file does not say of one's works, one by one."""
+    at = service.now()
+    with service.database.reading() as session:
+        left_out = imports.unsaid_of_all(session, actor, at=at)
+        works, count = 0, len(left_out)
+        for entry in imports.entries_of(session, actor, at=at):
+            found = catalogue.left_out(entry, format)
+            works, count = works + 1, count + len(found)
+            left_out += found[: _MOST_TOLD - len(left_out)] if len(left_out) < _MOST_TOLD else []
+    told = [RemarkOut(where=remark.where, problem=remark.problem) for remark in left_out]
+    return CatalogueReportOut(media_type=_MEDIA_TYPES[format], works=works, left_out_count=count, left_out=told)

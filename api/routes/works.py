@@ -19,8 +19,10 @@ from api.uploads import Received, form_body
 from fingerprinting.decode import probe
 from registry import idempotency, reservations, thresholds, works
 from registry.access import Actor, Scope
+from registry.catalogue import REFERENCE
 from registry.domain.credits import AlternativeTitle, Contributor, Share
 from registry.domain.policy import Policy
+from registry.errors import Invalid
 from registry.models import Asset, Reservation, Work
 from registry.reservations import NewReservation
 from registry.works import Described, NewWork
@@ -49,7 +51,8 @@ def create_work(
         if known is not None:
             return _work(session, works.own_work(session, actor, known))
         said = NewWork(
-            **body.model_dump(exclude={"reservations", "thresholds", *_CREDITS}),
+            **body.model_dump(exclude={"reference", "identifiers", "reservations", "thresholds", *_CREDITS}),
+            identifiers=_identifiers(body),
             **_credits(body.model_dump(include=set(_CREDITS))),
             thresholds=body.thresholds.said() if body.thresholds else None,
         )
@@ -211,6 +214,14 @@ def withdraw_reservation(
     with service.database.transaction() as session:
         reservations.withdraw(session, actor, reservation_id, work_id=work_id, at=service.now())
     return Response(status_code=204)
+
+
+def _identifiers(body: WorkIn) -> dict[str, str]:
+    if body.reference is None:
+        return body.identifiers
+    if body.identifiers.get(REFERENCE, body.reference) != body.reference:
+        raise Invalid(field=REFERENCE, problem="The identifiers have another reference. Give it once.")
+    return {**body.identifiers, REFERENCE: body.reference}
 
 
 def _credits(said: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:

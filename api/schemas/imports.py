@@ -7,6 +7,7 @@ from pydantic import (
     Field,
 )
 
+from api.schemas.exchange import RemarkOut
 from registry.catalogue import CatalogueFormat
 from registry.imports import Outcome
 from registry.models import ImportStatus
@@ -22,7 +23,9 @@ class ImportOut(BaseModel):
     problem: str | None = Field(description="Why the file could not be read to its end.")
     rows_done: int
     registered: int
-    known: int = Field(description="Rows whose reference the holder already has a work for; they change nothing.")
+    known: int = Field(
+        description="Rows of works that the holder already has, by id or reference; they change nothing."
+    )
     refused: int
     skipped: int = Field(description="Resources of a DDEX message that are no recordings or videos, such as cover art.")
     created_at: datetime
@@ -40,3 +43,12 @@ class ImportRowOut(BaseModel):
     field: str | None
     problem: str | None
     note: str | None = Field(description="What of it was not taken over, or why it was skipped.")
+
+
+class CatalogueReportOut(BaseModel):
+    """What a catalogue file does not say of the works in it."""
+
+    media_type: str
+    works: int
+    left_out_count: int
+    left_out: list[RemarkOut] = Field(description="Each with its work; of very many, the first.")

@@ -76,6 +76,9 @@ class AlternativeTitleIO(In):
 class WorkIn(In):
     title: Short
     kind: Kind
+    reference: Short | None = Field(
+        default=None, description="Your own number for it, one of its identifiers: by it a row of a catalogue is known."
+    )
     identifiers: dict[str, str] = Field(default_factory=dict, max_length=20)
     creators: list[Short] = Field(default_factory=list, max_length=100)
     contributors: list[ContributorIO] = Field(default_factory=list, max_length=MOST)

@@ -163,3 +163,47 @@ def test_the_command_line_tells_what_became_of_a_file(service: RunningService, t
     assert run_cli("export", out, environment=environment).returncode == 0
     assert out.read_text().splitlines()[1].startswith(",One,composition")
     assert run_cli("export", tmp_path / "out.xls", environment=environment).returncode == 2
+
+
+def test_what_a_file_does_not_say_is_in_its_report(service: RunningService, tmp_path: Path) -> None:
+    key = service.key("Orchestra", *HOLDER_SCOPES)
+    environment = {**service.environment, "CLEARMARK_URL": service.url, "CLEARMARK_KEY": key}
+    with service.client(key) as client:
+        said = [{"use": "train", "value": "allowed", "valid_until": "2126-12-01T00:00:00Z"},
+                {"use": "input", "value": "reserved", "valid_from": "2126-12-01T00:00:00Z"}]  # fmt: skip
+        body = {"title": "A", "kind": "clip", "reference": "O-1", "reservations": said}
+        work = ok(client.post("/v1/works", json=body), 201)
+        assert work["identifiers"] == {"reference": "O-1"}
+        problem(client.post("/v1/works", json=body | {"identifiers": {"reference": "O-2"}}), 422, "invalid")
+        report = ok(client.get("/v1/exports/works.csv/report"))
+        assert (report["works"], report["left_out_count"]) == (1, 2)
+        assert {remark["where"] for remark in report["left_out"]} == {
+            "O-1, train: allowed until 2126-12-01", "O-1, input: reserved from 2126-12-01",
+        }  # fmt: skip
+        assert ok(client.get("/v1/exports/works.jsonl/report"))["left_out"] == []
+        [row] = csv.DictReader(client.get("/v1/exports/works.csv").text.splitlines())
+        assert (row["train"], row["input"], row["work_id"]) == ("", "reserved", work["id"])
+        problem(client.get("/v1/exports/works.ddex/report"), 422, "invalid")
+        told = json.loads(client.get("/v1/exports/works.jsonl").text)["reservations"]
+        assert sorted((one["use"], one.get("valid_from")) for one in told) == [
+            ("input", "2126-12-01T00:00:00+00:00"), ("train", None),
+        ]  # fmt: skip
+    ran = run_cli("export", tmp_path / "o.csv", environment=environment)
+    assert (ran.returncode, ran.stderr.count("O-1, ")) == (15, 2)
+    assert run_cli("export", tmp_path / "o.jsonl", environment=environment).returncode == 0
+    again = run_cli("import", tmp_path / "o.jsonl", environment=environment)
+    assert again.stdout == "0 registered, 1 known already, 0 refused\n"
+
+
+def test_an_import_that_read_no_row_tells_why_and_nothing_else(service: RunningService, tmp_path: Path) -> None:
+    environment = {
+        **service.environment,
+        "CLEARMARK_URL": service.url,
+        "CLEARMARK_KEY": service.key("N", *HOLDER_SCOPES),
+    }
+    for name, text in (("a.xml", "<!DOCTYPE a><a/>"), ("b.csv", "title,kind,colour\nA,film,red\n"), ("c.csv", "")):
+        path = tmp_path / name
+        path.write_text(text)
+        ran = run_cli("import", path, environment=environment)
+        assert (ran.returncode, ran.stdout) == (1, "")
+        assert ran.stderr.startswith("clearmark: ")

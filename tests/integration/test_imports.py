@@ -1,6 +1,7 @@
 """Catalogues from files: every row stands for itself, and what stopped goes on where it was."""
 
 import io
+from dataclasses import replace
 from datetime import timedelta
 from itertools import islice
 from typing import Any
@@ -11,11 +12,15 @@ from sqlalchemy.orm import Session
 
 from api.runner import Runner
 from api.service import Service
-from registry import catalogue, imports, ledger, works
+from registry import catalogue, imports, ledger, preferences, reservations, works
 from registry.access import Actor
 from registry.catalogue import CatalogueFormat, Entry
 from registry.database import Database
-from registry.models import Import, ImportRow, Job, JobState, Reservation, Work
+from registry.domain.identifiers import Prefix, new_id
+from registry.domain.preferences import Scope as Reach
+from registry.domain.preferences import Use, Value
+from registry.models import Asset, Import, ImportRow, Job, JobState, Reservation, Work
+from registry.reservations import NewReservation
 from tests import factories
 from tests.ddex_messages import album, image, message, recording
 from tests.factories import AT
@@ -118,12 +123,87 @@ def test_what_goes_out_is_what_came_in(database: Database) -> None:
         factories.work(session, factories.actor(session))
         later = AT + timedelta(seconds=1)
         entries = list(imports.entries_of(session, owner, at=later))
+    entries = [replace(entry, work_id=None) for entry in entries]
     came = [row.entry for row in catalogue.read(io.BytesIO(GOOD.encode()), CatalogueFormat.CSV)]
 
     def named(entry: Entry | None) -> str:
         return entry.work.title if entry else ""
 
     assert sorted(entries, key=named) == sorted(came, key=named)
+
+
+def exported(session: Session, owner: Actor, format: CatalogueFormat = CatalogueFormat.JSONL) -> str:
+    return "".join(catalogue.write(imports.entries_of(session, owner, at=AT), format))  # type: ignore[arg-type]
+
+
+def taken_in(session: Session, owner: Actor, text: str, format: CatalogueFormat = CatalogueFormat.JSONL) -> list[str]:
+    task = begun(session, owner)
+    imports.store(session, task, list(catalogue.read(io.BytesIO(text.encode()), format)), at=AT)
+    rows = session.execute(sa.select(ImportRow.outcome, ImportRow.problem).where(ImportRow.import_id == task.id))
+    return [problem or outcome for outcome, problem in rows]
+
+
+@pytest.mark.parametrize("format", [CatalogueFormat.CSV, CatalogueFormat.JSONL])
+def test_what_went_out_is_known_when_it_comes_back_and_to_nobody_else(
+    database: Database, format: CatalogueFormat
+) -> None:
+    with database.transaction() as session:
+        owner, other = factories.actor(session), factories.actor(session)
+        kept, gone = factories.work(session, owner, title="Kept"), factories.work(session, owner, title="Gone")
+        text = exported(session, owner, format)
+        assert taken_in(session, owner, text, format) == ["known", "known"]
+        assert taken_in(session, other, text, format) == ["registered", "registered"]
+        works.withdraw(session, owner, gone.id, at=AT)
+        assert sorted(taken_in(session, owner, text, format)) == ["known", "registered"]
+        assert kept.holder_id == owner.holder_id
+
+
+def test_what_begins_later_goes_out_with_its_time_and_holds_for_who_takes_it_in(database: Database) -> None:
+    later = AT + timedelta(days=5)
+    with database.transaction() as session:
+        owner, other = factories.actor(session), factories.actor(session)
+        work = factories.work(session, owner)
+        for value, begins in ((Value.ALLOWED, None), (Value.RESERVED, later)):
+            declare(session, owner, work, value=value, valid_from=begins)
+        declare(session, owner, work, use=Use.TRAIN, value=Value.ALLOWED)
+        declare(session, owner, work, use=Use.TRAIN, value=Value.RESERVED, valid_until=later)
+        text = exported(session, owner)
+        assert taken_in(session, other, text) == ["registered"]
+        copy = session.scalars(sa.select(Work).where(Work.holder_id == other.holder_id)).one()
+        for at in (AT, later - timedelta(seconds=1), later, later + timedelta(days=999)):
+            meant, held = (
+                {use: found.answer for use, found in preferences.effective(session, one, list(Use), at=at).items()}
+                for one in (work, copy)
+            )
+            assert meant == held, at
+
+
+def test_what_is_said_of_a_file_or_of_all_works_is_in_no_row_and_takes_the_permission_with_it(
+    database: Database,
+) -> None:
+    with database.transaction() as session:
+        owner = factories.actor(session)
+        work = factories.work(session, owner)
+        asset = Asset(id=new_id(Prefix.ASSET, at=AT), work_id=work.id, status="indexed", created_at=AT)
+        session.add(asset)
+        session.flush()
+        for use in (Use.INPUT, Use.SEARCH, Use.TRAIN):
+            declare(session, owner, work, use=use, value=Value.ALLOWED)
+        declare(session, owner, None, use=Use.INPUT, scope=Reach.ASSET, asset_id=asset.id)
+        declare(session, owner, None, use=Use.SEARCH, scope=Reach.CATALOGUE, valid_from=AT + timedelta(days=1))
+        [entry] = imports.entries_of(session, owner, at=AT)
+        assert [said.use for said in entry.reservations] == [Use.TRAIN]
+        told = [remark.where for remark in catalogue.left_out(entry, CatalogueFormat.JSONL)]
+        assert told[0] == f"{work.id}, input: reserved, of {asset.id}"
+        assert sorted(told[1:]) == [f"{work.id}, input: allowed", f"{work.id}, search: allowed"]
+        [of_all] = imports.unsaid_of_all(session, owner, at=AT)
+        assert of_all.where == "search: reserved from 2026-03-03T17:00:00Z"
+
+
+def declare(session: Session, owner: Actor, work: Work | None, **said: Any) -> None:
+    about = {"work_id": work.id} if work else {}
+    new = NewReservation(**{"use": Use.TDM, "value": Value.RESERVED, **about, **said})
+    reservations.declare(session, owner, new, at=AT)
 
 
 # -- DDEX messages, as the job takes them ----------------------------------------------------------------

@@ -529,7 +529,7 @@ def test_a_later_word_on_one_place_supersedes_however_it_is_spelled(database: Da
 def test_a_word_from_before_locations_had_one_spelling_is_superseded_too(database: Database, spelled: str) -> None:
     with database.transaction() as session:
         owner, other = factories.actor(session), factories.actor(session)
-        said = {"scope": Reach.LOCATION, "location": "studio2.example/"}
+        said: dict[str, Any] = {"scope": Reach.LOCATION, "location": "studio2.example/"}
         old, anothers = declare(session, owner, None, **said), declare(session, other, None, **said)
         elsewhere = declare(session, owner, None, **said | {"location": "studio2.example/a"})
         old.location, anothers.location = spelled, spelled
