@@ -1,10 +1,11 @@
 """Rate limits: how much one key, and one address, may ask in a while.
 
-Middleware outside everything else, so that a refused request costs nothing. A key has a limit of its own; without
-one the address counts, and more strictly where an answer is costly or where passwords and codes could be tried. Wrong
-keys count against their address. Answers carry the standard headers (draft-ietf-httpapi-ratelimit-headers,
-RateLimit-Policy and RateLimit) and 429 says when to come again. Where the counters cannot be reached, requests
-pass: the limits protect the service, and must not take it down.
+Middleware outside everything else, so that a refused request costs nothing. A key has a limit of its own, and all
+keys of a holder have one together; without a key the address counts. Where an answer is costly, or passwords and codes
+could be tried, it counts in any case, and more strictly. A key is believed once it was found on record; wrong ones
+count against their address, wherever they are shown. Answers carry the standard headers
+(draft-ietf-httpapi-ratelimit-headers, RateLimit-Policy and RateLimit) and 429 says when to come again. Where the
+counters cannot be reached, requests pass: the limits protect the service, and must not take it down.
 """
 
 import hashlib
@@ -12,9 +13,11 @@ import ipaddress
 import logging
 import math
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from http import HTTPStatus
+from typing import TYPE_CHECKING
 
 from anyio import to_thread
 from limits import RateLimitItem, parse_many
@@ -25,18 +28,25 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api import problems
 from api.settings import Settings
+from registry.access import bearer_of
+
+if TYPE_CHECKING:
+    from api.service import Service
 
 _log = logging.getLogger(__name__)
 _FREE = ("/healthz", "/readyz", "/metrics")
 # Where passwords and codes could be tried, and letters are sent.
 _SIGN_IN = ("/v1/accounts", "/v1/sessions", "/v1/oidc", "/v1/memberships")
 _COSTLY = ("/v1/verifications",)
+# A key that was found on record is believed for so long; of how many it is kept.
+_KNOWN_S, _MOST_KNOWN = 60.0, 10_000
 
 
 class Kind(StrEnum):
     """What is counted; the names stand in headers."""
 
     KEY = "key"
+    HOLDER = "holder"
     ANONYMOUS = "anonymous"
     SIGN_IN = "sign-in"
     VERIFICATION = "verification"
@@ -60,6 +70,7 @@ class RateLimiter:
         self._limiter = SlidingWindowCounterRateLimiter(storage_from_string(settings.limits_storage))
         self._items = {
             Kind.KEY: parse_many(settings.limit_key),
+            Kind.HOLDER: parse_many(settings.limit_holder),
             Kind.ANONYMOUS: parse_many(settings.limit_anonymous),
             Kind.SIGN_IN: parse_many(settings.limit_sign_in),
             Kind.VERIFICATION: parse_many(settings.limit_verifications),
@@ -75,7 +86,7 @@ class RateLimiter:
             standings.append(
                 Standing(kind=kind, item=item, allowed=allowed, remaining=max(0, remaining), resets_in_s=resets_in_s)
             )
-        return min(standings, key=lambda one: (one.allowed, one.remaining))
+        return _tightest(standings)
 
     def may(self, kind: Kind, caller: str) -> bool:
         """Whether a caller may ask, without counting."""
@@ -87,18 +98,17 @@ class RateLimits:
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
+        self._known = _Known()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         service = getattr(scope["app"].state, "service", None) if scope["type"] == "http" else None
         if service is None or scope["path"] in _FREE:
             await self._app(scope, receive, send)
             return
-        limiter: RateLimiter = service.limiter
-        address = _address(scope)
-        key = _key(scope)
-        kind = _kind(scope["path"], scope["method"], has_key=key is not None)
+        address, kind = _address(scope), _kind(scope["path"], scope["method"])
+        presented = _presented(scope) if kind is Kind.ANONYMOUS else None
         try:
-            standing = await to_thread.run_sync(_ask, limiter, kind, key or address, address)
+            standing = await to_thread.run_sync(self._standing, service, kind, presented, address)
         except Exception:
             _log.exception("the counters of the rate limits cannot be reached")
             await self._app(scope, receive, send)
@@ -110,11 +120,40 @@ class RateLimits:
         async def counted(message: Message) -> None:
             if message["type"] == "http.response.start":
                 _tell(MutableHeaders(scope=message), standing)
-                if key is not None and message["status"] == HTTPStatus.UNAUTHORIZED:
-                    await to_thread.run_sync(limiter.hit, Kind.SIGN_IN, address)
             await send(message)
 
         await self._app(scope, receive, counted)
+
+    def _standing(self, service: "Service", kind: Kind, presented: str | None, address: str) -> Standing:
+        limiter = service.limiter
+        if presented is None:
+            return limiter.hit(kind, address)
+        key = hashlib.sha256(presented.encode()).hexdigest()
+        whose = self._known.whose(key)
+        if whose is None and limiter.may(Kind.SIGN_IN, address):
+            with service.database.reading() as session:
+                whose = bearer_of(session, presented, at=service.now())
+            if whose is not None:
+                self._known.note(key, whose)
+        if whose is None:
+            return limiter.hit(Kind.SIGN_IN, address)
+        return _tightest([limiter.hit(Kind.KEY, key), limiter.hit(Kind.HOLDER, whose)])
+
+
+class _Known:
+    """Whose the keys are that were found on record a moment ago."""
+
+    def __init__(self) -> None:
+        self._found: dict[str, tuple[str, float]] = {}
+
+    def whose(self, key: str) -> str | None:
+        whose, until_s = self._found.get(key, (None, 0.0))
+        return whose if time.monotonic() < until_s else None
+
+    def note(self, key: str, whose: str) -> None:
+        if len(self._found) >= _MOST_KNOWN:
+            self._found.clear()  # looking them up again is cheap
+        self._found[key] = whose, time.monotonic() + _KNOWN_S
 
 
 def guard(limiter: RateLimiter, kind: Kind, caller: str) -> None:
@@ -124,37 +163,34 @@ def guard(limiter: RateLimiter, kind: Kind, caller: str) -> None:
         raise _problem(standing)
 
 
-def _ask(limiter: RateLimiter, kind: Kind, caller: str, address: str) -> Standing:
-    if kind is Kind.KEY and not limiter.may(Kind.SIGN_IN, address):
-        return limiter.hit(Kind.SIGN_IN, address)  # too many wrong keys came from there
-    return limiter.hit(kind, caller)
+def _tightest(standings: Iterable[Standing]) -> Standing:
+    return min(standings, key=lambda one: (one.allowed, one.remaining))
 
 
-def _kind(path: str, method: str, *, has_key: bool) -> Kind:
-    if method != "GET" and path.startswith(_SIGN_IN) and not has_key:
+def _kind(path: str, method: str) -> Kind:
+    """What a request counts as before it is known who asks."""
+    if method == "POST" and path.startswith(_SIGN_IN):
         return Kind.SIGN_IN
-    if method == "POST" and path.startswith(_COSTLY):
-        return Kind.VERIFICATION
-    return Kind.KEY if has_key else Kind.ANONYMOUS
+    return Kind.VERIFICATION if method == "POST" and path.startswith(_COSTLY) else Kind.ANONYMOUS
 
 
-def _key(scope: Scope) -> str | None:
-    """What tells one key from another without being it."""
+def _presented(scope: Scope) -> str | None:
+    """The key or sign-in that a request shows; other credentials are none of ours."""
     kind, _, presented = Headers(scope=scope).get("authorization", "").partition(" ")
-    if kind.lower() != "bearer" or not presented.startswith(("cm_", "cs_")):
-        return None
-    return hashlib.sha256(presented.encode()).hexdigest()
+    return presented if kind.lower() == "bearer" and presented.startswith(("cm_", "cs_")) else None
 
 
 def _address(scope: Scope) -> str:
-    """The caller's address; of IPv6 the /64, which is one customer's."""
+    """The caller's address; of IPv6 the /64, which is one customer's, unless it only wraps one of IPv4."""
     client = scope.get("client")
     try:
         address = ipaddress.ip_address(client[0] if client else "")
     except ValueError:
         return "unknown"
-    if address.version == 6:
-        return str(ipaddress.ip_network((address, 64), strict=False))
+    if isinstance(address, ipaddress.IPv6Address):
+        if address.ipv4_mapped is None:
+            return str(ipaddress.ip_network((address, 64), strict=False))
+        address = address.ipv4_mapped
     return str(address)
 
 

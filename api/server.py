@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import uvicorn
+from fastapi import FastAPI
 
 from api import housekeeping
 from api.app import create_app
@@ -34,14 +35,7 @@ def serve(settings: Settings) -> None:
         service = build_service(settings)
         app = create_app(service)
         app.router.lifespan_context = lambda _app: running(service, settings)
-        config = uvicorn.Config(
-            app,
-            host=settings.host,
-            port=settings.port,
-            log_level="warning",
-            timeout_graceful_shutdown=30,
-            h11_max_incomplete_event_size=1 << 16,
-        )
+        config = config_of(app, settings)
         for stop in (signal.SIGTERM, signal.SIGINT):
             # uvicorn stops on these and then raises them again for whoever was there before: nobody.
             signal.signal(stop, lambda _signal, _frame: None)
@@ -52,6 +46,21 @@ def serve(settings: Settings) -> None:
         # A job in hand, a long film say, is not waited for: its row is there, and the next start does it again.
         sys.stdout.flush()
         os._exit(0)
+
+
+def config_of(app: FastAPI, settings: Settings) -> uvicorn.Config:
+    """How the web server runs."""
+    return uvicorn.Config(
+        app,
+        host=settings.host,
+        port=settings.port,
+        log_level="warning",
+        timeout_graceful_shutdown=30,
+        h11_max_incomplete_event_size=1 << 16,
+        # Left to itself, uvicorn believes whoever is on this machine, and whom FORWARDED_ALLOW_IPS names.
+        proxy_headers=bool(settings.proxies),
+        forwarded_allow_ips=settings.proxies,
+    )
 
 
 class _Announcing(uvicorn.Server):

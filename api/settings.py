@@ -1,5 +1,6 @@
 """Settings: the only place that reads the environment. Every name begins with CLEARMARK_."""
 
+import ipaddress
 import re
 from enum import StrEnum
 from pathlib import Path
@@ -79,13 +80,21 @@ class Settings(BaseSettings):
     limit_key: Annotated[str, Field(description="What one key may ask, several limits separated by `;`.")] = (
         "6000/minute"
     )
+    limit_holder: Annotated[str, Field(description="What all keys of one holder may ask together.")] = "12000/minute"
     limit_anonymous: Annotated[str, Field(description="What one address may ask without a key.")] = "300/minute"
-    limit_verifications: Annotated[str, Field(description="Files that one address or key may have verified.")] = (
-        "30/minute"
-    )
+    limit_verifications: Annotated[
+        str, Field(description="Files that one address may have verified, with a key or without.")
+    ] = "30/minute"
     limit_sign_in: Annotated[str, Field(description="What one address may try of passwords, codes and wrong keys.")] = (
         "20/minute;200/day"
     )
+    trusted_proxies: Annotated[
+        str,
+        Field(
+            description="Addresses or networks of your own proxies, comma-separated: of these alone `X-Forwarded-For`"
+            " and `X-Forwarded-Proto` are believed. Empty: of nobody."
+        ),
+    ] = ""
     limits_url: Annotated[
         str, Field(description="Where requests are counted, `redis://…`; empty: in memory, or in a Redis broker.")
     ] = ""
@@ -178,7 +187,17 @@ class Settings(BaseSettings):
                 raise ValueError("not fit for production: " + "; ".join(found))
         return self
 
-    @field_validator("limit_key", "limit_anonymous", "limit_verifications", "limit_sign_in")
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_addresses(cls, value: str) -> str:
+        try:
+            for one in _listed(value):
+                ipaddress.ip_network(one)
+        except ValueError as error:
+            raise ValueError(f"{error}; give addresses or networks such as 10.0.0.0/8, comma-separated") from None
+        return value
+
+    @field_validator("limit_key", "limit_holder", "limit_anonymous", "limit_verifications", "limit_sign_in")
     @classmethod
     def _is_a_limit(cls, value: str) -> str:
         try:
@@ -222,11 +241,21 @@ class Settings(BaseSettings):
     @property
     def tsa_urls(self) -> tuple[str, ...]:
         """Whom to ask for time-stamps of checkpoints, in order."""
-        return tuple(url.strip() for url in self.ledger_tsa_urls.split(",") if url.strip())
+        return _listed(self.ledger_tsa_urls)
+
+    @property
+    def proxies(self) -> list[str]:
+        """Whose word on the caller's address is believed."""
+        return list(_listed(self.trusted_proxies))
 
     @property
     def snapshot_path(self) -> Path:
         return self.data_dir / "index.snapshot"
+
+
+def _listed(value: str) -> tuple[str, ...]:
+    """What stands between the commas."""
+    return tuple(one.strip() for one in value.split(",") if one.strip())
 
 
 def describe() -> str:

@@ -247,14 +247,17 @@ def authenticate(session: Session, presented: str, *, at: datetime, as_holder: s
     """
     if presented.startswith("cs_"):
         return _signed_in(session, presented, at=at, as_holder=as_holder)
-    parts = presented.split("_", 2)
-    if len(parts) != 3 or parts[0] != "cm":
-        return None
-    row = session.scalar(sa.select(ApiKey).where(ApiKey.prefix == parts[1]))
-    if row is None or not hmac.compare_digest(row.secret_sha256, _digest(parts[2])) or _ended(row, at):
+    row = _key(session, presented, at=at)
+    if row is None:
         return None
     own = Actor(holder_id=row.holder_id, scopes=frozenset(Scope(scope) for scope in row.scopes), key_id=row.id)
     return own if as_holder in (None, row.holder_id) else _as_agent(session, own, str(as_holder), at=at)
+
+
+def bearer_of(session: Session, presented: str, *, at: datetime) -> str | None:
+    """The holder whose key this is, or the account whose sign-in; None when it is unknown, expired or revoked."""
+    found = account_of(session, presented, at=at) if presented.startswith("cs_") else _key(session, presented, at=at)
+    return found.holder_id if isinstance(found, ApiKey) else found and found.id
 
 
 def sign_in(session: Session, account: Account, *, lasts: timedelta, at: datetime) -> str:
@@ -341,6 +344,16 @@ def _agency(session: Session, agent_id: str, principal_id: str, *, at: datetime)
 
 def _no_agent(holder_id: str) -> Forbidden:
     return Forbidden(action=f"you do not act for the holder {holder_id}")
+
+
+def _key(session: Session, presented: str, *, at: datetime) -> ApiKey | None:
+    parts = presented.split("_", 2)
+    if len(parts) != 3 or parts[0] != "cm":
+        return None
+    row = session.scalar(sa.select(ApiKey).where(ApiKey.prefix == parts[1]))
+    if row is None or not hmac.compare_digest(row.secret_sha256, _digest(parts[2])) or _ended(row, at):
+        return None
+    return row
 
 
 def _ended(row: ApiKey, at: datetime) -> bool:

@@ -41,6 +41,7 @@ def sign_up(body: AccountIn, service: TheService) -> Response:
     """Make an account and the holder for whom works are registered; a letter with a code follows."""
     if service.settings.sign_up is SignUp.CLOSED:
         raise Problem(HTTPStatus.FORBIDDEN, "forbidden", "Accounts are made by the operator of this service.")
+    limits.guard(service.limiter, limits.Kind.SIGN_IN, f"to {body.email.strip().lower()}")
     said = body.model_dump(exclude={"password"})
     new = NewAccount(**said, password_hash=accounts.hash_password(body.password))
     with service.database.transaction() as session:

@@ -30,7 +30,7 @@ REPOSITORY = Path(__file__).parents[2]
 START_S, STOP_S = 60.0, 30.0
 PROBLEM_TYPE = "application/problem+json"
 # All tests come from one address.
-_UNLIMITED = {f"limit_{name}": "100000/minute" for name in ("key", "anonymous", "verifications", "sign_in")}
+_UNLIMITED = {f"limit_{name}": "100000/minute" for name in ("key", "holder", "anonymous", "verifications", "sign_in")}
 FINISHED = frozenset({"done", "indexed", "rejected", "withdrawn"})
 
 
