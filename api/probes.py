@@ -26,7 +26,8 @@ class InternetProbe:
         except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
             return []
         except dns.exception.DNSException as error:
-            raise Unreachable(f"The DNS could not be asked for {name}: {error}") from error
+            # Not in the error's words: they name the resolvers of the operator.
+            raise Unreachable(f"The DNS gave no answer about {name}. Try again later.") from error
         return [b"".join(record.strings).decode(errors="replace") for record in answer]
 
     def file(self, domain: str) -> str | None:

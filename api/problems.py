@@ -1,6 +1,7 @@
 """Errors as RFC 9457 problem documents; `type` is stable and says what kind of thing went wrong."""
 
 import logging
+import math
 from http import HTTPStatus
 from typing import Any
 
@@ -14,7 +15,7 @@ from starlette.requests import ClientDisconnect
 from api.wording import worded
 from fingerprinting.errors import BadDocument, MediaError, MediaFault
 from provenance.errors import ProvenanceError, UnsupportedContainer
-from registry.errors import Conflict, Forbidden, Invalid, NotFound, RegistryError
+from registry.errors import Conflict, Forbidden, Invalid, NotFound, RegistryError, TooSoon
 from registry.index import IndexBehind
 from takedown.errors import IllegalTransition, TakedownError
 
@@ -80,6 +81,9 @@ def problem_of(error: Exception) -> Problem:
             return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid", error.problem, field=error.field)
         case Conflict():
             return Problem(HTTPStatus.CONFLICT, "conflict", error.problem, id=error.id)
+        case TooSoon():
+            headers = {"Retry-After": str(max(1, math.ceil(error.wait_s)))}
+            return Problem(HTTPStatus.TOO_MANY_REQUESTS, "too-many-requests", error.problem, headers=headers)
         case IllegalTransition():
             allowed = [event.value for event in error.allowed]
             return Problem(HTTPStatus.CONFLICT, "illegal-transition", str(error), allowed=allowed)

@@ -18,15 +18,10 @@ from registry.formats.statements import FormatError, Reading
 _LIMITS = ProcessLimits(cpu_s=60, wall_s=90.0, memory_bytes=2 << 30)
 
 
-def read_source(kind: SourceKind, path: Path) -> Reading:
-    """What a source says. Raises: Invalid: it cannot be read as that."""
-    command = [sys.executable, "-m", "registry.formats.reading", kind.value, str(path)]
-    with Popen(limited(command, _LIMITS), stdout=PIPE, stderr=PIPE, start_new_session=True) as child:
-        try:
-            told, _ = child.communicate(timeout=_LIMITS.wall_s)
-        except TimeoutExpired:
-            child.kill()
-            told = b""
+def read_source(service: Service, kind: SourceKind, path: Path) -> Reading:
+    """What a source says. Raises: Invalid: it cannot be read as that; Problem: others are having theirs read."""
+    with service.document_slots.taken():
+        told = _told(kind, path)
     try:
         answer = json.loads(told)
     except ValueError:
@@ -36,13 +31,23 @@ def read_source(kind: SourceKind, path: Path) -> Reading:
     return from_json(answer)
 
 
+def _told(kind: SourceKind, path: Path) -> bytes:
+    command = [sys.executable, "-m", "registry.formats.reading", kind.value, str(path)]
+    with Popen(limited(command, _LIMITS), stdout=PIPE, stderr=PIPE, start_new_session=True) as child:
+        try:
+            return child.communicate(timeout=_LIMITS.wall_s)[0]
+        except TimeoutExpired:
+            child.kill()
+            return b""
+
+
 def read_credentials(service: Service, path: Path) -> Reading:
     """What a media file's own manifest says: its `cawg.training-mining` assertion. Raises: Problem, Invalid."""
     media_type = media_type_of(path)
     if media_type is None:
         detail = "Send a media file with Content Credentials, or say what else it is with the field kind."
         raise Problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", detail)
-    with service.media_slots:
+    with service.media_slots.taken():
         facts = service.provenance.read(path, media_type)
     if not facts.training_mining:
         raise Invalid(field="file", problem="It has no manifest that says anything of training and mining.")

@@ -300,19 +300,23 @@ class Runner:
             mail.sent(session.get_one(Mail, lease.subject_id), at=service.now())
 
     def _domain(self, lease: Lease) -> None:
-        """Look again at a domain that counts; where nobody can be asked, nothing is held against it."""
+        """Look again at a domain that counts."""
         service = self.service
         with service.database.reading() as session:
             domain = session.get_one(Domain, lease.subject_id)
-        try:
-            found = domains.look(service.probe, domain.name, domain.proof) if domains.counts(domain) else None
-        except domains.Unreachable:
-            found = None
+        found: domains.Look | domains.Unreachable | None = None
+        if domains.counts(domain):
+            try:
+                found = domains.look(service.probe, domain.name, domain.proof)
+            except domains.Unreachable as silence:
+                found = silence
         with service.database.transaction() as session:
             jobs.finish(session, lease, at=service.now())
             kept = session.get_one(Domain, lease.subject_id)
-            if found is not None and domains.counts(kept):
+            if isinstance(found, domains.Look) and domains.counts(kept):
                 domains.saw(session, kept, found, at=service.now())
+            elif isinstance(found, domains.Unreachable) and domains.counts(kept):
+                domains.heard_nothing(session, kept, found, at=service.now())
             domains.look_again(session, kept, at=service.now())
 
     def _look_back(self, lease: Lease) -> None:
@@ -411,6 +415,8 @@ def _give_up(session: Session, lease: Lease, error: str, service: Service) -> No
     elif lease.kind is JobKind.IMPORT:
         task = session.get_one(Import, lease.subject_id)
         imports.finish(task, at=service.now(), problem="It failed on our side. Send it again: what is on record stays.")
+    elif lease.kind is JobKind.DOMAIN:
+        domains.look_again(session, session.get_one(Domain, lease.subject_id), at=service.now())
     elif lease.kind is JobKind.EXPLAIN:
         checks.explained(session.get_one(Check, lease.subject_id), None)
     elif lease.kind is JobKind.DELIVER:

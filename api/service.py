@@ -21,6 +21,7 @@ from api.oidc import OpenIdProvider
 from api.outbound import Outbound
 from api.probes import InternetProbe
 from api.settings import WITHOUT, Settings, SettingsError
+from api.slots import Slots
 from fingerprinting.child import ProcessLimits, limited
 from fingerprinting.decode import DecodeLimits
 from fingerprinting.errors import BadSnapshot
@@ -49,7 +50,6 @@ from takedown.service import Desk
 
 # Checks answered while their request waits. Each has a decoder of its own beside it.
 _SYNC_CHECKS = 4
-_MEDIA_SLOTS = 4
 _PROVENANCE_LIMITS = ProcessLimits(cpu_s=120, wall_s=120.0, memory_bytes=4 << 30, file_bytes=16 << 30)
 
 
@@ -104,8 +104,11 @@ class Service:
     # Tells the worker, wherever it runs, to look at a job now; without one the sweep finds it.
     hint: Callable[[str, str], None] = lambda _job_id, _kind: None
     executor: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(_SYNC_CHECKS, "check"))
-    # Children that decode or sign for requests nobody queued: more of them at once only slow each other.
-    media_slots: threading.BoundedSemaphore = field(default_factory=lambda: threading.BoundedSemaphore(_MEDIA_SLOTS))
+    # What requests wait for. Children that decode media or read documents only slow each other when there are more of
+    # them; a look at a domain waits for others' servers. All together they leave some of the threads to other requests.
+    media_slots: Slots = field(default_factory=lambda: Slots(4, waiting=4, wait_s=10))
+    document_slots: Slots = field(default_factory=lambda: Slots(3, waiting=5, wait_s=10))
+    probe_slots: Slots = field(default_factory=lambda: Slots(4, waiting=4, wait_s=5))
     index_ready: threading.Event = field(default_factory=threading.Event)
     index_problem: str | None = None
     hash_disagreement: int = 0

@@ -256,8 +256,11 @@ def authenticate(session: Session, presented: str, *, at: datetime, as_holder: s
 
 def bearer_of(session: Session, presented: str, *, at: datetime) -> str | None:
     """The holder whose key this is, or the account whose sign-in; None when it is unknown, expired or revoked."""
-    found = account_of(session, presented, at=at) if presented.startswith("cs_") else _key(session, presented, at=at)
-    return found.holder_id if isinstance(found, ApiKey) else found and found.id
+    if presented.startswith("cs_"):
+        account = account_of(session, presented, at=at)
+        return account.id if account else None
+    key = _key(session, presented, at=at)
+    return key.holder_id if key else None
 
 
 def sign_in(session: Session, account: Account, *, lasts: timedelta, at: datetime) -> str:

@@ -1,7 +1,8 @@
 """Domains: a holder shows that a domain answers for them, and it is looked at again from time to time.
 
 The holder puts a text of ours where only who controls the domain can: a DNS TXT record at `_clearmark.<domain>`, or
-a file at `https://<domain>/.well-known/clearmark.txt`. One day's failure ends nothing; several in a row do.
+a file at `https://<domain>/.well-known/clearmark.txt`. One day's failure ends nothing; several in a row do, and
+more of them where nobody could even be asked: that may be our own fault.
 How records and files are fetched is the edge's (`DomainProbe`); what this shows of the holder, `registry.assurance`'s.
 """
 
@@ -19,13 +20,17 @@ from registry import assurance
 from registry.access import Actor, Scope
 from registry.assurance import Cause
 from registry.domain.identifiers import Prefix, new_id
-from registry.errors import Invalid, NotFound, RegistryError
+from registry.errors import Invalid, NotFound, RegistryError, TooSoon
 from registry.jobs import JobKind, enqueue
-from registry.models import Domain, Holder
+from registry.models import Domain, Holder, Job, JobState
 
 LOOK_AGAIN = timedelta(days=1)
 # A domain whose proof is gone for this many looks in a row no longer answers for the holder.
 FAILURES_TO_LAPSE = 3
+# Nor does one whose DNS gave no answer so often: whoever controls it could otherwise keep a claim by silence.
+SILENCES_TO_LAPSE = 7
+# An asker may have a domain looked at this often.
+LOOK_PAUSE = timedelta(minutes=1)
 _MOST = 100
 _NAME = re.compile(r"(?=.{4,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]")
 
@@ -115,35 +120,62 @@ def let_go(session: Session, actor: Actor, domain_id: str, *, at: datetime) -> N
     assurance.settle(session, session.get_one(Holder, row.holder_id), Cause.DOMAIN_LAPSED, note=row.name, at=at)
 
 
+def begin_look(session: Session, actor: Actor, domain_id: str, *, at: datetime) -> Domain:
+    """Note that a holder's domain is looked at now, before it is. Raises: NotFound, TooSoon."""
+    row = own(session, actor, domain_id)
+    if row.checked_at is not None and row.checked_at > at - LOOK_PAUSE:
+        wait_s = (row.checked_at + LOOK_PAUSE - at).total_seconds()
+        raise TooSoon(problem="It was looked at a moment ago. Ask again in a minute.", wait_s=wait_s)
+    row.checked_at = at
+    return row
+
+
 def look(probe: DomainProbe, name: str, proof: str) -> Look:
     """Look for the proof, in the DNS and then on the site; outside any transaction, for it takes seconds.
 
     Raises:
-        Unreachable: the DNS could not be asked.
+        Unreachable: the DNS could not be asked, and there is no such file.
     """
-    if proof in (text.strip() for text in probe.texts(record_name(name))):
-        return Look(method=Method.DNS, problem=None)
+    silence: Unreachable | None = None
+    try:
+        if proof in (text.strip() for text in probe.texts(record_name(name))):
+            return Look(method=Method.DNS, problem=None)
+    except Unreachable as error:
+        silence = error
     written = probe.file(name)
     if written is not None and proof in (line.strip() for line in written.splitlines()):
         return Look(method=Method.FILE, problem=None)
+    if silence is not None:
+        raise silence
     where = f"a TXT record at {record_name(name)}, or a line of {file_url(name)}"
     return Look(method=None, problem=f"The text was not found. Put it where we look: {where}.")
 
 
 def saw(session: Session, domain: Domain, found: Look, *, at: datetime) -> None:
     """Take a look into account; once the proof was found, it is looked at every day."""
-    holder = session.get_one(Holder, domain.holder_id)
     domain.checked_at, domain.problem = at, found.problem
     if found.method is not None:
         domain.failures, domain.method = 0, found.method.value
         if not counts(domain):
             domain.verified_at, domain.lapsed_at = at, None
+            holder = session.get_one(Holder, domain.holder_id)
             assurance.settle(session, holder, Cause.DOMAIN_SHOWN, note=domain.name, at=at)
             look_again(session, domain, at=at)
         return
+    _failed(session, domain, FAILURES_TO_LAPSE, at=at)
+
+
+def heard_nothing(session: Session, domain: Domain, silence: Unreachable, *, at: datetime) -> None:
+    """Take into account that nobody could be asked."""
+    domain.checked_at, domain.problem = at, str(silence)
+    _failed(session, domain, SILENCES_TO_LAPSE, at=at)
+
+
+def _failed(session: Session, domain: Domain, most: int, *, at: datetime) -> None:
     domain.failures += 1
-    if counts(domain) and domain.failures >= FAILURES_TO_LAPSE:
+    if counts(domain) and domain.failures >= most:
         domain.lapsed_at = at
+        holder = session.get_one(Holder, domain.holder_id)
         assurance.settle(session, holder, Cause.DOMAIN_LAPSED, note=domain.name, at=at)
 
 
@@ -153,8 +185,9 @@ def counts(domain: Domain) -> bool:
 
 
 def look_again(session: Session, domain: Domain, *, at: datetime) -> None:
-    """Arrange the next look at a domain that still counts."""
-    if counts(domain):
+    """Arrange the next look at a domain that still counts, unless it is arranged already."""
+    arranged = sa.exists().where(Job.subject_id == domain.id, Job.kind == JobKind.DOMAIN, Job.state == JobState.QUEUED)
+    if counts(domain) and not session.scalar(sa.select(arranged)):
         enqueue(session, JobKind.DOMAIN, domain.id, at=at, run_at=at + LOOK_AGAIN)
 
 

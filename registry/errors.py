@@ -46,6 +46,15 @@ class Invalid(RegistryError):
         self.problem = problem
 
 
+class TooSoon(RegistryError):
+    """It was done a moment ago, and may be done again in `wait_s`."""
+
+    def __init__(self, *, problem: str, wait_s: float) -> None:
+        super().__init__(problem)
+        self.problem = problem
+        self.wait_s = wait_s
+
+
 class LedgerError(RegistryError):
     """The ledger was asked for something that no append-only log can answer."""
 

@@ -18,6 +18,7 @@ from registry.formats import odrl, rsl
 from registry.formats.reading import ALSO_CALLED, SourceKind
 from registry.formats.statements import Remark, Written
 from registry.locations import host_of
+from registry.models import Reservation
 from registry.reservations import NewReservation
 
 router = APIRouter(tags=["reservations"])
@@ -59,11 +60,14 @@ def import_source(actor: TheActor, received: ReceivedFile, service: TheService) 
     if kind not in {*SourceKind, *ALSO_CALLED, _MEDIA}:
         raise Invalid(field="kind", problem=f"Say what the file is: {', '.join([*SourceKind, _MEDIA])}.")
     target = Target(**{name: said.get(name) for name in ("work_id", "asset_id", "location")})
-    reading = read_credentials(service, path) if kind == _MEDIA else read_source(_source(kind), path)
+    reading = read_credentials(service, path) if kind == _MEDIA else read_source(service, _source(kind), path)
     at = service.now()
-    with service.database.transaction() as session:
+    with service.database.reading() as session:  # comparing thousands of statements, while others may write
         taken = exchange.take(session, actor, reading, target, at=at)
-        rows = [] if dry_run == "true" else exchange.declare(session, actor, taken, at=at)
+    rows: list[Reservation] = []
+    if dry_run == "false":
+        with service.database.transaction() as session:
+            rows = exchange.declare(session, actor, taken, at=at)
     return SourceOut(
         dry_run=dry_run == "true",
         statements=[_statement(one) for one in taken.declarations],

@@ -118,10 +118,10 @@ def get_domain(domain_id: str, actor: TheActor, service: TheService) -> DomainOu
 
 @router.post("/domains/{domain_id}/check")
 def check_domain(domain_id: str, actor: TheActor, service: TheService) -> DomainOut:
-    """Look now whether the text is there; once it was found, it is looked at again every day."""
-    with service.database.reading() as session:
-        row = domains.own(session, actor, domain_id)
-    with service.media_slots:  # what waits for others is bounded
+    """Look now whether the text is there, once a minute at most; when it was found, it is looked at again every day."""
+    with service.probe_slots.taken():
+        with service.database.transaction() as session:
+            row = domains.begin_look(session, actor, domain_id, at=service.now())
         found = domains.look(service.probe, row.name, row.proof)
     with service.database.transaction() as session:
         row = domains.own(session, actor, domain_id)

@@ -23,7 +23,7 @@ router = APIRouter(prefix="/v1", tags=["verifications"])
 @router.post("/verifications", openapi_extra=form_body(document=False))
 def verify(received: ReceivedFile, service: TheService) -> VerificationOut:
     upload = received.require_upload()
-    with service.media_slots:
+    with service.media_slots.taken():
         answer = _facts(service, upload)
     with service.database.transaction() as session:
         kept = verifications.keep(session, upload.sha256, answer, at=service.now())

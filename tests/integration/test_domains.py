@@ -10,9 +10,9 @@ from api.service import Service
 from registry import domains
 from registry.access import Actor, Scope
 from registry.domain.policy import Assurance
-from registry.domains import FAILURES_TO_LAPSE, Method, Unreachable
+from registry.domains import FAILURES_TO_LAPSE, SILENCES_TO_LAPSE, Method, Unreachable
 from registry.errors import Forbidden, Invalid, NotFound
-from registry.jobs import JobKind
+from registry.jobs import MAX_ATTEMPTS, JobKind
 from registry.models import Domain, Holder, Job
 from tests import factories
 from tests.factories import AT
@@ -107,20 +107,89 @@ def test_one_bad_day_is_forgotten(service: Service, master: Actor, probe: FakePr
     assert _assurance(service, master) == "domain"
 
 
-def test_where_nobody_can_be_asked_nothing_is_held_against_a_domain(
+def test_some_days_without_an_answer_are_not_held_against_a_domain(
     service: Service, master: Actor, probe: FakeProbe, clock: Clock
 ) -> None:
     domain = _claimed(service, master)
     probe.records[domains.record_name("studio.example")] = [domain.proof]
     _looked(service, domain)
     probe.is_down = True
-    for _ in range(10):
+    for _ in range(SILENCES_TO_LAPSE - 1):
         clock.pass_by(timedelta(days=1))
         _run_due(service)
     assert _assurance(service, master) == "domain"
     with pytest.raises(Unreachable):
         domains.look(probe, domain.name, domain.proof)
     probe.is_down = False
+    clock.pass_by(timedelta(days=1))
+    _run_due(service)
+    with service.database.reading() as session:
+        assert session.get_one(Domain, domain.id).checked_at == service.now()
+
+
+def test_a_domain_about_which_nobody_answers_lapses_in_the_end(
+    service: Service, master: Actor, probe: FakeProbe, clock: Clock
+) -> None:
+    domain = _claimed(service, master)
+    probe.records[domains.record_name("studio.example")] = [domain.proof]
+    _looked(service, domain)
+    probe.is_down = True
+    for day in range(SILENCES_TO_LAPSE):
+        assert _assurance(service, master) == "domain", f"after {day} days"
+        clock.pass_by(timedelta(days=1))
+        _run_due(service)
+    assert _assurance(service, master) == "unverified"
+    with service.database.reading() as session:
+        row = session.get_one(Domain, domain.id)
+        assert (row.lapsed_at, row.problem) == (service.now(), "no answer about _clearmark.studio.example")
+
+
+def test_a_file_is_found_where_the_dns_is_silent(service: Service, master: Actor, probe: FakeProbe) -> None:
+    domain = _claimed(service, master)
+    probe.is_down, probe.files["studio.example"] = True, domain.proof
+    _looked(service, domain)
+    assert _assurance(service, master) == "domain"
+
+
+def test_however_often_a_domain_is_claimed_and_let_go_one_look_at_it_is_arranged(
+    service: Service, master: Actor, probe: FakeProbe, clock: Clock
+) -> None:
+    def looks() -> int:
+        with service.database.reading() as session:
+            waiting = sa.select(sa.func.count()).where(Job.kind == JobKind.DOMAIN, Job.state == "queued")
+            return session.scalars(waiting).one()
+
+    for _ in range(4):
+        domain = _claimed(service, master)
+        probe.records[domains.record_name("studio.example")] = [domain.proof]
+        _looked(service, domain)
+        assert looks() == 1
+        with service.database.transaction() as session:
+            domains.let_go(session, master, domain.id, at=service.now())
+    domain = _claimed(service, master)
+    probe.records[domains.record_name("studio.example")] = [domain.proof]
+    _looked(service, domain)
+    for _ in range(3):
+        clock.pass_by(timedelta(days=1))
+        _run_due(service)
+        assert looks() == 1
+
+
+def test_a_domain_is_looked_at_again_also_when_a_job_was_given_up(
+    service: Service, master: Actor, probe: FakeProbe, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    domain = _claimed(service, master)
+    probe.records[domains.record_name("studio.example")] = [domain.proof]
+    _looked(service, domain)
+
+    def broken(*_: object) -> None:
+        raise RuntimeError("a bug")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(FakeProbe, "texts", broken)
+        for _ in range(MAX_ATTEMPTS):
+            clock.pass_by(timedelta(days=1))
+            _run_due(service)
     clock.pass_by(timedelta(days=1))
     _run_due(service)
     with service.database.reading() as session:

@@ -80,3 +80,14 @@ def test_no_record_is_an_answer_and_a_silent_server_is_none(monkeypatch: pytest.
     assert _resolving(monkeypatch, absent).texts("x.example") == []
     with pytest.raises(Unreachable):
         _resolving(monkeypatch, silent).texts("x.example")
+
+
+def test_whom_the_operator_asks_is_not_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def silent() -> None:
+        raise dns.resolver.LifetimeTimeout(timeout=5.0, errors=[("10.0.0.53", False, 53, "timed out", None)])
+
+    with pytest.raises(Unreachable) as silence:
+        _resolving(monkeypatch, silent).texts("x.example")
+    assert "10.0.0.53" in str(silence.value.__cause__)
+    assert "10.0.0.53" not in str(silence.value)
+    assert "x.example" in str(silence.value)
