@@ -13,8 +13,10 @@ import functools
 import ipaddress
 import socket
 import ssl
+import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
@@ -34,6 +36,9 @@ _REDIRECTS = {
 }  # fmt: skip
 # The IPv6 that is routed; within it, addresses that only wrap one of IPv4 are refused, whatever they wrap.
 _GLOBAL_UNICAST = ipaddress.ip_network("2000::/3")
+# Not for hosts of the public network, though the `ipaddress` of some Python we run on calls them global: IETF protocol
+# assignments (RFC 6890), relays of 6to4 (RFC 7526), documentation (RFC 9637).
+_SPECIAL = tuple(map(ipaddress.ip_network, ("192.0.0.0/24", "192.88.99.0/24", "3fff::/20")))
 
 
 class OutboundError(Exception):
@@ -68,7 +73,8 @@ def is_public(address: Address) -> bool:
             return is_public(address.ipv4_mapped)
         if address not in _GLOBAL_UNICAST or address.sixtofour is not None or address.teredo is not None:
             return False
-    return address.is_global and not address.is_multicast
+    is_special = any(address in network for network in _SPECIAL)
+    return address.is_global and not address.is_multicast and not is_special
 
 
 def resolve(host: str, port: int) -> list[str]:
@@ -144,10 +150,11 @@ class Outbound:
             target = self.check(_joined(target, location), https_only=https_only)
         return answer
 
-    def addresses(self, host: str, port: int) -> list[str]:
+    def addresses(self, host: str, port: int, *, timeout_s: float = TIMEOUT_S) -> list[str]:
         """Where a name leads, when all of it may be asked. Raises: Refused, Unanswered."""
         try:
-            found = [ipaddress.ip_address(address) for address in self.resolve(host, port)]
+            named = _within(timeout_s, lambda: self.resolve(host, port))
+            found = [ipaddress.ip_address(address) for address in named]
         except (OSError, UnicodeError, ValueError):
             found = []
         if not found:
@@ -207,7 +214,7 @@ class _CheckedBackend(httpcore.NetworkBackend):
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.NetworkStream:
         failure: Exception | None = None
-        for address in self._outbound.addresses(host, port)[:_MOST_ADDRESSES]:
+        for address in self._outbound.addresses(host, port, timeout_s=self.left_s())[:_MOST_ADDRESSES]:
             try:
                 stream = self._network.connect_tcp(address, port, self.left_s(), local_address, socket_options)
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
@@ -243,6 +250,20 @@ class _TimedStream(httpcore.NetworkStream):
 
     def get_extra_info(self, info: str) -> Any:
         return self._stream.get_extra_info(info)
+
+
+def _within[Result](timeout_s: float, ask: Callable[[], Result]) -> Result:
+    """What `ask` returns or raises, if it does in time. The system's resolver knows no deadline; its thread is left."""
+    answer: Future[Result] = Future()
+
+    def run() -> None:
+        try:
+            answer.set_result(ask())
+        except Exception as error:
+            answer.set_exception(error)
+
+    threading.Thread(target=run, name="resolve", daemon=True).start()
+    return answer.result(timeout=timeout_s)  # TimeoutError is an OSError
 
 
 @functools.cache

@@ -3,11 +3,16 @@
 The holder puts a text of ours where only who controls the domain can: a DNS TXT record at `_clearmark.<domain>`, or
 a file at `https://<domain>/.well-known/clearmark.txt`. One day's failure ends nothing; several in a row do, and
 more of them where nobody could even be asked: that may be our own fault.
+A record speaks for all that lies under the domain, a file for that host alone: who may put files on one host has
+nothing to say of others. Of several proofs the nearest to a host counts.
 How records and files are fetched is the edge's (`DomainProbe`); what this shows of the holder, `registry.assurance`'s.
 """
 
+import itertools
 import re
 import secrets
+from collections import defaultdict
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -19,9 +24,11 @@ from sqlalchemy.orm import Session
 from registry import assurance
 from registry.access import Actor, Scope
 from registry.assurance import Cause
+from registry.database import among
 from registry.domain.identifiers import Prefix, new_id
 from registry.errors import Invalid, NotFound, RegistryError, TooSoon
 from registry.jobs import JobKind, enqueue
+from registry.locations import domains_of
 from registry.models import Domain, Holder, Job, JobState
 
 LOOK_AGAIN = timedelta(days=1)
@@ -182,6 +189,26 @@ def _failed(session: Session, domain: Domain, most: int, *, at: datetime) -> Non
 def counts(domain: Domain) -> bool:
     """Whether a domain answers for its holder now."""
     return domain.verified_at is not None and domain.lapsed_at is None
+
+
+def masters(session: Session, hosts: Collection[str], *, at: datetime) -> dict[str, frozenset[str]]:
+    """The holders who speak for each host, alone; a host without any is not there."""
+    lines = {host: domains_of(host) for host in hosts}
+    shown = defaultdict[str, set[str]](set)
+    by_record = defaultdict[str, set[str]](set)
+    if names := set(itertools.chain.from_iterable(lines.values())):
+        answering = Domain.verified_at <= at, sa.or_(Domain.lapsed_at.is_(None), Domain.lapsed_at > at)
+        query = sa.select(Domain.name, Domain.holder_id, Domain.method)
+        for name, holder_id, method in session.execute(query.where(among(session, Domain.name, names), *answering)):
+            shown[name].add(holder_id)
+            if method == Method.DNS:
+                by_record[name].add(holder_id)
+    found = {}
+    for host, (itself, *above) in ((host, line) for host, line in lines.items() if line):
+        nearest = (shown.get(itself), *map(by_record.get, above))
+        if speakers := next(filter(None, nearest), None):
+            found[host] = frozenset(speakers)
+    return found
 
 
 def look_again(session: Session, domain: Domain, *, at: datetime) -> None:

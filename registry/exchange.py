@@ -14,15 +14,15 @@ from enum import StrEnum
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from registry import reservations, standing
+from registry import domains, reservations, standing
 from registry.access import Actor
 from registry.domain.preferences import Scope as Reach
 from registry.domain.preferences import Use, Value
 from registry.errors import Invalid
 from registry.formats import cawg, content_signal, content_usage, odrl, rsl, tdmai, tdmrep
 from registry.formats.statements import FormatError, Reading, Remark, Statement, Written, few, named
-from registry.locations import domains_of, host_of, location_host, path_of
-from registry.models import Domain, Holder, Reservation, Work
+from registry.locations import host_of, location_host, path_of
+from registry.models import Holder, Reservation, Work
 from registry.reservations import NewReservation, not_over
 from registry.works import own_work
 
@@ -291,17 +291,15 @@ def _declaration(said: Statement, target: Target) -> NewReservation:
 # -- for a site ----------------------------------------------------------------------------------
 
 
-def speakers_of(session: Session, host: str) -> list[Holder]:
-    """The holders who showed that a host's domain, or one above it, answers for them."""
-    shown = sa.select(Domain.holder_id).where(
-        Domain.name.in_(domains_of(host)), Domain.verified_at.is_not(None), Domain.lapsed_at.is_(None)
-    )
+def speakers_of(session: Session, host: str, *, at: datetime) -> list[Holder]:
+    """The holders who showed that a host answers for them."""
+    shown = domains.masters(session, [host], at=at).get(host, ())
     return list(session.scalars(sa.select(Holder).where(Holder.id.in_(shown)).order_by(Holder.id)))
 
 
 def hosted(session: Session, host: str, format: ExportFormat, *, url: str, at: datetime) -> Written | None:
     """What the holders of a host's domain say of it, in a format; None where nobody showed that it is theirs."""
-    speakers = speakers_of(session, host)
+    speakers = speakers_of(session, host, at=at)
     if not speakers:
         return None
     every = [said for holder in speakers for said in spoken(session, About(holder=holder, host=host), at=at).said]

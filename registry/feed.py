@@ -71,7 +71,7 @@ _TOLD: Mapping[type, _Told] = {
     Asset: _Told(kind=Kind.ASSET, columns=frozenset({"work_id", "status", "sha256"})),
     Reservation: _Told(kind=Kind.RESERVATION, columns=frozenset(Reservation.__table__.columns.keys())),
     Conflict: _Told(kind=Kind.CONFLICT, columns=frozenset({"asset_id", "rival_asset_id", "opened_at", "closed_at"})),
-    Domain: _Told(kind=Kind.DOMAIN, columns=frozenset({"name", "verified_at", "lapsed_at"})),
+    Domain: _Told(kind=Kind.DOMAIN, columns=frozenset({"name", "verified_at", "lapsed_at", "method"})),
 }
 
 
@@ -137,7 +137,7 @@ def page(session: Session, *, issuer: str, since: int, limit: int, at: datetime)
     end, is_whole, room_bytes = since, len(rows) < limit, MAX_PAYLOAD_BYTES
     for row in rows:
         fact = facts.get(row.subject_id)
-        if fact is not None:  # else it was deleted by hand, and there is nothing left to tell
+        if fact is not None:  # else there is nothing to tell: of a domain that is only claimed, or by hand deleted
             room_bytes -= _most_bytes(fact)
             if room_bytes < 0 and items:
                 is_whole = False
@@ -229,6 +229,8 @@ def _conflicts(session: Session, ids: Sequence[str]) -> Iterator[Fact]:
 
 
 def _domains(session: Session, ids: Sequence[str]) -> Iterator[Fact]:
-    columns = sa.select(Domain.id, Domain.holder_id, Domain.name, Domain.verified_at, Domain.lapsed_at)
-    for row in session.execute(columns.where(Domain.id.in_(ids))).mappings():
+    """Those that were shown, once: what somebody says is theirs, and did not show, is their own business."""
+    told = Domain.id, Domain.holder_id, Domain.name, Domain.method, Domain.verified_at, Domain.lapsed_at
+    shown = sa.select(*told).where(Domain.id.in_(ids), Domain.verified_at.is_not(None))
+    for row in session.execute(shown).mappings():
         yield DomainFact(**row)

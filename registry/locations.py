@@ -51,10 +51,10 @@ def host_of(location: str) -> str:
     return _host(parts.netloc) if parts else ""
 
 
-def domains_of(host: str) -> set[str]:
-    """The domains that a host lies in, itself among them, without the port: who controls one controls the host."""
+def domains_of(host: str) -> tuple[str, ...]:
+    """The domains that a host lies in, without the port, nearest first: the first is the host itself."""
     labels = host.partition(":")[0].split(".")
-    return {".".join(labels[place:]) for place in range(len(labels) - 1)}
+    return tuple(".".join(labels[place:]) for place in range(len(labels) - 1))
 
 
 def path_of(location: str) -> str:

@@ -3,12 +3,13 @@
 Loads the declarations that bear on what is asked and the holders who may speak, for thousands of questions in
 a few queries; what they come to together is decided in `registry.domain.preferences`. Who may speak: the owner
 of a work, and whoever had an open claim to the same footage at the time asked and is known at least as well; of a web
-location, those who showed that its domain answers for them, or else those known best among all who declared something.
+location, those alone who showed that its host answers for them; where nobody did, those known best among all who
+declared something.
 """
 
 import itertools
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -16,13 +17,15 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
+from registry import domains
 from registry.database import among
 from registry.domain.identifiers import validate_identifiers
 from registry.domain.policy import Assurance
 from registry.domain.preferences import Answer, Declaration, Scope, Use, Value, check_territory, effective_preference
 from registry.errors import Invalid
-from registry.locations import covers, domains_of, host_of
-from registry.models import Asset, AssetStatus, Conflict, Domain, Holder, Reservation, Work, WorkIdentifier
+from registry.locations import host_of, path_covers, path_of
+from registry.models import Asset, AssetStatus, Conflict, Holder, Reservation, Work, WorkIdentifier
+from registry.prefixes import Prefixes
 from registry.reservations import in_force
 
 _ROWS_AT_ONCE = 1000
@@ -214,13 +217,15 @@ class _Word(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Words:
-    """Declarations in force: by work or asset, by the holder of a catalogue, by the host of a location."""
+    """Declarations in force: by work or asset, by the holder of a catalogue, by the host of a location.
+
+    Of a host that answers for somebody, only what they said: nobody else speaks of it.
+    """
 
     about: Mapping[str, Sequence[_Word]]
     catalogues: Mapping[str, Sequence[_Word]]
-    hosts: Mapping[str, Sequence[_Word]]
+    hosts: Mapping[str, "_Places"]
     known: Mapping[str, Assurance]  # how well, whoever said something of a location
-    shown: Mapping[str, Set[str]]  # by domain, the holders whom it answers for
 
     def on(self, subject: _Subject, works: Mapping[str, str]) -> tuple[frozenset[str], list[_Word]]:
         """Who speaks of a subject, and all that they said of it, oldest first."""
@@ -240,12 +245,25 @@ class _Words:
         return holders, words
 
     def _heard_at(self, url: str) -> list[_Word]:
-        host = host_of(url)
-        masters = set[str]().union(*(self.shown.get(domain, ()) for domain in domains_of(host)))
-        there = [word for word in self.hosts.get(host, ()) if covers(word.about, url)]
-        ranks = [(word.holder_id in masters, self.known[word.holder_id].rank) for word in there]
+        places = self.hosts.get(host_of(url))
+        there = places.covering(url) if places else []
+        ranks = [self.known[word.holder_id].rank for word in there]
         best = max(ranks, default=None)
         return [word for word, rank in zip(there, ranks, strict=True) if rank == best]
+
+
+class _Places:
+    """What was said of the places of one host; each place is read once, however many URLs are asked about."""
+
+    def __init__(self, words: Iterable[_Word]) -> None:
+        said: dict[str, list[_Word]] = {}
+        for word in words:
+            said.setdefault(path_of(word.about), []).append(word)
+        self._said = Prefixes((place.partition("*")[0], (place, words)) for place, words in said.items())
+
+    def covering(self, url: str) -> list[_Word]:
+        path = path_of(url)
+        return [word for place, said in self._said.beginning(path) if path_covers(place, path) for word in said]
 
 
 def _words(
@@ -256,13 +274,14 @@ def _words(
     holders = {holder for one in spoken for holder in one.values()}
     hosts = {host_of(subject.url) for subject in subjects if subject.url is not None}
     there = _in_force(session, Scope.LOCATION, Reservation.location_host, hosts, at=at)
+    for host, masters in domains.masters(session, there.keys(), at=at).items():
+        there[host] = [word for word in there[host] if word.holder_id in masters]
     return _Words(
         about=_in_force(session, Scope.WORK, Reservation.work_id, works, at=at)
         | _in_force(session, Scope.ASSET, Reservation.asset_id, assets, at=at),
         catalogues=_in_force(session, Scope.CATALOGUE, Reservation.holder_id, holders, at=at),
-        hosts=there,
+        hosts={host: _Places(words) for host, words in there.items()},
         known=_assurance(session, {word.holder_id for words in there.values() for word in words}),
-        shown=_shown(session, set[str]().union(*map(domains_of, there)), at=at),
     )
 
 
@@ -296,17 +315,6 @@ def _in_force(
 def _assurance(session: Session, holders: Set[str]) -> dict[str, Assurance]:
     rows = session.execute(sa.select(Holder.id, Holder.assurance).where(among(session, Holder.id, holders)))
     return {holder_id: Assurance(assurance) for holder_id, assurance in rows}
-
-
-def _shown(session: Session, domains: Set[str], *, at: datetime) -> Mapping[str, Set[str]]:
-    """The holders whom each domain answered for."""
-    shown = defaultdict[str, set[str]](set)
-    if domains:
-        answering = Domain.verified_at <= at, sa.or_(Domain.lapsed_at.is_(None), Domain.lapsed_at > at)
-        query = sa.select(Domain.name, Domain.holder_id).where(among(session, Domain.name, domains), *answering)
-        for name, holder_id in session.execute(query):
-            shown[name].add(holder_id)
-    return shown
 
 
 def _rows[*Columns](session: Session, query: sa.Select[*Columns]) -> Iterator[sa.Row[*Columns]]:

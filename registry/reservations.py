@@ -13,7 +13,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from registry import ledger
+from registry import domains, ledger
 from registry.access import Actor, Scope
 from registry.domain.identifiers import Prefix, new_id
 from registry.domain.preferences import WORLDWIDE, Use, Value, check_territory
@@ -24,6 +24,8 @@ from registry.models import Asset, Reservation
 from registry.works import own_work
 
 _BATCH = 900
+# So much may stand that one holder said of the places of one host, until they show that it is theirs.
+MOST_ON_ANOTHERS_HOST = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,6 +192,7 @@ def _checked(session: Session, actor: Actor, said: NewReservation, *, at: dateti
             if not said.location:
                 raise Invalid(field="location", problem="Give the web location, such as https://example.org/films/*.")
             said = replace(said, location=normal(said.location))
+            _require_room(session, actor, said, at=at)
         case Reach.CATALOGUE:
             pass
     check_territory(said.territory)
@@ -198,3 +201,27 @@ def _checked(session: Session, actor: Actor, said: NewReservation, *, at: dateti
     if said.valid_until and said.valid_until <= max(said.valid_from or at, at):
         raise Invalid(field="valid_until", problem="Must lie in the future, and after valid_from.")
     return said
+
+
+def _require_room(session: Session, actor: Actor, said: NewReservation, *, at: datetime) -> None:
+    """Raises: Invalid: much stands already that the holder said of a host which they did not show to be theirs."""
+    host = location_host(said.location or "")
+    if actor.holder_id in domains.masters(session, [host], at=at).get(host, ()):
+        return
+    of_the_same = sa.and_(
+        Reservation.location == said.location, Reservation.use == said.use, Reservation.territory == said.territory
+    )
+    standing = sa.select(sa.func.count()).where(
+        Reservation.location_host == host,
+        Reservation.holder_id == actor.holder_id,
+        Reservation.withdrawn_at.is_(None),
+        Reservation.superseded_at.is_(None),
+        sa.or_(Reservation.valid_until.is_(None), Reservation.valid_until > at),
+        sa.not_(of_the_same),
+    )
+    if session.scalars(standing).one() >= MOST_ON_ANOTHERS_HOST:
+        problem = (
+            f"{MOST_ON_ANOTHERS_HOST} things that you said of places at {host} stand already."
+            " Show that the domain is yours (POST /v1/domains), or withdraw some."
+        )
+        raise Invalid(field="location", problem=problem)

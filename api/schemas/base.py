@@ -1,6 +1,8 @@
 """What all bodies share: bounded texts, times, strictness, pages."""
 
+import itertools
 import re
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -52,12 +54,25 @@ def _in_utc(value: datetime) -> datetime:
 Time = Annotated[AwareDatetime, BeforeValidator(_written), AfterValidator(_in_utc)]
 
 
+# Nothing that is asked of us is a tenth as deep, and whatever follows a structure may run out of stack.
+MAX_DEPTH = 50
+
+
 def _holds_nul(value: object) -> bool:
-    if isinstance(value, str):
-        return "\x00" in value
-    if isinstance(value, dict):
-        return any(_holds_nul(part) for pair in value.items() for part in pair)
-    return isinstance(value, list) and any(_holds_nul(part) for part in value)
+    """Whether U+0000 is in any of the texts. Raises: ValueError: they are nested too deep."""
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        if any(isinstance(part, str) and "\x00" in part for part in level):
+            return True
+        parts = (_parts(part) for part in level if isinstance(part, dict | list))
+        level = list(itertools.chain.from_iterable(parts))
+        if not level:
+            return False
+    raise ValueError(f"is nested deeper than {MAX_DEPTH}")
+
+
+def _parts(value: dict[object, object] | list[object]) -> Iterable[object]:
+    return itertools.chain(value.keys(), value.values()) if isinstance(value, dict) else value
 
 
 class In(BaseModel):
@@ -68,7 +83,7 @@ class In(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _without_nul(cls, value: object) -> object:
-        """PostgreSQL cannot store U+0000, and no text needs it."""
+        """PostgreSQL cannot store U+0000, and no text needs it; nor can what is bottomless be followed."""
         if _holds_nul(value):
             raise ValueError("holds the character U+0000, which no text needs")
         return value

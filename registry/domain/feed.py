@@ -136,11 +136,15 @@ class ConflictFact:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DomainFact:
-    """A domain that answers for a holder, from `verified_at` until `lapsed_at`: there, they are heard before others."""
+    """A domain that answers for a holder, from `verified_at` until `lapsed_at`: there, nobody else is heard.
+
+    `method` says where that was shown, and so how far it reaches: `dns`, or by a `file` on that host alone.
+    """
 
     id: Id
     holder_id: Id
     name: Id
+    method: Literal["dns", "file"] | None = None
     verified_at: Time | None
     lapsed_at: Time | None
     kind: Literal[Kind.DOMAIN] = Kind.DOMAIN

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from api.offline import opened
-from registry import conflicts, copies, feed, reservations, works
+from registry import access, conflicts, copies, domains, feed, reservations, works
 from registry.access import Actor
 from registry.copies import BadCopy, Synced
 from registry.database import Database
@@ -24,6 +24,7 @@ from registry.domain import tokens
 from registry.domain.feed import BadPage, Kind, Page, SetBack, open_page, sign_page
 from registry.domain.policy import Assurance
 from registry.domain.preferences import EU, WORLDWIDE, Scope, Use, Value
+from registry.domains import Look, Method
 from registry.errors import Invalid, RegistryError
 from registry.index import IndexEngine
 from registry.models import (
@@ -31,6 +32,7 @@ from registry.models import (
     AssetStatus,
     Base,
     Conflict,
+    Domain,
     FeedRow,
     Heads,
     Holder,
@@ -45,8 +47,15 @@ from tests.factories import AT, SHA256
 
 HOUR = timedelta(hours=1)
 ISCCS = ("ISCC:KACT4EBWK27737D2", "ISCC:KACT4EBWK27737D2AYCJRAL5Z36G76RFRMO4554RU26HZ4ORJGIVHDI")
-PLACES = ("https://films.example/", "https://films.example/new/*.mp4", "FILMS.example/new", "https://music.example/")
-URLS = ("https://films.example/new/a.mp4", "https://films.example/old", "https://music.example/x", "https://a.example/")
+PLACES = (
+    "https://films.example/", "https://films.example/new/*.mp4", "FILMS.example/new", "https://fans.films.example/",
+    "https://music.example/",
+)  # fmt: skip
+URLS = (
+    "https://films.example/new/a.mp4", "https://films.example/old", "https://fans.films.example/x",
+    "https://music.example/x", "https://a.example/",
+)  # fmt: skip
+DOMAINS = ("films.example", "fans.films.example")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -169,6 +178,16 @@ class Life:
         holder = session.get_one(Holder, self.random.choice(self.actors).holder_id)
         holder.assurance = self.random.choice([Assurance.EMAIL, Assurance.DOMAIN])
 
+    def show_domain(self, session: Session) -> None:
+        """Claim it, and mostly show it; one that was shown is found, not found, or let go."""
+        pick = self.random.choice
+        actor = replace(pick(self.actors), scopes=frozenset({access.Scope.HOLDER_WRITE}))
+        row = domains.claim(session, actor, pick(DOMAINS), at=self.at)
+        if self.random.random() < 0.2:
+            domains.let_go(session, actor, row.id, at=self.at)
+        elif self.random.random() < 0.8:
+            domains.saw(session, row, Look(method=pick([*Method, None]), problem=None), at=self.at)
+
     def declare(self, session: Session) -> None:
         pick = self.random.choice
         actor = pick(self.actors)
@@ -217,6 +236,7 @@ class _ChangedTheirMind(Exception):
 _STEPS: dict[Callable[[Life, Session], None], int] = {
     Life.register: 3, Life.rename: 2, Life.withdraw_work: 1, Life.add_file: 6, Life.withdraw_file: 1, Life.decide: 1,
     Life.vouch: 2, Life.declare: 10, Life.take_back: 2, Life.change_their_mind: 1,
+    Life.show_domain: 2,
 }  # fmt: skip
 
 
@@ -284,6 +304,32 @@ def test_a_copy_knows_no_titles_no_names_and_no_references(database: Database, s
     with database.transaction() as session:
         works.withdraw(session, owner, work.id, at=AT)
     assert not {SHA256, ISCCS[0]} & set(repr(page(database)).split("'"))
+
+
+def test_what_somebody_says_is_theirs_is_not_told_until_it_was_shown(
+    database: Database, source: Service, copy: Database
+) -> None:
+    with database.transaction() as session:
+        speaker = factories.actor(session, access.Scope.HOLDER_WRITE)
+        domain = domains.claim(session, speaker, "secret-project.example", at=AT)
+    assert "secret-project" not in repr(page(database))
+    assert page(database).is_last
+    for found in (Look(method=None, problem="not there"), Look(method=Method.FILE, problem=None)):
+        sync(copy, source)
+        with copy.reading() as session:
+            assert session.scalars(sa.select(Domain)).all() == []
+        with database.transaction() as session:
+            domains.saw(session, session.get_one(Domain, domain.id), found, at=AT)
+    for method, lapsed_at in (("file", None), ("dns", None), ("dns", AT)):
+        with database.transaction() as session:
+            row = session.get_one(Domain, domain.id)
+            row.method, row.lapsed_at = method, lapsed_at
+        sync(copy, source)
+        with copy.reading() as session:
+            [told] = session.scalars(sa.select(Domain)).all()
+        assert (told.name, told.method, told.verified_at, told.lapsed_at) == (
+            "secret-project.example", method, AT, lapsed_at,
+        )  # fmt: skip
 
 
 # -- the log -------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """Many questions at once are answered as the domain answers each, and read no more than they ask about."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,9 +14,10 @@ from registry import preferences
 from registry.database import Database
 from registry.domain.policy import Assurance
 from registry.domain.preferences import Answer, Declaration, Scope, Use, Value, effective_preference
+from registry.domains import Method
 from registry.errors import Invalid
 from registry.locations import covers, host_of
-from registry.models import Asset, Conflict, Holder, Reservation, Work
+from registry.models import Asset, Conflict, Domain, Holder, Reservation, Work
 from registry.preferences import Asked, Found
 from tests.factories import AT
 from tests.integration.plans import index_of, plans_of
@@ -41,8 +42,12 @@ LONG_AGO = AT - timedelta(days=30)
 # The same footage as its owner's other work, as another's, as that of somebody known better; the last is settled.
 CONFLICTS = (("ast_1", "ast_3", None), ("ast_1", "ast_4", None), ("ast_5", "ast_3", None), ("ast_6", "ast_4", LONG_AGO))
 RIVALS = {"wrk_1": {"wrk_2", "wrk_3"}, "wrk_2": {"wrk_1"}, "wrk_3": {"wrk_1"}, "wrk_4": {"wrk_2"}}
-LOCATIONS = ("https://studio.example/films/", "studio.example/*/trailer", "press.example")
-URLS = ("https://studio.example/films/trailer", "https://studio.example/a/trailer", "http://press.example/kit", "x:/")
+LOCATIONS = ("https://studio.example/films/", "studio.example/*/trailer", "fans.studio.example", "press.example")
+URLS = (
+    "https://studio.example/films/trailer", "https://studio.example/a/trailer", "https://fans.studio.example/trailer",
+    "http://press.example/kit", "x:/",
+)  # fmt: skip
+DOMAINS = ("studio.example", "fans.studio.example")
 
 
 def furnish(session: Session) -> None:
@@ -60,6 +65,23 @@ def furnish(session: Session) -> None:
     for number, (one, other, closed_at) in enumerate(CONFLICTS):
         about = {"asset_id": one, "rival_asset_id": other, "seconds": 9.0}
         session.add(Conflict(id=f"cfl_{number}", **about, opened_at=LONG_AGO, closed_at=closed_at))
+    session.flush()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """A domain that a holder showed to be theirs, and how."""
+
+    holder_id: str
+    name: str
+    method: Method
+    verified_at: datetime
+    lapsed_at: datetime | None
+
+
+def show(session: Session, every: Sequence[Shown]) -> None:
+    for number, one in enumerate(every):
+        session.add(Domain(id=f"dmn_{number}", proof="", created_at=AT, **asdict(one)))
     session.flush()
 
 
@@ -98,6 +120,14 @@ def declarations(draw: st.DrawFn) -> Declaration:
     )
 
 
+def domains() -> st.SearchStrategy[list[Shown]]:
+    one = st.builds(
+        Shown, holder_id=st.sampled_from(list(KNOWN)), name=st.sampled_from(DOMAINS), method=st.sampled_from(Method),
+        verified_at=DAYS, lapsed_at=ENDS,
+    )  # fmt: skip
+    return st.lists(one, max_size=3, unique_by=lambda shown: (shown.holder_id, shown.name))
+
+
 def numbered(said: Sequence[Declaration]) -> list[Declaration]:
     """With ids that sort by time, as those of the registry do."""
     return [replace(one, id=f"rsv_{one.declared_at:%Y%m%d}_{number:04}") for number, one in enumerate(said)]
@@ -130,7 +160,18 @@ def questions() -> list[Asked]:
     ]
 
 
-def bearing(said: Sequence[Declaration], asked: Asked, *, at: datetime) -> tuple[set[str], set[str], list[Declaration]]:
+def masters(shown: Sequence[Shown], host: str, *, at: datetime) -> set[str]:
+    """Who speaks of a host alone."""
+    answering = [one for one in shown if one.verified_at <= at and (one.lapsed_at is None or one.lapsed_at > at)]
+    here = {one.holder_id for one in answering if one.name == host}
+    _, _, above = host.partition(".")
+    by_record = [one for one in answering if one.method is Method.DNS]
+    return here or (masters(by_record, above, at=at) if above else set())
+
+
+def bearing(
+    said: Sequence[Declaration], shown: Sequence[Shown], asked: Asked, *, at: datetime
+) -> tuple[set[str], set[str], list[Declaration]]:
     """The works asked about, who speaks of them, and what was said that bears on them."""
     if asked.url is not None:
         there = [
@@ -142,6 +183,8 @@ def bearing(said: Sequence[Declaration], asked: Asked, *, at: datetime) -> tuple
             and host_of(one.about) == host_of(asked.url)
             and covers(one.about, asked.url)
         ]
+        if only := masters(shown, host_of(asked.url), at=at):
+            there = [one for one in there if one.declared_by in only]
         best = max((KNOWN[one.declared_by].rank for one in there), default=0)
         heard = [one for one in there if KNOWN[one.declared_by].rank == best]
         return set(), {one.declared_by for one in heard}, heard
@@ -156,19 +199,21 @@ def bearing(said: Sequence[Declaration], asked: Asked, *, at: datetime) -> tuple
 @settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(
     said=st.lists(declarations(), min_size=10, max_size=40).map(numbered),
+    shown=domains(),
     at=DAYS,
     territory=st.none() | st.sampled_from(TERRITORIES),
 )
 def test_whatever_was_said_many_are_answered_as_the_domain_answers_each(
-    database: Database, said: list[Declaration], at: datetime, territory: str | None
+    database: Database, said: list[Declaration], shown: list[Shown], at: datetime, territory: str | None
 ) -> None:
     asked, uses = questions(), [Use.SEARCH, Use.TRAIN, Use.TDM]
     with database.reading() as session:  # and nothing is kept
         furnish(session)
+        show(session, shown)
         put_on_record(session, said)
         together = list(preferences.query(session, asked, uses, at=at, territory=territory))
     for one, found in zip(asked, together, strict=True):
-        works, owners, bear = bearing(said, one, at=at)
+        works, owners, bear = bearing(said, shown, one, at=at)
         assert found.work_ids == tuple(sorted(works))
         assert list(found.holding) == uses
         for use in uses:

@@ -18,7 +18,8 @@ from registry.domain.preferences import Scope as Reach
 from registry.domains import Look, Method
 from registry.errors import Forbidden, Invalid, NotFound
 from registry.index import IndexEngine
-from registry.models import Asset, Reservation, Work
+from registry.locations import path_covers, path_of
+from registry.models import Asset, Holder, Reservation, Work
 from registry.preferences import Asked
 from registry.reservations import NewReservation
 from tests import factories
@@ -208,7 +209,7 @@ def test_what_a_word_supersedes_is_found_however_much_its_holder_said(
             about["asset_id"] = asset_id(session, SHA256)
         word = replace(NOTHING_SAID, **about)
         plans = plans_of(session, lambda: reservations.declare(session, owner, word, at=AT))
-    assert [index_of(step) for step in plans if step.startswith("SEARCH reservations ")] == [index]
+    assert {index_of(step) for step in plans if step.startswith("SEARCH reservations ")} == {index}
 
 
 def test_only_the_owner_speaks_of_a_work(database: Database) -> None:
@@ -298,6 +299,101 @@ def test_at_a_site_whoever_showed_that_it_is_theirs_is_heard_before_all_others(d
         domains.let_go(session, master, domain.id, at=AT + 2 * DAY)
         session.flush()
         assert [heard(at=AT + DAY), heard(at=AT + 2 * DAY)] == ["reserved", "allowed"]
+
+
+def shown(session: Session, holder: Actor, name: str, method: Method) -> None:
+    """A holder showed that a domain is theirs."""
+    master = replace(holder, scopes=holder.scopes | {Scope.HOLDER_WRITE})
+    domains.saw(session, domains.claim(session, master, name, at=AT), Look(method=method, problem=None), at=AT)
+    session.flush()
+
+
+def test_where_somebody_is_master_no_stranger_permits_anything(database: Database) -> None:
+    url = Asked(url="https://studio.example/film")
+    with database.transaction() as session:
+        studio = factories.actor(session, assurance=Assurance.UNVERIFIED)
+        place(session, factories.actor(session), "studio.example", value=Value.ALLOWED)
+        assert ask(session, url) == "allowed"
+        shown(session, studio, "studio.example", Method.FILE)
+        assert ask(session, url) == "unset", "the master is silent, and silence is not consent"
+        place(session, studio, "studio.example/press/", value=Value.RESERVED)
+        assert ask(session, url) == "unset"
+        assert ask(session, Asked(url="https://studio.example/press/kit")) == "reserved"
+
+
+def test_a_record_speaks_for_what_lies_under_a_domain_and_a_file_for_its_host_alone(database: Database) -> None:
+    hosts = "studio.example", "fans.studio.example", "a.fans.studio.example"
+    with database.transaction() as session:
+        studio, fan = factories.actor(session), factories.actor(session, assurance=Assurance.UNVERIFIED)
+        for host in (*hosts, "music.example", "a.music.example"):
+            place(session, studio, host, value=Value.ALLOWED)
+            place(session, fan, host, value=Value.RESERVED)
+
+        def heard(*hosts: str) -> list[str]:
+            return [ask(session, Asked(url=f"https://{host}/x")) for host in hosts]
+
+        shown(session, studio, "studio.example", Method.DNS)
+        assert heard(*hosts) == ["allowed"] * 3
+        shown(session, fan, "music.example", Method.FILE)
+        assert heard("music.example", "a.music.example") == ["reserved", "allowed"]
+        shown(session, fan, "fans.studio.example", Method.FILE)
+        assert heard(*hosts) == ["allowed", "reserved", "allowed"], "a file on another host says nothing of this one"
+        shown(session, fan, "studio.example", Method.FILE)
+        assert heard(*hosts) == ["allowed", "reserved", "allowed"], "of two masters the one known better is heard"
+        place(session, fan, "studio.example", value=Value.RESERVED)
+        session.get_one(Holder, fan.holder_id).assurance = "vetted"
+        assert heard(*hosts) == ["disputed", "reserved", "allowed"]
+
+
+def test_on_anothers_host_a_holder_says_so_much_and_no_more(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reservations, "MOST_ON_ANOTHERS_HOST", 3)
+    with database.transaction() as session:
+        holder, other = factories.actor(session), factories.actor(session)
+        _, second, _ = [place(session, holder, f"popular.example/{number}") for number in range(3)]
+        with pytest.raises(Invalid, match="Show that the domain is yours"):
+            place(session, holder, "popular.example/3")
+        place(session, holder, "popular.example/0", value=Value.ALLOWED)  # instead of what stands
+        place(session, holder, "another.example/3")
+        place(session, other, "popular.example/3")
+        with pytest.raises(Invalid):
+            place(session, holder, "popular.example/3")
+        reservations.withdraw(session, holder, second.id, at=AT)
+        place(session, holder, "popular.example/3")
+        with pytest.raises(Invalid):
+            place(session, holder, "popular.example/4")
+        shown(session, holder, "popular.example", Method.FILE)
+        for number in range(4, 9):
+            place(session, holder, f"popular.example/{number}")
+
+
+def test_a_place_is_read_once_however_many_urls_are_asked_about(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+    compared: list[tuple[str, str]] = []
+
+    def reading(location: str) -> str:
+        read.append(location)
+        return path_of(location)
+
+    def comparing(place: str, path: str) -> bool:
+        compared.append((place, path))
+        return path_covers(place, path)
+
+    monkeypatch.setattr(preferences, "path_of", reading)
+    monkeypatch.setattr(preferences, "path_covers", comparing)
+    with database.transaction() as session:
+        flooder = factories.actor(session)
+        for number in range(200):
+            place(session, flooder, f"popular.example/a{number:03}/")
+        place(session, flooder, "popular.example/*.mp4", value=Value.ALLOWED)
+        asked = [Asked(url=f"https://popular.example/a{number:03}/x") for number in range(100, 300)]
+        found = list(preferences.query(session, asked, [Use.TRAIN], at=AT))
+    assert [one.holding[Use.TRAIN].answer.value for one in found] == ["reserved"] * 100 + ["unset"] * 100
+    assert len(read) == 201 + 200, "each place, and each URL"
+    assert len(compared) == 100 + 200, "the place that begins as the URL does, and the one with a star"
 
 
 def test_a_rival_that_is_less_well_known_cannot_weaken_a_work(database: Database, index: IndexEngine) -> None:

@@ -1,6 +1,7 @@
 """Which URLs and addresses of strangers may be asked. Nothing is asked here."""
 
 import ipaddress
+import threading
 
 import pytest
 
@@ -8,9 +9,10 @@ from api.outbound import Outbound, Refused, Unanswered, is_public
 
 INNER = [
     "127.0.0.1", "127.8.8.8", "0.0.0.0", "10.0.0.1", "172.16.0.1", "172.31.255.255", "192.168.1.1", "169.254.169.254",
-    "100.64.0.1", "192.0.0.1", "192.0.2.1", "198.18.0.1", "224.0.0.1", "240.0.0.1", "255.255.255.255",
-    "::", "::1", "fe80::1", "fe80::1%eth0", "fc00::1", "fd12:3456::1", "fec0::1", "ff02::1", "ff0e::1", "2001:db8::1",
-    "::ffff:127.0.0.1", "::ffff:10.0.0.1", "::ffff:169.254.169.254", "::127.0.0.1", "64:ff9b::7f00:1", "64:ff9b:1::1",
+    "100.64.0.1", "192.0.0.1", "192.0.0.8", "192.0.0.9", "192.0.2.1", "192.88.99.1", "3fff::1", "198.18.0.1",
+    "224.0.0.1", "240.0.0.1", "255.255.255.255", "::", "::1", "fe80::1", "fe80::1%eth0", "fc00::1", "fd12:3456::1",
+    "fec0::1", "ff02::1", "ff0e::1", "2001:db8::1", "::ffff:127.0.0.1", "::ffff:10.0.0.1", "::ffff:169.254.169.254",
+    "::ffff:192.0.0.8", "::ffff:192.88.99.1", "::127.0.0.1", "64:ff9b::7f00:1", "64:ff9b::808:808", "64:ff9b:1::1",
     "2002:7f00:1::", "2002:808:808::", "2001:0:4136:e378:8000:63bf:3fff:fdd2", "100::1",
 ]  # fmt: skip
 
@@ -47,6 +49,18 @@ def test_a_name_that_leads_nowhere_is_told(error: Exception) -> None:
         Outbound(resolve=resolve).addresses("nowhere.example", 443)
     with pytest.raises(Unanswered, match="nowhere"):
         Outbound(resolve=lambda *_: []).addresses("nowhere.example", 443)
+
+
+def test_a_resolver_that_never_answers_is_not_waited_for() -> None:
+    ends = threading.Event()
+
+    def resolve(_host: str, _port: int) -> list[str]:
+        ends.wait(60)
+        return ["8.8.8.8"]
+
+    with pytest.raises(Unanswered, match="nowhere"):
+        Outbound(resolve=resolve).addresses("silent.example", 443, timeout_s=0)
+    ends.set()
 
 
 @pytest.mark.parametrize(

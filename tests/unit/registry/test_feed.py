@@ -48,7 +48,9 @@ _PAGE = Page(
         AssetFact(id="ast_1", work_id="wrk_1", sha256="ab" * 32),
         _SAID,
         ConflictFact(id="cfl_1", asset_id="ast_2", rival_asset_id="ast_1", opened_at=_AT, closed_at=_AT),
-        DomainFact(id="dmn_1", holder_id="hld_1", name="studio.example", verified_at=_AT, lapsed_at=None),
+        DomainFact(
+            id="dmn_1", holder_id="hld_1", name="studio.example", method="dns", verified_at=_AT, lapsed_at=None
+        ),
     ],
 )  # fmt: skip
 _TOKEN = sign_page(_PAGE, _KEYS)
@@ -107,6 +109,8 @@ def _nested(depth: int) -> Any:
         ("items", {}), ("items", [None]), ("items", [[]]), ("items", [{}]), ("items", [{"kind": "secret", "id": "x"}]),
         ("items", [{"kind": "holder", "id": "hld_1"}]),
         ("items", [{"kind": "holder", "id": "", "assurance": "vetted"}]),
+        ("items", [{"kind": "domain", "id": "x", "holder_id": "x", "name": "x", "method": "word", "verified_at": None,
+                    "lapsed_at": None}]),
         ("items", [{"kind": "holder", "id": "hld_1", "assurance": "sure"}]),
         ("items", [{"kind": "holder", "id": "\ud800", "assurance": "vetted"}]),
         ("items", [{"kind": "holder", "id": "x" * 1000, "assurance": "vetted"}]),
