@@ -177,8 +177,7 @@ def _url(location: str | None) -> str | None:
 
 def _everywhere(said: Sequence[Statement], write: Callable[[Sequence[Statement]], Written]) -> Written:
     """What holds for all of a site or for the file; what is about a place has no room in a header or a page."""
-    whole = [one for one in said if one.location is None or path_of(one.location) == "/"]
-    apart = [one for one in said if one not in whole]
+    whole, apart = _parted(said, lambda one: one.location is None or path_of(one.location) == "/")
     problem = "It is about a place, and this goes with every answer."
     left_out = [Remark(where=named(one), problem=problem) for one in apart]
     kept, reached = standing.unreached([replace(one, location=None) for one in whole], apart)
@@ -191,14 +190,19 @@ def _headers(said: Sequence[Statement]) -> Written:
     tdm = tdmrep.write_headers(said)
     others = {"Content-Usage": content_usage.write_header(said), "Content-Signal": content_signal.write_header(said)}
     lines = [*tdm.lines, *(f"{name}: {one.text.strip()}" for name, one in others.items() if one.text.strip())]
-    unsaid = [set(tdm.left_out), *(set(one.left_out) for one in others.values())]
-    left_out = tuple(remark for remark in tdm.left_out if all(_speaks_of(remark, each) for each in unsaid))
+    unsaid = [{remark.where for remark in one.left_out} for one in others.values()]
+    left_out = tuple(remark for remark in tdm.left_out if all(remark.where in each for each in unsaid))
     text = "".join(f"{line}\n" for line in lines)
     return Written(text=text, media_type="text/plain", left_out=left_out)
 
 
-def _speaks_of(remark: Remark, remarks: set[Remark]) -> bool:
-    return any(one.where == remark.where for one in remarks)
+def _parted(said: Iterable[Statement], is_one: Callable[[Statement], bool]) -> tuple[list[Statement], list[Statement]]:
+    """Those that are, and those that are not."""
+    are: list[Statement] = []
+    are_not: list[Statement] = []
+    for one in said:
+        (are if is_one(one) else are_not).append(one)
+    return are, are_not
 
 
 # -- in ------------------------------------------------------------------------------------------
@@ -220,8 +224,8 @@ def take(session: Session, actor: Actor, reading: Reading, target: Target, *, at
     """What a source comes to on record; nothing is stored. Raises: Invalid, NotFound."""
     if len(reading.statements) > MOST_STATEMENTS:
         raise Invalid(field="file", problem=f"It says more than {MOST_STATEMENTS} things. Import parts of it.")
-    current = [said for said in reading.statements if said.valid_until is None or said.valid_until > at]
-    over = [Remark(where=named(said), problem="It has ended.") for said in reading.statements if said not in current]
+    current, ended = _parted(reading.statements, lambda said: said.valid_until is None or said.valid_until > at)
+    over = [Remark(where=named(said), problem="It has ended.") for said in ended]
     if target.location is not None:
         placed, remarks = _on_site(current, location_host(target.location))
     else:
@@ -298,9 +302,16 @@ def speakers_of(session: Session, host: str, *, at: datetime) -> list[Holder]:
 
 
 def hosted(session: Session, host: str, format: ExportFormat, *, url: str, at: datetime) -> Written | None:
-    """What the holders of a host's domain say of it, in a format; None where nobody showed that it is theirs."""
+    """What the holders of a host's domain say of it, in a format; None where nobody showed that it is theirs.
+
+    Raises:
+        Invalid: there is more than the format holds.
+    """
     speakers = speakers_of(session, host, at=at)
     if not speakers:
         return None
     every = [said for holder in speakers for said in spoken(session, About(holder=holder, host=host), at=at).said]
-    return _in_format(About(holder=speakers[0], host=host), format, Spoken(said=every), url=url)
+    try:
+        return _in_format(About(holder=speakers[0], host=host), format, Spoken(said=every), url=url)
+    except FormatError as error:
+        raise Invalid(field="file", problem=error.problem) from None

@@ -5,14 +5,16 @@ stretches of time that do not overlap. Where words on several things meet, the s
 something stricter reaches, now or later, is taken out. What is taken out is told.
 """
 
+import itertools
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
 from registry.domain.preferences import WORLDWIDE, Use, Value, contains
 from registry.formats.statements import Remark, Statement, distinct, named
-from registry.locations import host_of, path_covers, path_of
+from registry.locations import host_of, path_of
 from registry.models import Reservation
+from registry.reaching import Reaching
 
 STRICTEST_FIRST = (Value.RESERVED, Value.CONSTRAINED, Value.ALLOWED)
 _EVER = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
@@ -93,13 +95,19 @@ def consistent(
     """
     every = distinct(statements)
     wide = [_wide(one, lands=lands, times=times) for one in every]
+    said: dict[tuple[Use, int], list[tuple[Statement, Statement]]] = {}
+    for one, word in zip(every, wide, strict=True):
+        said.setdefault((one.use, rank(one)), []).append((one, word))
+    words = {about: Reaching((word.location, (one, word)) for one, word in some) for about, some in said.items()}
     kept, remarks = [], []
-    for one, said in zip(every, wide, strict=True):
-        stricter = next((meant for meant, other in zip(every, wide, strict=True) if _outdoes(other, said)), None)
-        if stricter is None:
+    for one, word in zip(every, wide, strict=True):
+        above = filter(None, (words.get((one.use, stricter)) for stricter in range(rank(one))))
+        reaching = itertools.chain.from_iterable(some.to(word.location) for some in above)
+        outdoing = next((meant for meant, other in reaching if _holds_over(other, word)), None)
+        if outdoing is None:
             kept.append(one)
         else:
-            remarks.append(_outdone(one, stricter))
+            remarks.append(_outdone(one, outdoing))
     return kept, remarks
 
 
@@ -108,10 +116,13 @@ def unreached(statements: Iterable[Statement], unwritten: Sequence[Statement]) -
 
     Wherever and whenever: nobody who reads the one will know of the other.
     """
+    restricted: dict[Use, Statement] = {}
+    for other in unwritten:
+        if other.value is not Value.ALLOWED:
+            restricted.setdefault(other.use, other)
     kept, remarks = [], []
     for one in distinct(statements):
-        stricter = (other for other in unwritten if other.use is one.use and other.value is not Value.ALLOWED)
-        reached = next(stricter, None) if one.value is Value.ALLOWED else None
+        reached = restricted.get(one.use) if one.value is Value.ALLOWED else None
         if reached is None:
             kept.append(one)
         else:
@@ -131,25 +142,17 @@ def _wide(said: Statement, *, lands: bool, times: bool) -> Statement:
     return said if times else replace(said, valid_from=None, valid_until=None)
 
 
-def _outdoes(other: Statement, one: Statement) -> bool:
-    """Whether `other` is stricter than `one`, and holds everywhere that `one` does, or may.
+def _holds_over(other: Statement, one: Statement) -> bool:
+    """Whether `other`, stricter and of a place that reaches that of `one`, holds in all lands that it does, and when.
 
     A permission is outdone by what holds at any time that it does; a restriction stands while nothing stricter does.
     """
-    if other.use is not one.use or rank(other) >= rank(one) or not contains(other.territory, one.territory):
+    if not contains(other.territory, one.territory):
         return False
+    if one.value is Value.ALLOWED:
+        return together(one, other)
     (begins, ends), (others_beginning, others_end) = lasting(one), lasting(other)
-    lasts = others_beginning <= begins and ends <= others_end
-    if not (together(one, other) if one.value is Value.ALLOWED else lasts):
-        return False
-    if other.location is None or one.location is None:
-        return other.location is None
-    if host_of(other.location) != host_of(one.location):
-        return False
-    there, here = path_of(other.location), path_of(one.location)
-    begin = (there.partition("*")[0], here.partition("*")[0])
-    may_meet = begin[0].startswith(begin[1]) or begin[1].startswith(begin[0])
-    return path_covers(there, here) or (may_meet and not path_covers(here, there))
+    return others_beginning <= begins and ends <= others_end
 
 
 def rank(said: Statement) -> int:

@@ -1,0 +1,64 @@
+"""Reach: of thousands of words on places, those that hold wherever a place lies, or may.
+
+As `registry.locations` reads places. A word reaches a place when its own covers that one; and, since paths with `*` are
+not compared in full, when some path may lie in both and that one does not cover its own. Trying each word for each
+place would take minutes for what one file may say: they are found by how their paths begin. What is said by the
+words, and when and where in the world it holds, is not decided here.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+
+from registry.locations import host_of, path_covers, path_of
+from registry.prefixes import Prefixes
+
+# Of a path with more stars it is not told what it covers: it may be anything that begins as it does.
+MOST_STARS = 4
+_IDLE_STARS = re.compile(r"\*+")
+
+
+class Reaching[Word]:
+    """Words by the places that they are about; None is everywhere."""
+
+    def __init__(self, words: Iterable[tuple[str | None, Word]]) -> None:
+        self._everywhere: list[Word] = []
+        hosts: dict[str, dict[str, list[Word]]] = {}
+        for location, word in words:
+            if location is None:
+                self._everywhere.append(word)
+            else:
+                hosts.setdefault(host_of(location), {}).setdefault(_path(location), []).append(word)
+        self._hosts = {
+            host: Prefixes((_begin(path), (path, said)) for path, said in paths.items())
+            for host, paths in hosts.items()
+        }
+
+    def to(self, location: str | None) -> Iterator[Word]:
+        """The words that reach a place."""
+        yield from self._everywhere
+        if location is not None and (there := self._hosts.get(host_of(location))):
+            here = _path(location)
+            begin = _begin(here)
+            for path, words in there.beginning(begin):
+                if _begin(path) != begin or _reaches(path, here):
+                    yield from words
+            if here != begin:
+                for path, words in there.continuing(begin):
+                    if _begin(path) != begin and _reaches(path, here):
+                        yield from words
+
+
+def _path(location: str) -> str:
+    """The path of a location without stars that change nothing."""
+    return _IDLE_STARS.sub("*", path_of(location)).removesuffix("*")
+
+
+def _begin(path: str) -> str:
+    return path.partition("*")[0]
+
+
+def _reaches(there: str, here: str) -> bool:
+    """Whether a word on `there` reaches `here`, where one of these begins as the other does."""
+    if max(there.count("*"), here.count("*")) > MOST_STARS:
+        return "*" in here or there == _begin(there)
+    return path_covers(there, here) or not path_covers(here, there)
