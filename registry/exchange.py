@@ -6,7 +6,8 @@ and what is read says of such a permission that it will not be heard. Which form
 `registry.formats`, which words outdo which in `registry.standing`.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -27,6 +28,7 @@ from registry.reservations import NewReservation, not_over
 from registry.works import own_work
 
 MOST_STATEMENTS = 2000
+_AT_ONCE = 100
 
 
 class ExportFormat(StrEnum):
@@ -238,13 +240,20 @@ def take(session: Session, actor: Actor, reading: Reading, target: Target, *, at
     declarations = tuple(_declaration(said, target) for said in words)
     if target.work_id is not None:
         own_work(session, actor, target.work_id)
+    reservations.require_room(session, actor, declarations, at=at)
     nothing = [] if reading.statements else [_NOTHING]
     return Taken(declarations=declarations, remarks=few([*nothing, *reading.remarks, *over, *remarks, *unheard]))
 
 
 def declare(session: Session, actor: Actor, taken: Taken, *, at: datetime) -> list[Reservation]:
     """Put what was taken on record."""
-    return [reservations.declare(session, actor, said, at=at) for said in taken.declarations]
+    return reservations.declare_all(session, actor, taken.declarations, at=at)
+
+
+def portions(taken: Taken) -> Iterator[Taken]:
+    """What was taken, so much at a time that others may write between."""
+    for some in itertools.batched(taken.declarations, _AT_ONCE):
+        yield replace(taken, declarations=some)
 
 
 def _on_site(statements: Iterable[Statement], host: str) -> tuple[list[Statement], list[Remark]]:

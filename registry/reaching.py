@@ -12,8 +12,9 @@ from collections.abc import Iterable, Iterator
 from registry.locations import host_of, path_covers, path_of
 from registry.prefixes import Prefixes
 
-# Of a path with more stars it is not told what it covers: it may be anything that begins as it does.
-MOST_STARS = 4
+# So many paths that begin alike are compared for one place, and fewer where there are more stars in them. What is not
+# compared is taken to reach it: some path may lie in both.
+MOST_COMPARED = 200
 _IDLE_STARS = re.compile(r"\*+")
 
 
@@ -40,12 +41,20 @@ class Reaching[Word]:
             here = _path(location)
             begin = _begin(here)
             for path, words in there.beginning(begin):
-                if _begin(path) != begin or _reaches(path, here):
+                # What begins as the place does, but with a star there, is narrower than a place without one.
+                if path == begin or _begin(path) != begin:
                     yield from words
             if here != begin:
-                for path, words in there.continuing(begin):
-                    if _begin(path) != begin and _reaches(path, here):
-                        yield from words
+                yield from _compared(here, there.continuing(begin))
+
+
+def _compared[Word](here: str, alike: Iterable[tuple[str, list[Word]]]) -> Iterator[Word]:
+    """The words that reach a place with a star, of those whose paths begin as its own does."""
+    left = MOST_COMPARED
+    for there, words in alike:
+        left -= 1 + here.count("*") + there.count("*")
+        if left < 0 or path_covers(there, here) or not path_covers(here, there):
+            yield from words
 
 
 def _path(location: str) -> str:
@@ -55,10 +64,3 @@ def _path(location: str) -> str:
 
 def _begin(path: str) -> str:
     return path.partition("*")[0]
-
-
-def _reaches(there: str, here: str) -> bool:
-    """Whether a word on `there` reaches `here`, where one of these begins as the other does."""
-    if max(there.count("*"), here.count("*")) > MOST_STARS:
-        return "*" in here or there == _begin(there)
-    return path_covers(there, here) or not path_covers(here, there)

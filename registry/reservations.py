@@ -6,7 +6,7 @@ again when it ends. What declarations come to together is answered by `registry.
 """
 
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -47,7 +47,44 @@ class NewReservation:
 
 def declare(session: Session, actor: Actor, said: NewReservation, *, at: datetime) -> Reservation:
     """Put a declaration on record; a standing one on the same use, scope and territory is superseded."""
+    return declare_all(session, actor, [said], at=at)[0]
+
+
+def declare_all(session: Session, actor: Actor, words: Sequence[NewReservation], *, at: datetime) -> list[Reservation]:
+    """The same of several, one after another."""
     actor.require(Scope.WORKS_WRITE)
+    require_room(session, actor, words, at=at)
+    return [_declare(session, actor, said, at=at) for said in words]
+
+
+def require_room(session: Session, actor: Actor, words: Iterable[NewReservation], *, at: datetime) -> None:
+    """Raises: Invalid: too much would stand that the holder said of a host which they did not show to be theirs."""
+    said: dict[str, set[tuple[str | None, ...]]] = {}
+    for word in words:
+        if word.scope is Reach.LOCATION and word.location:
+            location = normal(word.location)
+            said.setdefault(host_of(location), set()).add((location, word.use.value, word.territory))
+    masters = domains.masters(session, said.keys(), at=at)
+    for host, there in said.items():
+        if actor.holder_id in masters.get(host, ()):
+            continue
+        standing = sa.select(Reservation.location, Reservation.use, Reservation.territory).where(
+            Reservation.location_host == host,
+            Reservation.holder_id == actor.holder_id,
+            Reservation.withdrawn_at.is_(None),
+            Reservation.superseded_at.is_(None),
+            sa.or_(Reservation.valid_until.is_(None), Reservation.valid_until > at),
+        )
+        # What is said again takes the place of what stands.
+        if len(there.union(map(tuple, session.execute(standing)))) > MOST_ON_ANOTHERS_HOST:
+            problem = (
+                f"Of the places of {host} {MOST_ON_ANOTHERS_HOST} things of yours may stand."
+                " Show that the domain is yours (POST /v1/domains), or withdraw some."
+            )
+            raise Invalid(field="location", problem=problem)
+
+
+def _declare(session: Session, actor: Actor, said: NewReservation, *, at: datetime) -> Reservation:
     said = _checked(session, actor, said, at=at)
     row = Reservation(
         id=new_id(Prefix.RESERVATION, at=at),
@@ -192,7 +229,6 @@ def _checked(session: Session, actor: Actor, said: NewReservation, *, at: dateti
             if not said.location:
                 raise Invalid(field="location", problem="Give the web location, such as https://example.org/films/*.")
             said = replace(said, location=normal(said.location))
-            _require_room(session, actor, said, at=at)
         case Reach.CATALOGUE:
             pass
     check_territory(said.territory)
@@ -201,27 +237,3 @@ def _checked(session: Session, actor: Actor, said: NewReservation, *, at: dateti
     if said.valid_until and said.valid_until <= max(said.valid_from or at, at):
         raise Invalid(field="valid_until", problem="Must lie in the future, and after valid_from.")
     return said
-
-
-def _require_room(session: Session, actor: Actor, said: NewReservation, *, at: datetime) -> None:
-    """Raises: Invalid: much stands already that the holder said of a host which they did not show to be theirs."""
-    host = location_host(said.location or "")
-    if actor.holder_id in domains.masters(session, [host], at=at).get(host, ()):
-        return
-    of_the_same = sa.and_(
-        Reservation.location == said.location, Reservation.use == said.use, Reservation.territory == said.territory
-    )
-    standing = sa.select(sa.func.count()).where(
-        Reservation.location_host == host,
-        Reservation.holder_id == actor.holder_id,
-        Reservation.withdrawn_at.is_(None),
-        Reservation.superseded_at.is_(None),
-        sa.or_(Reservation.valid_until.is_(None), Reservation.valid_until > at),
-        sa.not_(of_the_same),
-    )
-    if session.scalars(standing).one() >= MOST_ON_ANOTHERS_HOST:
-        problem = (
-            f"{MOST_ON_ANOTHERS_HOST} things that you said of places at {host} stand already."
-            " Show that the domain is yours (POST /v1/domains), or withdraw some."
-        )
-        raise Invalid(field="location", problem=problem)

@@ -66,8 +66,9 @@ def import_source(actor: TheActor, received: ReceivedFile, service: TheService) 
         taken = exchange.take(session, actor, reading, target, at=at)
     rows: list[Reservation] = []
     if dry_run == "false":
-        with service.database.transaction() as session:
-            rows = exchange.declare(session, actor, taken, at=at)
+        for some in exchange.portions(taken):
+            with service.database.transaction() as session:
+                rows += exchange.declare(session, actor, some, at=at)
     return SourceOut(
         dry_run=dry_run == "true",
         statements=[_statement(one) for one in taken.declarations],
