@@ -105,9 +105,11 @@ class Service:
     hint: Callable[[str, str], None] = lambda _job_id, _kind: None
     executor: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(_SYNC_CHECKS, "check"))
     # What requests wait for. Children that decode media or read documents only slow each other when there are more of
-    # them; a look at a domain waits for others' servers. All together they leave some of the threads to other requests.
+    # them; files for sites cost nobody anything to ask for; a look at a domain waits for others' servers. All together
+    # they leave some of the threads to other requests.
     media_slots: Slots = field(default_factory=lambda: Slots(4, waiting=4, wait_s=10))
     document_slots: Slots = field(default_factory=lambda: Slots(3, waiting=5, wait_s=10))
+    hosted_slots: Slots = field(default_factory=lambda: Slots(1, waiting=8, wait_s=5))
     probe_slots: Slots = field(default_factory=lambda: Slots(4, waiting=4, wait_s=5))
     index_ready: threading.Event = field(default_factory=threading.Event)
     index_problem: str | None = None

@@ -129,7 +129,7 @@ def hosted(service: TheService, host: str, file: HostedFile) -> Response:
         HostedFile.HEADERS: [ExportFormat.HEADERS],
     }[file]
     at, url = service.now(), f"{service.settings.url}/v1/hosted/{host}/{file}"
-    with service.database.reading() as session:
+    with service.hosted_slots.taken(), service.database.reading() as session:
         found = [exchange.hosted(session, host_of(host), each, url=url, at=at) for each in formats]
     written = [one for one in found if one is not None]
     if not written:

@@ -1,12 +1,16 @@
 """Reservations in other formats: what is written means what the record says; what is read goes on record or is told."""
 
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from rdflib import Graph
 from sqlalchemy.orm import Session
 
+from api.app import create_app
+from api.service import Service
 from registry import domains, exchange, reservations
 from registry.access import Actor, Scope
 from registry.database import Database
@@ -18,11 +22,12 @@ from registry.exchange import ExportFormat, Target
 from registry.formats import cawg, content_usage, rsl, tdmai, tdmrep
 from registry.formats.reading import SourceKind, read
 from registry.formats.statements import Reading, Statement, Written
-from registry.models import Asset, Domain, Work
+from registry.models import Asset, Domain, Reservation, Work
 from registry.preferences import Asked, query
 from registry.reservations import NewReservation
 from tests import factories
 from tests.factories import AT
+from tests.integration.inside import Inside
 
 HOST = "studio.example"
 ISCC = "ISCC:KACYPXW445FTYNJ3CYSXHAFJMA2HUWULUNRFE3BLHRSCXYH2M5AEGQY"
@@ -410,3 +415,78 @@ def test_a_site_is_served_for_whoever_showed_that_it_is_theirs(database: Databas
         domain.lapsed_at = AT
         session.flush()
         assert hosted(HOST) is None
+
+
+def test_of_two_proofs_the_nearer_one_is_served(database: Database) -> None:
+    with database.transaction() as session:
+        studio, fan = factories.actor(session), factories.actor(session)
+        _shown(session, studio, HOST)
+        fans = _shown(session, fan, f"fans.{HOST}")
+        fans.method = domains.Method.FILE.value
+        session.flush()
+        speakers = {HOST: studio, f"www.{HOST}": studio, f"fans.{HOST}": fan, f"a.fans.{HOST}": studio}
+        for host, speaker in speakers.items():
+            assert [one.id for one in exchange.speakers_of(session, host, at=AT)] == [speaker.holder_id], host
+
+
+@pytest.mark.parametrize("format", [ExportFormat.TDMREP, ExportFormat.CONTENT_USAGE])
+def test_more_than_a_file_holds_is_told_to_who_asks_for_it(
+    database: Database, monkeypatch: pytest.MonkeyPatch, format: ExportFormat
+) -> None:
+    monkeypatch.setattr("registry.formats.tdmrep.MAX_RULES", 2)
+    monkeypatch.setattr("registry.formats.signals.MAX_PATHS", 2)
+    with database.transaction() as session:
+        studio = factories.actor(session)
+        _shown(session, studio, HOST)
+        for number in range(3):
+            for use in (Use.TDM, Use.TRAIN_GENERATIVE):
+                _site(session, studio, use, Value.RESERVED, f"/{number}")
+        with pytest.raises(Invalid) as refused:
+            exchange.hosted(session, HOST, format, url="https://clearmark.example/", at=AT)
+    assert refused.value.field == "file"
+
+
+def test_what_is_imported_is_compared_while_others_may_write_and_stored_in_portions(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with service.database.transaction() as session:
+        holder = factories.holder(session)
+        key = factories.key(session, holder, Scope.WORKS_WRITE).key
+    taken: list[bool] = []
+    stored: list[int] = []
+    take, declare = exchange.take, exchange.declare
+
+    def taking(session: Session, *about: Any, **how: Any) -> exchange.Taken:
+        taken.append(session.connection().get_execution_options().get("write", False))
+        return take(session, *about, **how)
+
+    def declaring(session: Session, actor: Actor, some: exchange.Taken, *, at: datetime) -> list[Reservation]:
+        rows = declare(session, actor, some, at=at)
+        stored.append(len(rows))
+        return rows
+
+    monkeypatch.setattr(exchange, "take", taking)
+    monkeypatch.setattr(exchange, "declare", declaring)
+    rules = json.dumps([{"location": f"/{number}", "tdm-reservation": 1} for number in range(250)]).encode()
+    said = {"kind": "tdmrep.json", "location": f"https://{HOST}"}
+    answer = Inside(create_app(service), key).post("/v1/reservations/import", files={"file": ("x", rules)}, data=said)
+    assert answer.status_code == 200, answer.text
+    assert len(answer.json()["reservations"]) == 250
+    assert taken == [False], "nobody waited for that"
+    assert stored == [100, 100, 50]
+
+
+def test_more_than_a_stranger_may_say_of_a_host_is_not_stored_in_part(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reservations, "MOST_ON_ANOTHERS_HOST", 150)
+    with service.database.transaction() as session:
+        key = factories.key(session, factories.holder(session), Scope.WORKS_WRITE).key
+    rules = json.dumps([{"location": f"/{number}", "tdm-reservation": 1} for number in range(200)]).encode()
+    for dry_run in ("true", "false"):
+        said = {"kind": "tdmrep.json", "location": f"https://{HOST}", "dry_run": dry_run}
+        client = Inside(create_app(service), key)
+        answer = client.post("/v1/reservations/import", files={"file": ("x", rules)}, data=said)
+        assert (answer.status_code, answer.json()["field"]) == (422, "location")
+    with service.database.reading() as session:
+        assert session.scalars(sa.select(Reservation)).all() == []
