@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 _FREE = ("/healthz", "/readyz", "/metrics")
 # Where passwords and codes could be tried, and letters are sent.
-_SIGN_IN = ("/v1/accounts", "/v1/sessions", "/v1/oidc", "/v1/memberships")
+_SIGN_IN = ("/v1/accounts", "/v1/account/password", "/v1/sessions", "/v1/oidc", "/v1/memberships")
 _COSTLY = ("/v1/verifications",)
 # A key that was found on record is believed for so long; of how many it is kept.
 _KNOWN_S, _MOST_KNOWN = 60.0, 10_000

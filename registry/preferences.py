@@ -259,11 +259,19 @@ class _Places:
         said: dict[str, list[_Word]] = {}
         for word in words:
             said.setdefault(path_of(word.about), []).append(word)
-        self._said = Prefixes((place.partition("*")[0], (place, words)) for place, words in said.items())
+        # With each place what is longest of it between its stars: where that is not in a path, the rest need not be.
+        self._said = Prefixes(
+            (place.partition("*")[0], (place, max(place.split("*"), key=len), words)) for place, words in said.items()
+        )
 
     def covering(self, url: str) -> list[_Word]:
         path = path_of(url)
-        return [word for place, said in self._said.beginning(path) if path_covers(place, path) for word in said]
+        return [
+            word
+            for place, longest, said in self._said.beginning(path)
+            if longest in path and path_covers(place, path)
+            for word in said
+        ]
 
 
 def _words(

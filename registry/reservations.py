@@ -24,8 +24,9 @@ from registry.models import Asset, Reservation
 from registry.works import own_work
 
 _BATCH = 900
-# So much may stand that one holder said of the places of one host, until they show that it is theirs.
-MOST_ON_ANOTHERS_HOST = 500
+# So much may stand that one holder said of the places of one host, until they show that it is theirs; and so much of
+# places with a star, for each of which every URL is looked through.
+MOST_ON_ANOTHERS_HOST, MOST_WITH_STARS = 500, 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,9 +77,11 @@ def require_room(session: Session, actor: Actor, words: Iterable[NewReservation]
             sa.or_(Reservation.valid_until.is_(None), Reservation.valid_until > at),
         )
         # What is said again takes the place of what stands.
-        if len(there.union(map(tuple, session.execute(standing)))) > MOST_ON_ANOTHERS_HOST:
+        there = there.union(map(tuple, session.execute(standing)))
+        with_stars = sum("*" in (location or "") for location, *_ in there)
+        if len(there) > MOST_ON_ANOTHERS_HOST or with_stars > MOST_WITH_STARS:
             problem = (
-                f"Of the places of {host} {MOST_ON_ANOTHERS_HOST} things of yours may stand."
+                f"Of the places of {host} {MOST_ON_ANOTHERS_HOST} things of yours may stand, {MOST_WITH_STARS} with *."
                 " Show that the domain is yours (POST /v1/domains), or withdraw some."
             )
             raise Invalid(field="location", problem=problem)

@@ -368,6 +368,19 @@ def test_on_anothers_host_a_holder_says_so_much_and_no_more(
             place(session, holder, f"popular.example/{number}")
 
 
+def test_on_anothers_host_a_holder_says_less_of_places_with_a_star(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reservations, "MOST_WITH_STARS", 2)
+    with database.transaction() as session:
+        holder = factories.actor(session)
+        for name in ("popular.example/*.mp4", "popular.example/*.mov", "popular.example/a"):
+            place(session, holder, name)
+        with pytest.raises(Invalid, match="2 with"):
+            place(session, holder, "popular.example/*.avi")
+        place(session, holder, "popular.example/b")
+
+
 def test_a_place_is_read_once_however_many_urls_are_asked_about(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -388,12 +401,14 @@ def test_a_place_is_read_once_however_many_urls_are_asked_about(
         flooder = factories.actor(session)
         for number in range(200):
             place(session, flooder, f"popular.example/a{number:03}/")
-        place(session, flooder, "popular.example/*.mp4", value=Value.ALLOWED)
+        for kind in ("mp4", "mov", "x/y"):
+            place(session, flooder, f"popular.example/*.{kind}", value=Value.ALLOWED)
+        place(session, flooder, "popular.example/*0*/x*/y", value=Value.ALLOWED)
         asked = [Asked(url=f"https://popular.example/a{number:03}/x") for number in range(100, 300)]
         found = list(preferences.query(session, asked, [Use.TRAIN], at=AT))
     assert [one.holding[Use.TRAIN].answer.value for one in found] == ["reserved"] * 100 + ["unset"] * 100
-    assert len(read) == 201 + 200, "each place, and each URL"
-    assert len(compared) == 100 + 200, "the place that begins as the URL does, and the one with a star"
+    assert len(read) == 204 + 200, "each place, and each URL"
+    assert len(compared) == 100 + 200, "the place that begins as the URL does, and of those with a star the likely one"
 
 
 def test_a_rival_that_is_less_well_known_cannot_weaken_a_work(database: Database, index: IndexEngine) -> None:
