@@ -35,8 +35,8 @@ class Prefixes[Thing]:
             place = self._above[place]
 
     def continuing(self, text: str) -> Iterator[Thing]:
-        """What is under the texts that begin with `text`, itself among them."""
-        for place in range(bisect.bisect_left(self._texts, text), len(self._texts)):
+        """What is under the texts that go on from `text`, itself not among them."""
+        for place in range(bisect.bisect_right(self._texts, text), len(self._texts)):
             if not self._texts[place].startswith(text):
                 return
             yield from self._things[place]

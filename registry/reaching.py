@@ -6,6 +6,7 @@ place would take minutes for what one file may say: they are found by how their 
 words, and when and where in the world it holds, is not decided here.
 """
 
+import itertools
 import re
 from collections.abc import Iterable, Iterator
 
@@ -40,12 +41,14 @@ class Reaching[Word]:
         if location is not None and (there := self._hosts.get(host_of(location))):
             here = _path(location)
             begin = _begin(here)
+            alike: list[tuple[str, list[Word]]] = []
             for path, words in there.beginning(begin):
-                # What begins as the place does, but with a star there, is narrower than a place without one.
                 if path == begin or _begin(path) != begin:
                     yield from words
-            if here != begin:
-                yield from _compared(here, there.continuing(begin))
+                else:
+                    alike.append((path, words))
+            if here != begin:  # else what goes on with a star is narrower
+                yield from _compared(here, itertools.chain(alike, there.continuing(begin)))
 
 
 def _compared[Word](here: str, alike: Iterable[tuple[str, list[Word]]]) -> Iterator[Word]:

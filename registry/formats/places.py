@@ -5,10 +5,11 @@ longest that matches speaks. Where patterns with `*` meet is not computed: two m
 first `*` of one begins what stands before it in the other.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from registry.locations import host_of, path_covers, path_of
+from registry.prefixes import Prefixes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,15 +24,26 @@ class Place:
         """In octets, as RFC 9309 (section 2.2.2) compares paths."""
         return len(self.path.encode(errors="surrogatepass"))
 
+    @property
+    def begin(self) -> str:
+        """What every path in it begins with."""
+        return self.path.partition("*")[0]
+
     def covers(self, other: "Place") -> bool:
         """Whether everything in `other` lies in this one."""
         return self.host in ("", other.host) and path_covers(self.path, other.path)
 
     def may_meet(self, other: "Place") -> bool:
         """Whether one URL could lie in both."""
-        ours, theirs = (place.path.partition("*")[0] for place in (self, other))
         one_site = self.host == other.host or not self.host or not other.host
-        return one_site and (ours.startswith(theirs) or theirs.startswith(ours))
+        return one_site and (self.begin.startswith(other.begin) or other.begin.startswith(self.begin))
+
+
+def meeting[Thing](things: Prefixes[Thing], here: Place) -> Iterator[Thing]:
+    """All things, under what their places begin with, that may meet this one, but those that lie in it."""
+    yield from things.beginning(here.begin)
+    if here.begin != here.path:
+        yield from things.continuing(here.begin)
 
 
 WHOLE_SITE = "/"

@@ -31,9 +31,10 @@ from defusedxml.ElementTree import XMLParser
 from registry.domain.preferences import EU, WORLDWIDE, Use, Value
 from registry.formats import robots
 from registry.formats.carried import Carried, Carries, carried
-from registry.formats.places import WHOLE_SITE, Place, orders, place, unanchored
+from registry.formats.places import WHOLE_SITE, Place, meeting, orders, place, unanchored
 from registry.formats.sources import link, shown
 from registry.formats.statements import FormatError, Reading, Remark, Statement, Written, distinct, few, named
+from registry.prefixes import Prefixes
 
 NAMESPACE: Final = "https://rslstandard.org/rsl"
 MEDIA_TYPE: Final = "application/rsl+xml"
@@ -327,21 +328,23 @@ def _settled(kept: list[Carried]) -> tuple[list[Statement], list[Remark]]:
 
     Where it would, one without conditions is left out, and one with terms becomes reserved: it restricts, too.
     """
-    settled: list[Statement] = []
-    by_use: dict[Use, list[tuple[Place, Statement]]] = {}
+    in_turn = sorted(((place(one.said.location), one) for one in kept), key=lambda placed: placed[0].length)
+    begun = Prefixes((here.begin, number) for number, (here, _) in enumerate(in_turn))
+    settled: dict[int, Statement] = {}
     left_out: list[Remark] = []
-    for one in sorted(kept, key=lambda one: place(one.said.location).length):
-        said, here = one.said, place(one.said.location)
-        wider = by_use.setdefault(said.use, [])
-        if any(_is_stricter(other, said) and _is_wider(there, here) for there, other in wider):
+    for number, (here, one) in enumerate(in_turn):
+        said = one.said
+        wider = (
+            settled[other] for other in meeting(begun, here) if other in settled and _is_wider(in_turn[other][0], here)
+        )
+        if any(other.use is said.use and _is_stricter(other, said) for other in wider):
             problem = "A stricter word holds there as well, and the narrower place would speak before it."
             left_out.append(Remark(where=named(one.made), problem=problem))
             if said.value is Value.ALLOWED:
                 continue
             said = replace(said, value=Value.RESERVED, terms_url=None)
-        settled.append(said)
-        wider.append((here, said))
-    return settled, left_out
+        settled[number] = said
+    return list(settled.values()), left_out
 
 
 def _is_stricter(other: Statement, said: Statement) -> bool:

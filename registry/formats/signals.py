@@ -12,14 +12,13 @@ What Content-Usage and Content-Signal have in common; each says for itself how a
 * For the same reason a written rule for a longer path repeats what holds there by a shorter one.
 """
 
-import itertools
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from registry.domain.preferences import Use, Value
 from registry.formats import robots
 from registry.formats.carried import Carried, Carries, carried, speaking
-from registry.formats.places import Place, orders, place
+from registry.formats.places import Place, meeting, orders, place
 from registry.formats.sources import shown
 from registry.formats.statements import FormatError, Reading, Remark, Statement, Written, few, named
 from registry.prefixes import Prefixes
@@ -192,7 +191,7 @@ def write_robots(language: Language, statements: Iterable[Statement]) -> Written
     places = {one.said.location: place(one.said.location) for one in kept}
     if len(places) > MAX_PATHS:
         raise FormatError(problem=f"The statements are about more than {MAX_PATHS} paths.")
-    begun = Prefixes((_begin(places[one.said.location]), (places[one.said.location], one)) for one in kept)
+    begun = Prefixes((places[one.said.location].begin, (places[one.said.location], one)) for one in kept)
     values = {location: _holding(here, begun) for location, here in places.items()}
     left_out += [
         Remark(where=named(one.made), problem="Another statement speaks before it there.")
@@ -213,21 +212,11 @@ def _is_path(location: str) -> bool:
 
 
 def _holding(here: Place, begun: Prefixes[tuple[Place, Carried]]) -> dict[Use, Value]:
-    """What holds in a place by its own statements and those of shorter ones: of the first in order, the strictest.
-
-    All of these begin as the place does, or, where it has a star, go on from its beginning.
-    """
-    begin, length = _begin(here), here.length
-    near = begun.beginning(begin)
-    if begin != here.path:
-        near = itertools.chain(near, (one for one in begun.continuing(begin) if _begin(one[0]) != begin))
+    """What holds in a place by its own statements and those of shorter ones: of the first in order, the strictest."""
+    length = here.length
     holding = [
         one
-        for there, one in near
+        for there, one in meeting(begun, here)
         if there.length <= length and (one.said.value is Value.RESERVED or there.covers(here))
     ]
     return {use: one.said.value for use, one in speaking(holding)[0].items()}
-
-
-def _begin(one: Place) -> str:
-    return one.path.partition("*")[0]
