@@ -130,18 +130,18 @@ class RateLimits:
             return limiter.hit(kind, address)
         key = hashlib.sha256(presented.encode()).hexdigest()
         whose = self._known.whose(key)
-        if whose is None and limiter.may(Kind.SIGN_IN, address):
+        # Once there were too many wrong ones no more are looked up, but for those that were right a while ago.
+        if whose is None and (key in self._known or limiter.may(Kind.SIGN_IN, address)):
             with service.database.reading() as session:
                 whose = bearer_of(session, presented, at=service.now())
-            if whose is not None:
-                self._known.note(key, whose)
+            self._known.note(key, whose)
         if whose is None:
             return limiter.hit(Kind.SIGN_IN, address)
         return _tightest([limiter.hit(Kind.KEY, key), limiter.hit(Kind.HOLDER, whose)])
 
 
 class _Known:
-    """Whose the keys are that were found on record a moment ago."""
+    """Whose the keys are that were found on record, for a moment."""
 
     def __init__(self) -> None:
         self._found: dict[str, tuple[str, float]] = {}
@@ -150,7 +150,14 @@ class _Known:
         whose, until_s = self._found.get(key, (None, 0.0))
         return whose if time.monotonic() < until_s else None
 
-    def note(self, key: str, whose: str) -> None:
+    def __contains__(self, key: str) -> bool:
+        """Whether it was found when it was looked up last, however long ago."""
+        return key in self._found
+
+    def note(self, key: str, whose: str | None) -> None:
+        if whose is None:
+            self._found.pop(key, None)
+            return
         if len(self._found) >= _MOST_KNOWN:
             self._found.clear()  # looking them up again is cheap
         self._found[key] = whose, time.monotonic() + _KNOWN_S

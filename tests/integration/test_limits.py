@@ -12,7 +12,7 @@ from api.service import Service
 from api.settings import Settings
 from registry import access
 from registry.access import Scope
-from registry.models import Mail
+from registry.models import ApiKey, Mail
 from tests import factories
 from tests.factories import AT
 from tests.integration.inside import Inside
@@ -102,6 +102,19 @@ def test_wrong_keys_are_looked_up_only_until_there_were_too_many(
     for _ in range(3):
         caller(key, address="198.51.100.1").get("/v1/works")
     assert looked.count(key) == 1, "a key that is known is not looked up again"
+
+
+def test_a_key_that_was_right_is_looked_up_again_whatever_its_address_did(
+    service: Service, caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.limits._KNOWN_S", 0.0)
+    right, revoked, new = _keys(service, 3)
+    assert [caller(key).get("/v1/works").status_code for key in (right, revoked)] == [200, 200]
+    assert _until_refused(lambda: caller(_invented()).get("/v1/works").status_code) == 3
+    with service.database.transaction() as session:
+        for key in session.scalars(sa.select(ApiKey).where(ApiKey.prefix == revoked.split("_")[1])):
+            access.revoke_key(session, key.id, at=service.now())
+    assert [caller(key).get("/v1/works").status_code for key in (right, revoked, new)] == [200, 429, 429]
 
 
 def test_letters_to_one_address_are_few_wherever_they_are_asked_for_from(service: Service, caller: Caller) -> None:
