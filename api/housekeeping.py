@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from api import anchoring
 from api.service import Service
-from registry import checks, ledger, outbox
+from registry import accounts, checks, ledger, outbox
 from registry.models import Asset, Check, Import, Negative, Release, Verification
 
 _log = logging.getLogger(__name__)
@@ -19,8 +19,8 @@ _VERIFICATION_AGE = timedelta(days=30)
 def run(service: Service) -> None:
     """One round; each part may fail without holding up the others."""
     parts = (
-        forget_media, forget_explanations, forget_fingerprints, forget_verifications, forget_messages, remove_orphans,
-        sign_checkpoint, anchoring.enqueue_due, save_index,
+        forget_media, forget_explanations, forget_fingerprints, forget_verifications, forget_messages, forget_codes,
+        remove_orphans, sign_checkpoint, anchoring.enqueue_due, save_index,
     )  # fmt: skip
     for part in parts:
         try:
@@ -63,6 +63,12 @@ def forget_messages(service: Service) -> None:
     """Delete webhooks that were sent or given up long ago."""
     with service.database.transaction() as session:
         outbox.forget(session, at=service.now())
+
+
+def forget_codes(service: Service) -> None:
+    """Delete what was said by people who signed up, or were invited, and did not come back."""
+    with service.database.transaction() as session:
+        accounts.forget_codes(session, at=service.now())
 
 
 def remove_orphans(service: Service) -> None:

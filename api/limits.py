@@ -20,7 +20,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from anyio import to_thread
-from limits import RateLimitItem, parse_many
+from limits import RateLimitItem, RateLimitItemPerMinute, parse_many
 from limits.storage import storage_from_string
 from limits.strategies import SlidingWindowCounterRateLimiter
 from starlette.datastructures import Headers, MutableHeaders
@@ -40,6 +40,8 @@ _SIGN_IN = ("/v1/accounts", "/v1/account/password", "/v1/sessions", "/v1/oidc", 
 _COSTLY = ("/v1/verifications",)
 # A key that was found on record is believed for so long; of how many it is kept.
 _KNOWN_S, _MOST_KNOWN = 60.0, 10_000
+# So many addresses may try passwords of one account at once, before each has to wait in between.
+_ADDRESSES_AT_EASE = 10
 
 
 class Kind(StrEnum):
@@ -50,6 +52,8 @@ class Kind(StrEnum):
     ANONYMOUS = "anonymous"
     SIGN_IN = "sign-in"
     VERIFICATION = "verification"
+    ACCOUNT = "account"
+    SLOWED = "slowed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,12 +72,17 @@ class RateLimiter:
 
     def __init__(self, settings: Settings) -> None:
         self._limiter = SlidingWindowCounterRateLimiter(storage_from_string(settings.limits_storage))
-        self._items = {
+        self._items: dict[Kind, list[RateLimitItem]] = {
             Kind.KEY: parse_many(settings.limit_key),
             Kind.HOLDER: parse_many(settings.limit_holder),
             Kind.ANONYMOUS: parse_many(settings.limit_anonymous),
             Kind.SIGN_IN: parse_many(settings.limit_sign_in),
             Kind.VERIFICATION: parse_many(settings.limit_verifications),
+            Kind.ACCOUNT: [
+                type(item)(item.amount * _ADDRESSES_AT_EASE, item.multiples)
+                for item in parse_many(settings.limit_sign_in)
+            ],
+            Kind.SLOWED: [RateLimitItemPerMinute(1)],
         }
 
     def hit(self, kind: Kind, caller: str) -> Standing:
@@ -168,6 +177,21 @@ def guard(limiter: RateLimiter, kind: Kind, caller: str) -> None:
     standing = limiter.hit(kind, caller)
     if not standing.allowed:
         raise _problem(standing)
+
+
+def guard_password(limiter: RateLimiter, scope: Scope, account: str) -> None:
+    """Count a try of an account's password.
+
+    Each address has tries of its own, so that nobody can shut another out. Once very many were tried from anywhere,
+    each address may try once a minute.
+
+    Raises:
+        Problem: too many, from there.
+    """
+    caller = f"as {account} from {_address(scope)}"
+    guard(limiter, Kind.SIGN_IN, caller)
+    if not limiter.hit(Kind.ACCOUNT, f"as {account}").allowed:
+        guard(limiter, Kind.SLOWED, caller)
 
 
 def _tightest(standings: Iterable[Standing]) -> Standing:

@@ -2,6 +2,8 @@
 
 import smtplib
 import ssl
+from collections.abc import Iterable
+from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import format_datetime
 from typing import Protocol
@@ -19,6 +21,9 @@ class Post(Protocol):
 
     def send(self, mail: Mail) -> None:
         """Hand a letter over; sending it again does no harm. Raises: OSError, smtplib.SMTPException."""
+
+    def forget(self, mail_ids: Iterable[str]) -> None:
+        """Delete what is kept here of letters."""
 
 
 def make_post(settings: Settings) -> Post:
@@ -38,6 +43,11 @@ class FolderPost:
         partial.write_bytes(bytes(message(mail, self._settings)))
         partial.replace(path)
 
+    def forget(self, mail_ids: Iterable[str]) -> None:
+        for mail_id in mail_ids:
+            for ending in ("part", "eml"):
+                (self._settings.mail_folder / f"{mail_id}.{ending}").unlink(missing_ok=True)
+
 
 class SmtpPost:
     """An SMTP server; with STARTTLS where it offers that, and never a password in the clear."""
@@ -49,6 +59,9 @@ class SmtpPost:
     def send(self, mail: Mail) -> None:
         with self._connected() as server:
             server.send_message(message(mail, self._settings))
+
+    def forget(self, mail_ids: Iterable[str]) -> None:
+        """They are with the mail server, and with whom they were for."""
 
     def _connected(self) -> smtplib.SMTP:
         at, context = self._at, ssl.create_default_context()
@@ -73,7 +86,8 @@ class SmtpPost:
 def message(mail: Mail, settings: Settings) -> EmailMessage:
     """The letter as RFC 5322 has it; its id stays the same when it is sent twice."""
     made = EmailMessage()
-    made["From"], made["To"], made["Subject"] = settings.mail_from, mail.recipient, mail.subject
+    made["From"], made["Subject"] = settings.mail_from, mail.subject
+    made["To"] = Address(addr_spec=mail.recipient)  # one recipient, whatever it looks like
     made["Date"] = format_datetime(mail.created_at)
     made["Message-ID"] = f"<{mail.id}@{urlsplit(settings.url).hostname or 'localhost'}>"
     made["Auto-Submitted"] = "auto-generated"

@@ -10,7 +10,7 @@ a holder they belong to, or one whose agent that is.
 import hashlib
 import hmac
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -19,6 +19,7 @@ from typing import Final
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from registry.domain import names
 from registry.domain.identifiers import Prefix, new_id
 from registry.domain.policy import Assurance
 from registry.errors import Conflict, Forbidden, Invalid, NotFound
@@ -47,6 +48,13 @@ class HolderKind(StrEnum):
     ORGANISATION = "organisation"
 
 
+class Basis(StrEnum):
+    """On whose word an agency stands; stored, so never renamed."""
+
+    PRINCIPAL = "principal"
+    AGENT = "agent"
+
+
 class Role(StrEnum):
     """What a person does at a holder."""
 
@@ -64,6 +72,8 @@ ROLE_SCOPES: Final = {
     Role.PIPELINE: frozenset({Scope.CHECKS_WRITE, Scope.RELEASES_WRITE, Scope.WEBHOOKS_WRITE}),
     Role.LEGAL: frozenset({Scope.NOTICES_WRITE}),
 }
+# Keys of one holder that work at once.
+_MOST_KEYS: Final = 100
 # A key that is used all the time is noted as used this often; noting it is a write.
 _USE_NOTED_EVERY: Final = timedelta(minutes=5)
 
@@ -87,20 +97,21 @@ class Actor:
     def may(self, scope: Scope) -> bool:
         return scope in self.scopes or Scope.ADMIN in self.scopes
 
-    def require(self, scope: Scope) -> None:
-        """Raises: Forbidden."""
-        if not self.may(scope):
-            raise Forbidden(action=self._lacks(scope))
+    def require(self, *scopes: Scope) -> None:
+        """One of `scopes` is needed. Raises: Forbidden."""
+        if not any(self.may(scope) for scope in scopes):
+            raise Forbidden(action=self._lacks(scopes))
 
-    def _lacks(self, scope: Scope) -> str:
+    def _lacks(self, scopes: Sequence[Scope]) -> str:
         """What they would need, in the words of how they came."""
+        wanted = " or ".join(scope.value for scope in scopes)
         if self.agent_id is not None:
-            return f"this needs the scope {scope.value}, which you do not have as an agent"
+            return f"this needs the scope {wanted}, which you do not have as an agent"
         if self.account_id is None:
-            return f"this needs a key with the scope {scope.value}"
-        roles = [role.value for role, scopes in ROLE_SCOPES.items() if scope in scopes]
+            return f"this needs a key with the scope {wanted}"
+        roles = [role.value for role, held in ROLE_SCOPES.items() if not held.isdisjoint(scopes)]
         if not roles:
-            return f"this is for the operator, who has a key with the scope {scope.value}"
+            return f"this is for the operator, who has a key with the scope {wanted}"
         return f"this needs the role {' or '.join(roles)} at the holder"
 
 
@@ -111,20 +122,33 @@ class IssuedKey:
     id: str
     key: str
     scopes: tuple[Scope, ...]
+    expires_at: datetime | None
 
 
 def find_or_add_holder(session: Session, *, name: str, assurance: Assurance, at: datetime) -> Holder:
-    """The holder of that name, for the operator; a new one gets `assurance`.
-
-    Raises:
-        Conflict: somebody signed up under that name: whether they are who they say is to be decided first.
-    """
-    holder = session.scalar(sa.select(Holder).where(Holder.name == name))
+    """The holder of that name, for the operator; a new one gets `assurance`. Raises: Conflict, as `named` does."""
+    holder = named(session, name)
     if holder is None:
         return add_holder(session, name=name, kind=HolderKind.ORGANISATION, assurance=assurance, at=at)
+    return holder
+
+
+def named(session: Session, name: str) -> Holder | None:
+    """The holder of that name, for the operator, who knows them by it.
+
+    Raises:
+        Conflict: nobody but who took the name says that the holder is of that name.
+    """
+    holder = session.scalar(sa.select(Holder).where(Holder.name == name))
+    if holder is None or holder.granted_assurance != Assurance.UNVERIFIED:
+        return holder
     people = session.scalar(sa.select(Membership.account_id).where(Membership.holder_id == holder.id).limit(1))
-    if people is not None and holder.granted_assurance == Assurance.UNVERIFIED:
-        problem = "Somebody signed up under this name. Vet them first, or give the holder another name."
+    # By word of the agent alone, and also once it has ended: what they declared for the holder is still on record.
+    agents = sa.select(Agency.agent_id).where(Agency.principal_id == holder.id, Agency.basis == Basis.AGENT)
+    agent = session.scalar(agents.limit(1))
+    if people is not None or agent is not None:
+        who = "Somebody signed up under this name." if people is not None else f"{agent} says to act for this holder."
+        problem = f"{who} Vet them first, PUT /v1/holders/{holder.id}/assurance, or give the holder another name."
         raise Conflict(kind="holder", id=holder.id, problem=problem)
     return holder
 
@@ -139,17 +163,19 @@ def add_holder(session: Session, *, name: str, kind: HolderKind, assurance: Assu
         granted_assurance=assurance.value,
         created_at=at,
     )
-    session.add(holder)
-    session.flush()
+    try:
+        with session.begin_nested():
+            session.add(holder)
+    except sa.exc.IntegrityError:  # somebody else took it meanwhile
+        free_name(session, name)
+        raise
     return holder
 
 
 def free_name(session: Session, name: str) -> str:
-    """A name that no holder has, its blanks made plain. Raises: Conflict: one has it, in whatever case."""
-    name = " ".join(name.split())
-    if not name or len(name) > 200:
-        raise Invalid(field="holder", problem="Give the holder's name, at most 200 characters.")
-    known = session.scalar(sa.select(Holder.id).where(sa.func.lower(Holder.name) == name.lower()))
+    """A name that no holder has, its blanks made plain. Raises: Invalid; Conflict: one has it, or looks the same."""
+    name = names.checked(name, field="holder")
+    known = session.scalar(sa.select(Holder.id).where(Holder.name_key == names.key_of(name)))
     if known is not None:
         problem = "This name is taken. Add what tells you apart; if it is you, ask the operator."
         raise Conflict(kind="holder", id=known, problem=problem)
@@ -164,6 +190,7 @@ def issue_key(
     at: datetime,
     expires_at: datetime | None = None,
     name: str | None = None,
+    made_by: str | None = None,
 ) -> IssuedKey:
     """Make a key for a holder."""
     granted = tuple(dict.fromkeys(scopes))
@@ -181,18 +208,34 @@ def issue_key(
         scopes=[scope.value for scope in granted],
         created_at=at,
         expires_at=expires_at,
+        made_by=made_by,
     )
     session.add(row)
     session.flush()
-    return IssuedKey(id=row.id, key=f"cm_{prefix}_{secret}", scopes=granted)
+    return IssuedKey(id=row.id, key=f"cm_{prefix}_{secret}", scopes=granted, expires_at=expires_at)
 
 
 def revoke_key(session: Session, key_id: str, *, at: datetime) -> None:
-    """End a key at once; ending it again changes nothing."""
+    """End a key at once, and every key that was made with it; ending it again changes nothing."""
     row = session.get(ApiKey, key_id)
     if row is None:
         raise NotFound(kind="key", id=key_id)
     row.revoked_at = row.revoked_at or at
+    for made in session.scalars(sa.select(ApiKey.id).where(ApiKey.made_by == key_id)).all():
+        revoke_key(session, made, at=at)
+
+
+def revoke_keys_of(
+    session: Session, account_id: str, *, at: datetime, holder_id: str | None = None,
+    but: frozenset[Scope] = frozenset(),
+) -> None:  # fmt: skip
+    """End the keys that a person made, at one holder or at all, but for those that do no more than `but`."""
+    made = sa.select(ApiKey).where(ApiKey.made_by == account_id)
+    if holder_id is not None:
+        made = made.where(ApiKey.holder_id == holder_id)
+    for row in session.scalars(made).all():
+        if not set(row.scopes) <= but:
+            revoke_key(session, row.id, at=at)
 
 
 def own_key(session: Session, actor: Actor, key_id: str) -> ApiKey:
@@ -213,13 +256,26 @@ def issue_own_key(
     at: datetime,
     expires_at: datetime | None = None,
 ) -> IssuedKey:
-    """Make a key for the actor's own holder, which may do no more than the actor."""
+    """Make a key for the actor's own holder, which may do no more than the actor, and for no longer than their key.
+
+    Raises:
+        Forbidden: it is to do more.
+        Conflict: the holder has very many.
+    """
     actor.require(Scope.HOLDER_WRITE)
     wanted = tuple(scopes)
     if beyond := [scope for scope in wanted if not actor.may(scope)]:
         raise Forbidden(action=f"you may not give {', '.join(beyond)}, which you do not have")
     holder = session.get_one(Holder, actor.holder_id)
-    return issue_key(session, holder, wanted, at=at, expires_at=expires_at, name=name)
+    still = sa.or_(ApiKey.expires_at.is_(None), ApiKey.expires_at > at)
+    live = sa.select(sa.func.count()).where(ApiKey.holder_id == holder.id, ApiKey.revoked_at.is_(None), still)
+    if session.scalars(live).one() >= _MOST_KEYS:
+        raise Conflict(kind="holder", id=holder.id, problem=f"It has {_MOST_KEYS} keys that work. Revoke one first.")
+    made_with = session.get_one(ApiKey, actor.key_id) if actor.key_id else None
+    if made_with is not None and made_with.expires_at is not None:
+        expires_at = min(expires_at or made_with.expires_at, made_with.expires_at)
+    made_by = actor.account_id or actor.key_id
+    return issue_key(session, holder, wanted, at=at, expires_at=expires_at, name=name, made_by=made_by)
 
 
 def rotate_key(session: Session, actor: Actor, key_id: str, *, overlap: timedelta, at: datetime) -> IssuedKey:
@@ -284,7 +340,7 @@ def account_of(session: Session, token: str, *, at: datetime) -> Account | None:
     if row is None or row.ended_at is not None or row.expires_at <= at:
         return None
     account = session.get_one(Account, row.account_id)
-    return account if account.disabled_at is None else None
+    return account if account.is_open else None
 
 
 def sign_out(session: Session, account_id: str, *, at: datetime, token: str | None = None) -> None:

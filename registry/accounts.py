@@ -1,13 +1,15 @@
 """Accounts: people who sign up, show that an address is theirs, sign in, and belong to holders.
 
-Nobody learns here who has an account: signing up and asking for a new password answer the same for an address that
-is known and one that is not, and the rest is in a letter to it. A code of a letter is for one purpose, once.
+There is no account before somebody has shown that they read its address: what they said who signed up waits with the
+letter's code, and whoever has that code chooses the password. So nobody makes an account on another's address, and no
+name is held by somebody who never came back. Nobody learns here who has an account: signing up and asking for a new
+password answer the same for an address that is known and one that is not, and the rest is in a letter to it. A code of
+a letter is for one purpose, once.
 Passwords are kept as argon2id (RFC 9106) makes of them; that takes its time by design, so it is done outside of
 transactions (`hash_password`, `account_with`). Who may do what at a holder is a role, see `registry.access`.
 """
 
 import hashlib
-import re
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -19,21 +21,20 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from sqlalchemy.orm import Session
 
-from registry import access, assurance
+from registry import access, agencies, assurance, domains, mail
 from registry.access import Actor, HolderKind, Role, Scope
 from registry.assurance import Cause
+from registry.domain import names
 from registry.domain.identifiers import Prefix, new_id
 from registry.domain.policy import Assurance
 from registry.errors import Conflict, Forbidden, Invalid, NotFound
-from registry.mail import post
-from registry.models import Account, ApiKey, Holder, Identity, Letter, Mail, Membership, SignIn, Work
+from registry.mail import address, filled, post
+from registry.models import Account, ApiKey, Holder, Identity, Letter, Membership, SignIn, WebhookEndpoint, Work
 
 SIGN_IN_LASTS = timedelta(days=14)
 _CODE_LASTS = timedelta(hours=24)
 _INVITATION_LASTS = timedelta(days=14)
 _SHORTEST_PASSWORD, _LONGEST_PASSWORD = 10, 256
-# One @, no blanks, a dot in the domain: whether somebody reads it is found out by writing to it.
-_ADDRESS = re.compile(r"[^@\s\x00-\x1f]{1,64}@[^@\s\x00-\x1f]{1,180}\.[^@\s.\x00-\x1f]{2,63}")
 
 
 class Purpose(StrEnum):
@@ -49,7 +50,6 @@ class NewAccount:
     """Who signs up, and for which holder; without a name of its own the holder is the person."""
 
     email: str
-    password_hash: str
     name: str
     holder: str | None = None
     kind: HolderKind = HolderKind.PERSON
@@ -66,37 +66,45 @@ class WrongCredentials(Forbidden):
 
 
 def sign_up(session: Session, said: NewAccount, *, at: datetime) -> None:
-    """Make an account and its holder, and write to the address; one that is known gets another letter instead.
+    """Write to an address so that its reader may have an account and a holder; one that is known is told so instead.
 
     Raises:
         Invalid: what was said cannot be taken.
         Conflict: the holder's name is taken.
     """
-    email = _address(said.email)
-    if not said.name.strip() or len(said.name) > 200:
-        raise Invalid(field="name", problem="Give your name, at most 200 characters.")
-    name = access.free_name(session, said.holder or said.name)  # first: it is told to everybody alike
+    email, name = address(said.email), names.checked(said.name, field="name")
+    holder = access.free_name(session, said.holder or name)  # first: it is told to everybody alike
     if _by_email(session, email) is not None:
-        post(session, email, "You have an account already", _LETTER_KNOWN.format(email=email), at=at)
+        text = filled(_LETTER_KNOWN, email=email)
+        post(session, email, "You have an account already", text, at=at)
         return
-    account = _add_account(session, email, said.name, said.password_hash, at=at)
-    holder = access.add_holder(session, name=name, kind=said.kind, assurance=Assurance.UNVERIFIED, at=at)
-    session.add(Membership(holder_id=holder.id, account_id=account.id, role=Role.OWNER.value, added_at=at))
-    ask_to_confirm(session, account, at=at)
+    wanted = {"name": name, "holder": holder, "kind": said.kind.value}
+    code = _letter(session, Purpose.CONFIRM, email, at=at, said=wanted)
+    post(session, email, "Confirm your address", filled(_LETTER_CONFIRM, **wanted, code=code), at=at)
 
 
-def ask_to_confirm(session: Session, account: Account, *, at: datetime) -> None:
-    """Write to an account's address to see whether they read it."""
-    code = _letter(session, Purpose.CONFIRM, account.email, at=at, account=account)
-    post(session, account.email, "Confirm your address", _LETTER_CONFIRM.format(name=account.name, code=code), at=at)
+def confirm(session: Session, code: str, password_hash: str, *, at: datetime, name: str | None = None) -> Account:
+    """Make the account of who has the code of a letter: they read that address, and the password is theirs.
 
+    With the code of an invitation they join the holder that invited them, and have none of their own.
 
-def confirm(session: Session, code: str, *, at: datetime) -> Account:
-    """The address of an account is its person's: who has the code can read it."""
-    account = session.get_one(Account, _open(session, code, Purpose.CONFIRM, at=at).account_id)
-    account.email_confirmed_at = account.email_confirmed_at or at
-    for holder in _holders_of(session, account):
-        assurance.settle(session, holder, Cause.EMAIL_CONFIRMED, at=at)
+    Args:
+        name: the person's, who did not say it before: who was invited.
+    Raises:
+        Invalid: the code opens nothing, or somebody who was invited did not say their name.
+        Conflict: the address has an account, or the holder's name was taken meanwhile.
+    """
+    letter = _open(session, code, Purpose.CONFIRM, Purpose.INVITATION, at=at)
+    known = _by_email(session, letter.email)
+    if known is not None:
+        problem = "Your address has an account. Sign in; then take up an invitation with POST /v1/memberships."
+        raise Conflict(kind="account", id=known.id, problem=problem)
+    if letter.said is None:
+        account = _add_account(session, letter.email, names.checked(name or "", field="name"), password_hash, at=at)
+        _admit(session, account, letter, at=at)
+        return account
+    account = _add_account(session, letter.email, letter.said["name"], password_hash, at=at)
+    _add_holder(session, account, letter.said["holder"], HolderKind(letter.said["kind"]), at=at)
     return account
 
 
@@ -104,7 +112,7 @@ def account_with(session: Session, email: str, password: str) -> Account:
     """The account of an address and its password; takes as long where there is none. Raises: WrongCredentials."""
     account = _by_email(session, email.strip().lower())
     stored = account.password_hash if account is not None and account.password_hash else _nobodys_hash()
-    if not _matches(stored, password) or account is None or account.disabled_at or account.password_hash is None:
+    if not _matches(stored, password) or account is None or not account.is_open or account.password_hash is None:
         raise WrongCredentials
     return account
 
@@ -124,7 +132,7 @@ def known_as(session: Session, claimed: Claimed, *, at: datetime) -> Account:
     """The account of whom the operator's identity provider signed in; a new person gets one, and a holder.
 
     Raises:
-        Conflict: the address has an account that nobody ever confirmed.
+        Invalid: the provider does not vouch for the address.
         WrongCredentials: the account was disabled.
     """
     known = session.get(Identity, (claimed.issuer, claimed.subject)) or _join(session, claimed, at=at)
@@ -136,19 +144,18 @@ def known_as(session: Session, claimed: Claimed, *, at: datetime) -> Account:
 
 def ask_for_new_password(session: Session, email: str, *, at: datetime) -> None:
     """Write a code for a new password to an address that has an account; nothing else happens, and nothing is said."""
-    account = _by_email(session, _address(email))
+    account = _by_email(session, address(email))
     if account is not None and account.disabled_at is None:
         code = _letter(session, Purpose.PASSWORD, account.email, at=at, account=account)
-        post(session, account.email, "A new password", _LETTER_FORGOTTEN.format(name=account.name, code=code), at=at)
+        text = filled(_LETTER_FORGOTTEN, name=account.name, code=code)
+        post(session, account.email, "A new password", text, at=at)
 
 
 def set_password(session: Session, code: str, password_hash: str, *, at: datetime) -> Account:
     """A new password by the code of a letter, which also shows the address; every sign-in ends."""
     account = session.get_one(Account, _open(session, code, Purpose.PASSWORD, at=at).account_id)
-    account.email_confirmed_at = account.email_confirmed_at or at
+    _take_over(session, account, at=at)
     change_password(session, account, password_hash, at=at)
-    for holder in _holders_of(session, account):
-        assurance.settle(session, holder, Cause.EMAIL_CONFIRMED, at=at)
     return account
 
 
@@ -166,12 +173,16 @@ def disable(session: Session, actor: Actor, account_id: str, *, at: datetime) ->
         raise NotFound(kind="account", id=account_id)
     account.disabled_at = account.disabled_at or at
     access.sign_out(session, account.id, at=at)
-    for holder in _holders_of(session, account):
-        assurance.settle(session, holder, Cause.MEMBERS_CHANGED, at=at)
+    access.revoke_keys_of(session, account.id, at=at)
+    for member in memberships(session, account):
+        assurance.settle(session, member.holder, Cause.MEMBERS_CHANGED, at=at)
 
 
-def forget(session: Session, account: Account, *, at: datetime) -> None:
+def forget(session: Session, account: Account, *, at: datetime) -> list[str]:
     """Forget a person: nothing here names them any more. What their holders registered stays the holders'.
+
+    Returns:
+        The ids of all letters that were written to them: copies of them are to be deleted.
 
     Raises:
         Conflict: they alone look after a holder that has works or asks for checks.
@@ -184,15 +195,30 @@ def forget(session: Session, account: Account, *, at: datetime) -> None:
                     f"You alone own {member.holder.name}. Make another owner, or withdraw its works and keys first."
                 )
                 raise Conflict(kind="holder", id=member.holder_id, problem=problem)
-            member.holder.name = f"forgotten {member.holder_id}"
+            _forget_holder(session, member.holder, at=at)
         session.delete(member)
         assurance.settle(session, member.holder, Cause.MEMBERS_CHANGED, at=at)
     email, account.email, account.name = account.email, f"forgotten {account.id}", "Forgotten"
     account.password_hash, account.disabled_at = None, at
+    access.revoke_keys_of(session, account.id, at=at)
     for model, column in ((Identity, Identity.account_id), (SignIn, SignIn.account_id)):
         session.execute(sa.delete(model).where(column == account.id))
     session.execute(sa.delete(Letter).where(sa.or_(Letter.account_id == account.id, Letter.email == email)))
-    session.execute(sa.update(Mail).where(Mail.recipient == email).values(recipient="forgotten", text=None))
+    return mail.forget(session, email, at=at)
+
+
+def forget_codes(session: Session, *, at: datetime) -> None:
+    """Delete the codes that open nothing any more, and what was said with them."""
+    session.execute(sa.delete(Letter).where(Letter.expires_at <= at))
+
+
+def _forget_holder(session: Session, holder: Holder, *, at: datetime) -> None:
+    """Nobody is behind a holder any more: it speaks for no site, and nobody acts for it."""
+    holder.name = f"forgotten {holder.id}"
+    domains.let_all_go(session, holder.id, at=at)
+    agencies.end_all(session, holder.id, at=at)
+    session.execute(sa.delete(Letter).where(Letter.holder_id == holder.id))
+    session.execute(sa.delete(WebhookEndpoint).where(WebhookEndpoint.holder_id == holder.id))
 
 
 def _is_in_use(session: Session, holder_id: str) -> bool:
@@ -217,11 +243,29 @@ def memberships(session: Session, account: Account) -> list[Membership]:
 
 
 def invite(session: Session, actor: Actor, email: str, role: Role, *, at: datetime) -> None:
-    """Write to somebody that they may join the actor's holder; joining needs an account with that address."""
+    """Write to somebody that they may join the actor's holder; an earlier invitation of theirs no longer holds."""
     actor.require(Scope.HOLDER_WRITE)
-    email, holder = _address(email), session.get_one(Holder, actor.holder_id)
+    email, holder = address(email), session.get_one(Holder, actor.holder_id)
     code = _letter(session, Purpose.INVITATION, email, at=at, holder=holder, role=role)
-    post(session, email, f"Join {holder.name}", _LETTER_INVITED.format(holder=holder.name, role=role, code=code), at=at)
+    text = filled(_LETTER_INVITED, holder=holder.name, role=role.value, code=code)
+    post(session, email, f"Join {holder.name}", text, at=at)
+
+
+def invitations(session: Session, actor: Actor, *, at: datetime) -> list[Letter]:
+    """Those of the actor's holder that may still be taken up, oldest first."""
+    actor.require(Scope.HOLDER_WRITE)
+    theirs = Letter.purpose == Purpose.INVITATION, Letter.holder_id == actor.holder_id
+    still = sa.select(Letter).where(*theirs, Letter.used_at.is_(None), Letter.expires_at > at)
+    return list(session.scalars(still.order_by(Letter.id)))
+
+
+def withdraw_invitation(session: Session, actor: Actor, invitation_id: str, *, at: datetime) -> None:
+    """Take an invitation back. Raises: NotFound: there is none that may still be taken up."""
+    for letter in invitations(session, actor, at=at):
+        if letter.id == invitation_id:
+            letter.used_at = at
+            return
+    raise NotFound(kind="invitation", id=invitation_id)
 
 
 def join(session: Session, account: Account, code: str, *, at: datetime) -> Membership:
@@ -229,21 +273,13 @@ def join(session: Session, account: Account, code: str, *, at: datetime) -> Memb
     letter = _open(session, code, Purpose.INVITATION, at=at)
     if letter.email != account.email:
         raise Forbidden(action=f"the invitation is for {letter.email}")
-    member = session.get(Membership, (letter.holder_id, account.id))
-    if member is None:
-        member = Membership(holder_id=letter.holder_id, account_id=account.id, role=str(letter.role), added_at=at)
-        session.add(member)
-    elif member.role != Role.OWNER:
-        member.role = str(letter.role)
-    account.email_confirmed_at = account.email_confirmed_at or at  # they read what was written to it
-    session.flush()
-    for holder in _holders_of(session, account):
-        assurance.settle(session, holder, Cause.MEMBERS_CHANGED, at=at)
-    return member
+    return _admit(session, account, letter, at=at)
 
 
 def give_role(session: Session, actor: Actor, account_id: str, role: Role | None, *, at: datetime) -> None:
     """Change what a person does at the actor's holder, or with None let them go.
+
+    What they could do before ends with it: the keys that they made and that do more, and invitations to them.
 
     Raises:
         Conflict: they are the only owner.
@@ -255,6 +291,9 @@ def give_role(session: Session, actor: Actor, account_id: str, role: Role | None
     owners = [one for one in session.scalars(_members_of(actor.holder_id)) if one.role == Role.OWNER]
     if owners == [member] and role is not Role.OWNER:
         raise Conflict(kind="member", id=account_id, problem="Make somebody else an owner first.")
+    allowed = access.ROLE_SCOPES[role] if role is not None else frozenset()
+    access.revoke_keys_of(session, account_id, holder_id=actor.holder_id, but=allowed, at=at)
+    _void(session, Purpose.INVITATION, member.account.email, holder_id=actor.holder_id, at=at)
     if role is None:
         session.delete(member)
         assurance.settle(session, session.get_one(Holder, actor.holder_id), Cause.MEMBERS_CHANGED, at=at)
@@ -277,9 +316,7 @@ def _readers(session: Session, holder_id: str) -> list[Account]:
     return [
         member.account
         for member in session.scalars(_members_of(holder_id))
-        if member.role in (Role.OWNER, Role.LEGAL)
-        and member.account.email_confirmed_at is not None
-        and member.account.disabled_at is None
+        if member.role in (Role.OWNER, Role.LEGAL) and member.account.is_open
     ]
 
 
@@ -292,79 +329,101 @@ def _members_of(holder_id: str) -> sa.Select[Membership]:
 
 
 def _join(session: Session, claimed: Claimed, *, at: datetime) -> Identity:
-    email = _address(claimed.email)
+    email = address(claimed.email)
     if not claimed.email_verified:
         raise Invalid(field="email", problem="Your identity provider does not vouch for your address.")
     account = _by_email(session, email)
-    if account is not None and account.email_confirmed_at is None:
-        problem = "There is an account with your address that was never confirmed. Confirm it first."
-        raise Conflict(kind="account", id=account.id, problem=problem)
     if account is None:
-        name = claimed.name.strip()[:200] or email
+        name = names.made_from(claimed.name) or "Somebody"
         account = _add_account(session, email, name, None, at=at)
-        account.email_confirmed_at = at
-        holder = access.add_holder(
-            session,
-            name=_free_name(session, name, email),
-            kind=HolderKind.PERSON,
-            assurance=Assurance.UNVERIFIED,
-            at=at,
-        )
-        session.add(Membership(holder_id=holder.id, account_id=account.id, role=Role.OWNER.value, added_at=at))
-        assurance.settle(session, holder, Cause.EMAIL_CONFIRMED, at=at)
+        _add_holder(session, account, _free_name(session, name), HolderKind.PERSON, at=at)
+    elif account.email_confirmed_at is None:
+        account.password_hash = None  # whoever chose it did not show that the address is theirs
+        _take_over(session, account, at=at)
     identity = Identity(issuer=claimed.issuer, subject=claimed.subject, account_id=account.id, added_at=at)
     session.add(identity)
     session.flush()
     return identity
 
 
-def _free_name(session: Session, name: str, email: str) -> str:
+def _free_name(session: Session, name: str) -> str:
+    """The name, or one like it where it is taken."""
     try:
         return access.free_name(session, name)
     except Conflict:
-        return f"{name} ({email})"
+        return f"{names.one_line(name, max_chars=180)} {secrets.token_hex(4)}"
+
+
+def _take_over(session: Session, account: Account, *, at: datetime) -> None:
+    """The address of an account is shown to be its person's; if never before, whoever used it may be another."""
+    if account.email_confirmed_at is None:
+        account.email_confirmed_at = at
+        access.sign_out(session, account.id, at=at)
+        access.revoke_keys_of(session, account.id, at=at)
+        for member in memberships(session, account):
+            assurance.settle(session, member.holder, Cause.EMAIL_CONFIRMED, at=at)
+
+
+def _admit(session: Session, account: Account, letter: Letter, *, at: datetime) -> Membership:
+    """Let an account into the holder that invited it; an owner stays one."""
+    member = session.get(Membership, (letter.holder_id, account.id))
+    if member is None:
+        member = Membership(holder_id=letter.holder_id, account_id=account.id, role=str(letter.role), added_at=at)
+        session.add(member)
+    elif member.role != Role.OWNER:
+        member.role = str(letter.role)
+    session.flush()
+    assurance.settle(session, session.get_one(Holder, letter.holder_id), Cause.MEMBERS_CHANGED, at=at)
+    return member
 
 
 def _add_account(session: Session, email: str, name: str, password_hash: str | None, *, at: datetime) -> Account:
+    """The account of somebody who showed that the address is theirs; no other sign-up with it is open any more."""
+    _void(session, Purpose.CONFIRM, email, at=at)
     account = Account(
-        id=new_id(Prefix.ACCOUNT, at=at), email=email, name=name.strip(), password_hash=password_hash, created_at=at
+        id=new_id(Prefix.ACCOUNT, at=at),
+        email=email,
+        name=name,
+        password_hash=password_hash,
+        created_at=at,
+        email_confirmed_at=at,
     )
     session.add(account)
     session.flush()
     return account
 
 
+def _add_holder(session: Session, account: Account, name: str, kind: HolderKind, *, at: datetime) -> None:
+    """The holder that an account alone owns."""
+    holder = access.add_holder(session, name=name, kind=kind, assurance=Assurance.UNVERIFIED, at=at)
+    session.add(Membership(holder_id=holder.id, account_id=account.id, role=Role.OWNER.value, added_at=at))
+    assurance.settle(session, holder, Cause.EMAIL_CONFIRMED, at=at)
+
+
 def _by_email(session: Session, email: str) -> Account | None:
     return session.scalar(sa.select(Account).where(Account.email == email))
 
 
-def _holders_of(session: Session, account: Account) -> list[Holder]:
-    return [member.holder for member in memberships(session, account)]
-
-
-def _address(email: str) -> str:
-    email = email.strip().lower()
-    if not _ADDRESS.fullmatch(email):
-        raise Invalid(field="email", problem="Give an e-mail address, such as ada@example.org.")
-    return email
-
-
 def _letter(
-    session: Session, purpose: Purpose, email: str, *, at: datetime,
-    account: Account | None = None, holder: Holder | None = None, role: Role | None = None,
+    session: Session, purpose: Purpose, email: str, *, at: datetime, account: Account | None = None,
+    holder: Holder | None = None, role: Role | None = None, said: dict[str, str] | None = None,
 ) -> str:  # fmt: skip
-    """A new code; those of earlier letters of the purpose to the same address no longer open anything."""
-    same = Letter.purpose == purpose, Letter.email == email, Letter.used_at.is_(None)
-    if holder is None:
-        session.execute(sa.update(Letter).where(*same).values(used_at=at))
+    """A new code; those of earlier letters for the same no longer open anything.
+
+    Of signing up each stays open: they may be of different people, and the latest need not be the address's reader.
+    """
+    if purpose is not Purpose.CONFIRM:
+        _void(session, purpose, email, holder_id=holder.id if holder else None, at=at)
     code = secrets.token_urlsafe(24)
     letter = Letter(
+        id=new_id(Prefix.LETTER, at=at),
         code_sha256=_digest(code),
         purpose=purpose.value,
         email=email,
         account_id=account.id if account else None,
         holder_id=holder.id if holder else None,
         role=role.value if role else None,
+        said=said,
         created_at=at,
         expires_at=at + (_INVITATION_LASTS if purpose is Purpose.INVITATION else _CODE_LASTS),
     )
@@ -373,9 +432,15 @@ def _letter(
     return code
 
 
-def _open(session: Session, code: str, purpose: Purpose, *, at: datetime) -> Letter:
+def _void(session: Session, purpose: Purpose, email: str, *, at: datetime, holder_id: str | None = None) -> None:
+    """No letter for that, to that address, opens anything any more."""
+    same = Letter.purpose == purpose, Letter.email == email, Letter.holder_id == holder_id
+    session.execute(sa.update(Letter).where(*same, Letter.used_at.is_(None)).values(used_at=at))
+
+
+def _open(session: Session, code: str, *purposes: Purpose, at: datetime) -> Letter:
     letter = session.get(Letter, _digest(code.strip()))
-    if letter is None or letter.purpose != purpose or letter.used_at is not None or letter.expires_at <= at:
+    if letter is None or letter.purpose not in purposes or letter.used_at is not None or letter.expires_at <= at:
         raise Invalid(field="code", problem="This code is not one, was used, or has expired. Ask for a new one.")
     letter.used_at = at
     return letter
@@ -418,8 +483,8 @@ your code is
 
     {code}
 
-Enter it where you signed up, or send it to POST /v1/accounts/confirm. It is good for a day.
-If you did not sign up, do nothing.
+Enter it where you signed up, or send it with a password of your choice to POST /v1/accounts/confirm: you then have
+an account, and works are registered for “{holder}”. It is good for a day. If you did not sign up, do nothing.
 """
 _LETTER_KNOWN = """
 Somebody, perhaps you, signed up with {email}, which has an account already.
@@ -439,9 +504,10 @@ If you did not ask for it, do nothing: your password stays as it is.
 _LETTER_INVITED = """
 {holder} would like you to join them as {role}.
 
-Sign in or sign up with this address, and send this code to POST /v1/memberships:
+Your code is
 
     {code}
 
-It is good for two weeks. If you do not know them, do nothing.
+Without an account, send it with your name and a password of your choice to POST /v1/accounts/confirm. With one, sign in
+and send it to POST /v1/memberships. It is good for two weeks. If you do not know them, do nothing.
 """

@@ -7,24 +7,20 @@ declares carries both names. What an agency allows is decided in `registry.acces
 
 from collections.abc import Iterable
 from datetime import datetime
-from enum import StrEnum
+from typing import Final
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from registry import access
-from registry.access import USE_SCOPES, Actor, HolderKind, Scope
+from registry.access import USE_SCOPES, Actor, Basis, HolderKind, Scope
 from registry.domain.identifiers import Prefix, new_id
 from registry.domain.policy import Assurance
 from registry.errors import Conflict, Invalid, NotFound
 from registry.models import Agency, Holder
 
-
-class Basis(StrEnum):
-    """On whose word an agency stands; stored, so never renamed."""
-
-    PRINCIPAL = "principal"
-    AGENT = "agent"
+# Whom a holder may represent on their own word; whom the operator vetted does not count.
+_MOST_REPRESENTED: Final = 100
 
 
 def appoint(
@@ -51,28 +47,43 @@ def appoint(
 
 
 def represent(session: Session, actor: Actor, name: str, kind: HolderKind, *, at: datetime) -> tuple[Holder, Agency]:
-    """Make a holder whom the actor says to act for; it is as unknown as anybody new."""
+    """Make a holder whom the actor says to act for; it is as unknown as anybody new.
+
+    Raises:
+        Conflict: the name is taken, or the actor represents very many whom nobody vetted.
+    """
     actor.require(Scope.HOLDER_WRITE)
+    said = sa.select(sa.func.count()).select_from(Agency).join(Holder, Holder.id == Agency.principal_id)
+    said = said.where(Agency.agent_id == actor.holder_id, Agency.basis == Basis.AGENT)
+    if session.scalars(said.where(Holder.granted_assurance == Assurance.UNVERIFIED)).one() >= _MOST_REPRESENTED:
+        problem = f"You represent {_MOST_REPRESENTED} holders on your own word. Ask the operator to vet some of them."
+        raise Conflict(kind="holder", id=actor.holder_id, problem=problem)
     holder = access.add_holder(session, name=name, kind=kind, assurance=Assurance.UNVERIFIED, at=at)
     return holder, _add(session, actor.holder_id, holder.id, USE_SCOPES, Basis.AGENT, at=at)
 
 
 def end(session: Session, actor: Actor, agency_id: str, *, at: datetime) -> None:
-    """End an agency at once; either side may."""
+    """End an agency at once; either side may, and the operator."""
     actor.require(Scope.HOLDER_WRITE)
     agency = session.get(Agency, agency_id)
-    if agency is None or actor.holder_id not in (agency.agent_id, agency.principal_id):
+    sides = (agency.agent_id, agency.principal_id) if agency is not None else ()
+    if agency is None or not (actor.holder_id in sides or actor.may(Scope.ADMIN)):
         raise NotFound(kind="agency", id=agency_id)
     if agency.revoked_at is not None:
         raise Conflict(kind="agency", id=agency_id, problem="It has ended.")
     agency.revoked_at = at
 
 
+def end_all(session: Session, holder_id: str, *, at: datetime) -> None:
+    """End every agency of a holder, as agent and as principal."""
+    for agency in session.scalars(_in_force(at).where(_either(holder_id))):
+        agency.revoked_at = at
+
+
 def known_to(session: Session, actor: Actor, *, at: datetime) -> list[Agency]:
     """Agencies in force of the actor's holder, as agent and as principal."""
     actor.require(Scope.HOLDER_WRITE)
-    either = sa.or_(Agency.agent_id == actor.holder_id, Agency.principal_id == actor.holder_id)
-    return list(session.scalars(_in_force(at).where(either).order_by(Agency.id)))
+    return list(session.scalars(_in_force(at).where(_either(actor.holder_id)).order_by(Agency.id)))
 
 
 def _add(
@@ -94,6 +105,10 @@ def _add(
     session.add(agency)
     session.flush()
     return agency
+
+
+def _either(holder_id: str) -> sa.ColumnElement[bool]:
+    return sa.or_(Agency.agent_id == holder_id, Agency.principal_id == holder_id)
 
 
 def _in_force(at: datetime) -> sa.Select[Agency]:

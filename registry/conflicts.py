@@ -39,6 +39,7 @@ from registry.errors import Conflict as ConflictError
 from registry.errors import Forbidden, Invalid, NotFound
 from registry.index import Answer
 from registry.jobs import JobKind, enqueue
+from registry.mail import filled
 from registry.models import Asset, AssetStatus, Conflict, ConflictStatement, Work
 from registry.outbox import tell
 
@@ -255,6 +256,7 @@ def deadline_came(session: Session, conflict_id: str, *, at: datetime) -> None:
 
 def visible(session: Session, actor: Actor, conflict_id: str) -> Conflict:
     """A conflict that the actor is a side of, or any for the operator. Raises: NotFound."""
+    actor.require(Scope.WORKS_WRITE, Scope.CHECKS_WRITE, Scope.NOTICES_WRITE)  # letters go to `legal` too
     conflict = session.get(Conflict, conflict_id)
     if conflict is None or not (actor.may(Scope.ADMIN) or actor.holder_id in _sides(conflict)):
         raise NotFound(kind="conflict", id=conflict_id)
@@ -267,6 +269,7 @@ def listed(actor: Actor, *, is_open: bool, at: datetime) -> sa.Select[Conflict]:
     Args:
         is_open: those alone that wait for somebody: for the sides also what may still be appealed.
     """
+    actor.require(Scope.WORKS_WRITE, Scope.CHECKS_WRITE, Scope.NOTICES_WRITE)  # letters go to `legal` too
     query = sa.select(Conflict)
     undecided = Conflict.closed_at.is_(None)
     if actor.may(Scope.ADMIN):
@@ -345,11 +348,13 @@ def _tell(session: Session, conflict: Conflict, event: str, *, at: datetime) -> 
     for asset, other in ((conflict.asset, conflict.rival), (conflict.rival, conflict.asset)):
         holder_id = asset.work.holder_id
         tell(session, holder_id, event, {**payload, "work_id": asset.work_id, "asset_id": asset.id}, at=at)
-        said = _SENTENCES[event].format(
+        said = filled(
+            _SENTENCES[event],
             mine=asset.work.title, theirs=other.work.title, who=other.work.holder.name, seconds=conflict.seconds,
             id=conflict.id, until=conflict.evidence_until, outcome=conflict.outcome, reason=conflict.reason,
         )  # fmt: skip
-        write_to(session, holder_id, f"“{asset.work.title}”: {_SUBJECTS[event]}", said, at=at)
+        subject = filled("“{mine}”: {event}", mine=asset.work.title, event=_SUBJECTS[event])
+        write_to(session, holder_id, subject, said, at=at)
 
 
 _SUBJECTS = {

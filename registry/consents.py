@@ -93,6 +93,7 @@ def revoke(session: Session, actor: Actor, consent_id: str, *, at: datetime) -> 
     Raises:
         NotFound, Forbidden: it is not the actor's to see, or to revoke.
     """
+    actor.require(Scope.WORKS_WRITE)
     row = visible(session, actor, consent_id)
     if not _speaks_for(actor, row.work):
         raise Forbidden(action="only the person, or who speaks for them, revokes a consent")

@@ -120,11 +120,15 @@ def of_holder(session: Session, actor: Actor) -> list[Domain]:
 
 def let_go(session: Session, actor: Actor, domain_id: str, *, at: datetime) -> None:
     """Say no longer that a domain is one's own."""
-    row = own(session, actor, domain_id)
-    row.let_go_at = at
-    if counts(row):
-        row.lapsed_at = at
-    assurance.settle(session, session.get_one(Holder, row.holder_id), Cause.DOMAIN_LAPSED, note=row.name, at=at)
+    _let_go(session, own(session, actor, domain_id), at=at)
+
+
+def let_all_go(session: Session, holder_id: str, *, at: datetime) -> None:
+    """No domain is a holder's any more."""
+    for row in session.scalars(
+        sa.select(Domain).where(Domain.holder_id == holder_id, Domain.let_go_at.is_(None))
+    ).all():
+        _let_go(session, row, at=at)
 
 
 def begin_look(session: Session, actor: Actor, domain_id: str, *, at: datetime) -> Domain:
@@ -216,6 +220,13 @@ def look_again(session: Session, domain: Domain, *, at: datetime) -> None:
     arranged = sa.exists().where(Job.subject_id == domain.id, Job.kind == JobKind.DOMAIN, Job.state == JobState.QUEUED)
     if counts(domain) and not session.scalar(sa.select(arranged)):
         enqueue(session, JobKind.DOMAIN, domain.id, at=at, run_at=at + LOOK_AGAIN)
+
+
+def _let_go(session: Session, row: Domain, *, at: datetime) -> None:
+    row.let_go_at = at
+    if counts(row):
+        row.lapsed_at = at
+    assurance.settle(session, session.get_one(Holder, row.holder_id), Cause.DOMAIN_LAPSED, note=row.name, at=at)
 
 
 def _new_proof() -> str:

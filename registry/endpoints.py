@@ -8,12 +8,12 @@ import base64
 import secrets
 from datetime import datetime, timedelta
 
-import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from registry import access
 from registry.access import Actor, Scope
 from registry.errors import Invalid, NotFound
-from registry.models import Holder, SetBy, WebhookEndpoint
+from registry.models import SetBy, WebhookEndpoint
 
 # How long the secret before signs too, so that a receiver can change over without losing a message.
 OVERLAP = timedelta(hours=24)
@@ -21,6 +21,7 @@ OVERLAP = timedelta(hours=24)
 
 def own(session: Session, actor: Actor) -> WebhookEndpoint:
     """The actor's endpoint. Raises: NotFound."""
+    actor.require(Scope.WEBHOOKS_WRITE)
     endpoint = session.get(WebhookEndpoint, actor.holder_id)
     if endpoint is None:
         raise NotFound(kind="webhook endpoint of", id=actor.holder_id)
@@ -44,7 +45,6 @@ def put(session: Session, actor: Actor, url: str, *, at: datetime) -> tuple[Webh
 
 def rotate(session: Session, actor: Actor, *, at: datetime) -> WebhookEndpoint:
     """Sign with a new secret; the one before signs too for a day. Twice at once, and a secret that leaked is gone."""
-    actor.require(Scope.WEBHOOKS_WRITE)
     endpoint = own(session, actor)
     _renew(endpoint, at=at)
     return endpoint
@@ -52,15 +52,18 @@ def rotate(session: Session, actor: Actor, *, at: datetime) -> WebhookEndpoint:
 
 def remove(session: Session, actor: Actor) -> None:
     """Tell the actor nothing more."""
-    actor.require(Scope.WEBHOOKS_WRITE)
     session.delete(own(session, actor))
 
 
 def set_by_operator(session: Session, *, holder: str, url: str, at: datetime) -> str:
-    """Tell a holder at `url` from now on; it may be any address, also an inner one. Returns a new secret."""
+    """Tell a holder at `url` from now on; it may be any address, also an inner one. Returns a new secret.
+
+    Raises:
+        NotFound, Conflict: nobody has that name, or it is not known to be theirs.
+    """
     if not url.startswith(("https://", "http://")):
         raise Invalid(field="target", problem="Give a URL that begins with https:// or http://.")
-    row = session.scalar(sa.select(Holder).where(Holder.name == holder))
+    row = access.named(session, holder)
     if row is None:
         raise NotFound(kind="holder", id=holder)
     was_there = session.get(WebhookEndpoint, row.id) is not None

@@ -137,6 +137,7 @@ def decide(
 
 def visible(session: Session, actor: Actor, finding_id: str) -> Finding:
     """A finding that the actor's work or check is part of, or any for a reviewer. Raises: NotFound."""
+    actor.require(Scope.WORKS_WRITE, Scope.CHECKS_WRITE, Scope.REVIEW)
     finding = session.get(Finding, finding_id)
     if finding is None or not (actor.may(Scope.REVIEW) or actor.holder_id in _concerned(finding)):
         raise NotFound(kind="finding", id=finding_id)
@@ -154,6 +155,7 @@ def _is_for_the_holder(finding: Finding) -> bool:
 
 def listed(actor: Actor, *, is_open: bool) -> sa.Select[Finding]:
     """Findings about the actor's works and checks, or everybody's for a reviewer."""
+    actor.require(Scope.WORKS_WRITE, Scope.CHECKS_WRITE, Scope.REVIEW)
     query = sa.select(Finding)
     if is_open:
         query = query.where(Finding.decision.is_(None))

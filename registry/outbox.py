@@ -35,7 +35,6 @@ def send_test(session: Session, actor: Actor, *, at: datetime) -> OutboxMessage:
     Raises:
         NotFound, Conflict: there is no endpoint, it is disabled, or a test is on its way.
     """
-    actor.require(Scope.WEBHOOKS_WRITE)
     endpoint = endpoints.own(session, actor)
     _require_active(session, actor.holder_id)
     under_way = sa.select(OutboxMessage.id).where(
@@ -50,6 +49,7 @@ def send_test(session: Session, actor: Actor, *, at: datetime) -> OutboxMessage:
 
 def own(session: Session, actor: Actor, message_id: str) -> OutboxMessage:
     """A message to the actor. Raises: NotFound."""
+    actor.require(Scope.WEBHOOKS_WRITE)
     message = session.get(OutboxMessage, message_id)
     if message is None or message.holder_id != actor.holder_id:
         raise NotFound(kind="webhook message", id=message_id)

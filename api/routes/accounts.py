@@ -3,7 +3,7 @@
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter, Depends, Request, Response
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from sqlalchemy.orm import Session
 
@@ -14,8 +14,10 @@ from api.schemas.accounts import (
     AccountIn,
     AccountOut,
     CodeIn,
+    ConfirmationIn,
     EmailIn,
     InvitationIn,
+    InvitationOut,
     MemberOut,
     MembershipOut,
     NewPasswordIn,
@@ -38,22 +40,22 @@ _Token = Annotated[HTTPAuthorizationCredentials, Depends(HTTPBearer(auto_error=F
 
 @router.post("/accounts", status_code=202)
 def sign_up(body: AccountIn, service: TheService) -> Response:
-    """Make an account and the holder for whom works are registered; a letter with a code follows."""
-    if service.settings.sign_up is SignUp.CLOSED:
-        raise Problem(HTTPStatus.FORBIDDEN, "forbidden", "Accounts are made by the operator of this service.")
+    """Have a letter with a code sent, by which you get an account and the holder for whom works are registered."""
+    _require_open(service)
     limits.guard(service.limiter, limits.Kind.SIGN_IN, f"to {body.email.strip().lower()}")
-    said = body.model_dump(exclude={"password"})
-    new = NewAccount(**said, password_hash=accounts.hash_password(body.password))
     with service.database.transaction() as session:
-        accounts.sign_up(session, new, at=service.now())
+        accounts.sign_up(session, NewAccount(**body.model_dump()), at=service.now())
     return Response(status_code=202)
 
 
 @router.post("/accounts/confirm")
-def confirm_address(body: CodeIn, service: TheService) -> AccountOut:
-    """Show that you read the address: send the code of the letter."""
+def confirm_address(body: ConfirmationIn, service: TheService) -> AccountOut:
+    """Show that you read the address: send the code of the letter, or of an invitation, and choose a password."""
+    _require_open(service)
+    password_hash = accounts.hash_password(body.password)
     with service.database.transaction() as session:
-        return account_out(session, accounts.confirm(session, body.code, at=service.now()))
+        account = accounts.confirm(session, body.code, password_hash, name=body.name, at=service.now())
+        return account_out(session, account)
 
 
 @router.post("/accounts/password-reset", status_code=202)
@@ -82,9 +84,9 @@ def disable_account(account_id: str, actor: TheActor, service: TheService) -> Re
 
 
 @router.post("/sessions", status_code=201)
-def sign_in(body: SignInIn, service: TheService) -> SignInOut:
+def sign_in(body: SignInIn, request: Request, service: TheService) -> SignInOut:
     """Sign in with address and password."""
-    limits.guard(service.limiter, limits.Kind.SIGN_IN, f"as {body.email.strip().lower()}")
+    limits.guard_password(service.limiter, request.scope, body.email.strip().lower())
     try:
         with service.database.reading() as session:
             account = accounts.account_with(session, body.email, body.password)
@@ -111,28 +113,21 @@ def get_account(account: TheAccount, service: TheService) -> AccountOut:
 def forget_account(account: TheAccount, service: TheService) -> Response:
     """Have yourself forgotten. What your holders registered stays theirs; one with works needs another owner."""
     with service.database.transaction() as session:
-        accounts.forget(session, session.get_one(Account, account.id), at=service.now())
+        letters = accounts.forget(session, session.get_one(Account, account.id), at=service.now())
+    service.post.forget(letters)
     return Response(status_code=204)
 
 
 @router.post("/account/password", status_code=204)
-def change_password(body: PasswordChangeIn, account: TheAccount, service: TheService) -> Response:
+def change_password(body: PasswordChangeIn, request: Request, account: TheAccount, service: TheService) -> Response:
     """Choose a new password; you, too, have to sign in again."""
+    limits.guard_password(service.limiter, request.scope, account.email)
     with service.database.reading() as session:
         accounts.account_with(session, account.email, body.old)
     password_hash = accounts.hash_password(body.new)
     with service.database.transaction() as session:
         accounts.change_password(session, session.get_one(Account, account.id), password_hash, at=service.now())
     return Response(status_code=204)
-
-
-@router.post("/account/confirmation", status_code=202)
-def ask_to_confirm(account: TheAccount, service: TheService) -> Response:
-    """Have the letter with the code sent again."""
-    limits.guard(service.limiter, limits.Kind.SIGN_IN, f"to {account.email}")
-    with service.database.transaction() as session:
-        accounts.ask_to_confirm(session, session.get_one(Account, account.id), at=service.now())
-    return Response(status_code=202)
 
 
 @router.post("/memberships", status_code=201)
@@ -151,11 +146,26 @@ def list_members(actor: TheActor, service: TheService) -> list[MemberOut]:
 
 @router.post("/invitations", status_code=202)
 def invite(body: InvitationIn, actor: TheActor, service: TheService) -> Response:
-    """Write to somebody that they may join your holder."""
+    """Write to somebody that they may join your holder; an earlier invitation of theirs no longer holds."""
     limits.guard(service.limiter, limits.Kind.SIGN_IN, f"to {body.email.strip().lower()}")
     with service.database.transaction() as session:
         accounts.invite(session, actor, body.email, body.role, at=service.now())
     return Response(status_code=202)
+
+
+@router.get("/invitations")
+def list_invitations(actor: TheActor, service: TheService) -> list[InvitationOut]:
+    """Those that may still be taken up."""
+    with service.database.reading() as session:
+        found = accounts.invitations(session, actor, at=service.now())
+        return [InvitationOut.model_validate(one, from_attributes=True) for one in found]
+
+
+@router.delete("/invitations/{invitation_id}", status_code=204)
+def withdraw_invitation(invitation_id: str, actor: TheActor, service: TheService) -> Response:
+    with service.database.transaction() as session:
+        accounts.withdraw_invitation(session, actor, invitation_id, at=service.now())
+    return Response(status_code=204)
 
 
 @router.put("/members/{account_id}", status_code=204)
@@ -189,6 +199,11 @@ def account_out(session: Session, account: Account) -> AccountOut:
         created_at=account.created_at,
         holders=[_membership(member) for member in accounts.memberships(session, account)],
     )
+
+
+def _require_open(service: Service) -> None:
+    if service.settings.sign_up is SignUp.CLOSED:
+        raise Problem(HTTPStatus.FORBIDDEN, "forbidden", "Accounts are made by the operator of this service.")
 
 
 def _membership(member: Membership) -> MembershipOut:

@@ -40,7 +40,7 @@ def list_keys(actor: TheActor, service: TheService, cursor: Cursor = None, limit
 
 @router.post("/keys", status_code=201)
 def make_key(body: NewKeyIn, actor: TheActor, service: TheService) -> KeyOut:
-    """Make a key; it is shown this once, and may do no more than you."""
+    """Make a key; it is shown this once, may do no more than you, and ends with the key or the person that made it."""
     with service.database.transaction() as session:
         issued = access.issue_own_key(
             session, actor, body.scopes, name=body.name, expires_at=body.expires_at, at=service.now()
@@ -52,7 +52,7 @@ def make_key(body: NewKeyIn, actor: TheActor, service: TheService) -> KeyOut:
 def rotate_key(
     key_id: str, actor: TheActor, service: TheService, body: Annotated[RotationIn | None, Body()] = None
 ) -> KeyOut:
-    """Make a key that replaces another, which works on for a while."""
+    """Make a key that replaces another, which works on for a while and then ends by itself."""
     overlap = timedelta(seconds=(body or RotationIn()).overlap_s)
     with service.database.transaction() as session:
         return _issued(access.rotate_key(session, actor, key_id, overlap=overlap, at=service.now()))
@@ -60,6 +60,7 @@ def rotate_key(
 
 @router.delete("/keys/{key_id}", status_code=204)
 def revoke_key(key_id: str, actor: TheActor, service: TheService) -> Response:
+    """End a key at once, and every key that was made with it."""
     with service.database.transaction() as session:
         access.revoke_key(session, access.own_key(session, actor, key_id).id, at=service.now())
     return Response(status_code=204)
@@ -83,7 +84,7 @@ def appoint_agent(body: AgentIn, actor: TheActor, service: TheService) -> Agency
 
 @router.delete("/agents/{agency_id}", status_code=204)
 def end_agency(agency_id: str, actor: TheActor, service: TheService) -> Response:
-    """End it at once; either side may."""
+    """End it at once; either side may, and the operator."""
     with service.database.transaction() as session:
         agencies.end(session, actor, agency_id, at=service.now())
     return Response(status_code=204)
@@ -137,7 +138,7 @@ def let_domain_go(domain_id: str, actor: TheActor, service: TheService) -> Respo
 
 
 def _issued(key: IssuedKey) -> KeyOut:
-    return KeyOut(id=key.id, key=key.key, scopes=list(key.scopes))
+    return KeyOut(id=key.id, key=key.key, scopes=list(key.scopes), expires_at=key.expires_at)
 
 
 def _agency(row: Agency) -> AgencyOut:

@@ -67,6 +67,7 @@ def list_messages(
     cursor: Cursor = None,
     limit: Limit = 50,
 ) -> Page[MessageOut]:
+    actor.require(Scope.WEBHOOKS_WRITE)
     own = sa.select(OutboxMessage).where(OutboxMessage.holder_id == actor.holder_id)
     if status is not None:
         own = own.where(OutboxMessage.status == status)
@@ -83,7 +84,6 @@ def get_message(message_id: str, actor: TheActor, service: TheService) -> Messag
 @router.post("/messages/{message_id}/replay", status_code=202)
 def replay_message(message_id: str, actor: TheActor, service: TheService) -> MessageOut:
     """Send a message now, with the id that it has: again, or before its next try is due."""
-    actor.require(Scope.WEBHOOKS_WRITE)
     with service.database.transaction() as session:
         message = outbox.own(session, actor, message_id)
         outbox.replay(session, message, at=service.now())

@@ -6,8 +6,7 @@ from typing import Annotated
 from pydantic import BaseModel, Field, StringConstraints
 
 from api.schemas.base import In, Short, Time
-from registry.access import HolderKind, Role, Scope
-from registry.agencies import Basis
+from registry.access import Basis, HolderKind, Role, Scope
 from registry.domain.policy import Assurance
 from registry.domains import Method
 
@@ -22,7 +21,6 @@ class AccountIn(In):
     """Who signs up. Without `holder` the holder is the person."""
 
     email: Email
-    password: Password
     name: Name
     holder: Name | None = Field(default=None, description="Under which name works are registered.")
     kind: HolderKind = HolderKind.PERSON
@@ -30,6 +28,14 @@ class AccountIn(In):
 
 class CodeIn(In):
     code: Code
+
+
+class ConfirmationIn(In):
+    """The code of a letter, and the password that you choose."""
+
+    code: Code
+    password: Password
+    name: Name | None = Field(default=None, description="Yours, where the code is of an invitation.")
 
 
 class EmailIn(In):
@@ -88,6 +94,14 @@ class InvitationIn(In):
     role: Role
 
 
+class InvitationOut(BaseModel):
+    id: str
+    email: str
+    role: Role
+    created_at: datetime
+    expires_at: datetime
+
+
 class RoleIn(In):
     role: Role
 
@@ -95,7 +109,7 @@ class RoleIn(In):
 class NewKeyIn(In):
     scopes: list[Scope] = Field(min_length=1, max_length=len(Scope))
     name: Name | None = Field(default=None, description="What it is for.")
-    expires_at: Time | None = None
+    expires_at: Time | None = Field(default=None, description="At the latest when the key ends that makes it.")
 
 
 class RotationIn(In):
@@ -112,6 +126,7 @@ class ApiKeyOut(BaseModel):
     expires_at: datetime | None
     revoked_at: datetime | None
     used_at: datetime | None = Field(description="When it was last used, to some minutes.")
+    made_by: str | None = Field(description="The account or key that made it, and with which it ends.")
 
 
 class AgentIn(In):

@@ -39,3 +39,4 @@ class KeyOut(BaseModel):
     id: str
     key: str
     scopes: list[Scope]
+    expires_at: datetime | None

@@ -51,6 +51,7 @@ class Prefix(StrEnum):
     AGENCY = "agn"
     DOMAIN = "dmn"
     MAIL = "mal"
+    LETTER = "ltr"
     ASSURANCE = "asr"
     STATEMENT = "stm"
     LOOK_BACK = "lbk"

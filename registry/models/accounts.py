@@ -5,7 +5,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from registry.models.base import Base, foreign_id
+from registry.models.base import Base, JsonObject, foreign_id
 from registry.models.holders import Holder
 
 
@@ -20,6 +20,11 @@ class Account(Base):
     created_at: Mapped[datetime]
     email_confirmed_at: Mapped[datetime | None]
     disabled_at: Mapped[datetime | None]
+
+    @property
+    def is_open(self) -> bool:
+        """Whether its person showed that the address is theirs, and nobody shut them out."""
+        return self.email_confirmed_at is not None and self.disabled_at is None
 
 
 class Identity(Base):
@@ -57,15 +62,20 @@ class SignIn(Base):
 
 
 class Letter(Base):
-    """A code that was mailed to somebody: who has it can read that address. It opens one thing, once."""
+    """A code that was mailed to somebody: who has it can read that address. It opens one thing, once.
+
+    `said` is what somebody said who signs up; there is no account before they have shown their address.
+    """
 
     __tablename__ = "letters"
+    id: Mapped[str] = mapped_column(unique=True)
     code_sha256: Mapped[str] = mapped_column(primary_key=True)
     purpose: Mapped[str]
     email: Mapped[str]
     account_id: Mapped[str | None] = mapped_column(sa.ForeignKey("accounts.id"), index=True)
     holder_id: Mapped[str | None] = mapped_column(sa.ForeignKey("holders.id"), index=True)
     role: Mapped[str | None]
+    said: Mapped[JsonObject | None]
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime]
     used_at: Mapped[datetime | None]

@@ -2,26 +2,34 @@
 
 from datetime import datetime
 
-from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy.orm import Mapped, mapped_column, relationship, validates
 
+from registry.domain import names
 from registry.models.base import Base, foreign_id
 
 
 class Holder(Base):
     """A person or organisation who registers works, asks for checks, or files notices.
 
-    `assurance` is what `granted_assurance`, the operator's word, and what was shown since come to.
+    `assurance` is what `granted_assurance`, the operator's word, and what was shown since come to. `name_key` is the
+    same for names that look the same, and follows `name`.
     """
 
     __tablename__ = "holders"
     id: Mapped[str] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(unique=True)
+    name_key: Mapped[str] = mapped_column(unique=True)
     kind: Mapped[str] = mapped_column(default="organisation", server_default="organisation")
     assurance: Mapped[str]
     granted_assurance: Mapped[str] = mapped_column(default="unverified", server_default="unverified")
     created_at: Mapped[datetime]
     review_matched_s: Mapped[float | None]
     block_matched_s: Mapped[float | None]
+
+    @validates("name")
+    def _keep_key(self, _attribute: str, name: str) -> str:
+        self.name_key = names.key_of(name)
+        return name
 
 
 class AssuranceChange(Base):
@@ -39,7 +47,10 @@ class AssuranceChange(Base):
 
 
 class ApiKey(Base):
-    """A key is `prefix.secret`; the secret is shown once and stored hashed."""
+    """A key is `prefix.secret`; the secret is shown once and stored hashed.
+
+    `made_by` is the account or the key that made it; the operator's own have none.
+    """
 
     __tablename__ = "api_keys"
     id: Mapped[str] = mapped_column(primary_key=True)
@@ -52,4 +63,5 @@ class ApiKey(Base):
     expires_at: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]
     used_at: Mapped[datetime | None]
+    made_by: Mapped[str | None] = mapped_column(index=True)
     holder: Mapped[Holder] = relationship(lazy="joined")

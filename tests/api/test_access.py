@@ -11,7 +11,7 @@ import pytest
 from api.app import specification
 from fingerprinting.document import to_document
 from fingerprinting.extract import extract
-from registry.access import Scope, find_or_add_holder, issue_key
+from registry.access import USE_SCOPES, Scope, find_or_add_holder, issue_key
 from registry.database import Database
 from registry.domain.policy import Assurance
 from tests import media
@@ -34,14 +34,15 @@ PUBLIC = {
 }  # fmt: skip
 # What is a person's own: no key opens it, only their sign-in.
 PERSONAL = {
-    "GET /v1/account", "DELETE /v1/account", "POST /v1/account/password", "POST /v1/account/confirmation",
+    "GET /v1/account", "DELETE /v1/account", "POST /v1/account/password",
     "DELETE /v1/sessions/current", "POST /v1/memberships",
 }  # fmt: skip
 PRIVATE = [operation for operation in OPERATIONS if operation not in PUBLIC]
 KEYED = [operation for operation in PRIVATE if operation not in PERSONAL]
 
-# The scope without which an operation is forbidden; None: any key will do, for what is the holder's own.
-NEEDS: dict[str, Scope | None] = {
+# The scope without which an operation is forbidden, or several of which one is needed. None: any key of the holder's
+# will do, and any agent's, whatever they were lent: only for what is everybody's, or is found by its id alone.
+NEEDS: dict[str, Scope | tuple[Scope, ...] | None] = {
     "POST /v1/imports": Scope.WORKS_WRITE,
     "GET /v1/imports": Scope.WORKS_WRITE,
     "GET /v1/imports/{import_id}": None,
@@ -61,13 +62,13 @@ NEEDS: dict[str, Scope | None] = {
     "PUT /v1/assets/{asset_id}/exclusions": Scope.WORKS_WRITE,
     "POST /v1/assets/{asset_id}/quarantine": Scope.ADMIN,
     "GET /v1/quarantines": Scope.ADMIN,
-    "GET /v1/conflicts": None,
-    "GET /v1/conflicts/{conflict_id}": None,
+    "GET /v1/conflicts": (Scope.WORKS_WRITE, Scope.CHECKS_WRITE, Scope.NOTICES_WRITE),
+    "GET /v1/conflicts/{conflict_id}": (Scope.WORKS_WRITE, Scope.CHECKS_WRITE, Scope.NOTICES_WRITE),
     "POST /v1/conflicts/{conflict_id}/statements": Scope.WORKS_WRITE,
     "POST /v1/conflicts/{conflict_id}/appeal": Scope.WORKS_WRITE,
     "POST /v1/conflicts/{conflict_id}/decision": Scope.ADMIN,
-    "GET /v1/findings": None,
-    "GET /v1/findings/{finding_id}": None,
+    "GET /v1/findings": (Scope.WORKS_WRITE, Scope.CHECKS_WRITE, Scope.REVIEW),
+    "GET /v1/findings/{finding_id}": (Scope.WORKS_WRITE, Scope.CHECKS_WRITE, Scope.REVIEW),
     "POST /v1/findings/{finding_id}/decision": Scope.REVIEW,
     "POST /v1/works/{work_id}/reservations": Scope.WORKS_WRITE,
     "GET /v1/works/{work_id}/reservations": Scope.WORKS_WRITE,
@@ -80,7 +81,7 @@ NEEDS: dict[str, Scope | None] = {
     "GET /v1/works/{work_id}/drafts": Scope.WORKS_WRITE,
     "GET /v1/consents": Scope.CHECKS_WRITE,
     "GET /v1/consents/{consent_id}": None,
-    "DELETE /v1/consents/{consent_id}": None,
+    "DELETE /v1/consents/{consent_id}": Scope.WORKS_WRITE,
     "POST /v1/checks": Scope.CHECKS_WRITE,
     "GET /v1/checks": Scope.CHECKS_WRITE,
     "GET /v1/checks/{check_id}": None,
@@ -98,13 +99,13 @@ NEEDS: dict[str, Scope | None] = {
     "GET /v1/notices/{notice_id}": None,
     "POST /v1/notices/{notice_id}/transitions": None,
     "POST /v1/notices/{notice_id}/counter-notice": None,
-    "GET /v1/webhooks/endpoint": None,
+    "GET /v1/webhooks/endpoint": Scope.WEBHOOKS_WRITE,
     "PUT /v1/webhooks/endpoint": Scope.WEBHOOKS_WRITE,
     "DELETE /v1/webhooks/endpoint": Scope.WEBHOOKS_WRITE,
     "POST /v1/webhooks/endpoint/rotate": Scope.WEBHOOKS_WRITE,
     "POST /v1/webhooks/endpoint/test": Scope.WEBHOOKS_WRITE,
-    "GET /v1/webhooks/messages": None,
-    "GET /v1/webhooks/messages/{message_id}": None,
+    "GET /v1/webhooks/messages": Scope.WEBHOOKS_WRITE,
+    "GET /v1/webhooks/messages/{message_id}": Scope.WEBHOOKS_WRITE,
     "POST /v1/webhooks/messages/{message_id}/replay": Scope.WEBHOOKS_WRITE,
     "POST /v1/negatives": Scope.ADMIN,
     "GET /v1/negatives": Scope.ADMIN,
@@ -129,11 +130,19 @@ NEEDS: dict[str, Scope | None] = {
     "DELETE /v1/domains/{domain_id}": Scope.HOLDER_WRITE,
     "GET /v1/members": Scope.HOLDER_WRITE,
     "POST /v1/invitations": Scope.HOLDER_WRITE,
+    "GET /v1/invitations": Scope.HOLDER_WRITE,
+    "DELETE /v1/invitations/{invitation_id}": Scope.HOLDER_WRITE,
     "PUT /v1/members/{account_id}": Scope.HOLDER_WRITE,
     "DELETE /v1/members/{account_id}": Scope.HOLDER_WRITE,
     "PUT /v1/holders/{holder_id}/thresholds": Scope.ADMIN,
     "DELETE /v1/holders/{holder_id}/thresholds": Scope.ADMIN,
 }
+
+
+def _needed(operation: str) -> tuple[Scope, ...]:
+    """The scopes of which an operation needs one; none, where any key will do."""
+    needed = NEEDS[operation]
+    return needed if isinstance(needed, tuple) else (needed,) if needed is not None else ()
 
 
 # What takes a file alone: the file, and the fields beside it.
@@ -149,7 +158,7 @@ class Owned:
 
     ids: dict[str, str]
     bodies: dict[str, dict[str, Any]]
-    all_but: dict[Scope, str]
+    all_but: dict[tuple[Scope, ...], str]
 
     def request(self, client: httpx.Client, operation: str) -> httpx.Response:
         method, path = operation.split(" ")
@@ -188,6 +197,8 @@ def owned(service: RunningService, clips: Clips, film: Registered, tmp_path_fact
         key = ok(owner.post("/v1/keys", json={"scopes": ["works:write"]}), 201)["id"]
         agency = ok(owner.post("/v1/holders", json={"name": "An Estate"}), 201)
         domain = ok(owner.post("/v1/domains", json={"domain": "studio.example"}), 201)["id"]
+        owner.post("/v1/invitations", json={"email": "bob@studio.example", "role": "owner"}).raise_for_status()
+        [invitation] = owner.get("/v1/invitations").json()
     assert film.work_id != work
     bodies: dict[str, dict[str, Any]] = {
         "POST /v1/works": {"title": "More", "kind": "clip"},
@@ -234,12 +245,13 @@ def owned(service: RunningService, clips: Clips, film: Registered, tmp_path_fact
         "agency_id": agency["id"],
         "domain_id": domain, "conflict_id": "cfl_" + "0" * 32, "finding_id": "fnd_" + "0" * 32,
         "consent_id": "cns_" + "0" * 32, "message_id": "wbh_" + "0" * 32,
+        "invitation_id": invitation["id"],
          "account_id": "acc_" + "0" * 32,
     }  # fmt: skip
     scopes = [Scope(name) for name in (*HOLDER_SCOPES, "review")]
     all_but = {
-        without: _key(service, "Owner", [scope for scope in scopes if scope != without])
-        for without in (*scopes, Scope.ADMIN)
+        without: _key(service, "Owner", [scope for scope in scopes if scope not in without])
+        for without in {_needed(operation) for operation in KEYED} - {()} | {(Scope.WORKS_WRITE,)}
     }
     return Owned(ids, bodies, all_but)
 
@@ -281,19 +293,38 @@ def test_no_key_opens_what_is_a_persons_own(operator: httpx.Client, owned: Owned
 
 @pytest.mark.parametrize("operation", KEYED)
 def test_a_key_without_the_scope_is_forbidden(service: RunningService, owned: Owned, operation: str) -> None:
-    needed = NEEDS[operation]
-    if needed is None:
-        with service.client(owned.all_but[Scope.WORKS_WRITE]) as weak:
-            assert owned.request(weak, operation).status_code not in (401, 403)
-        return
-    with service.client(owned.all_but[needed]) as weak:
-        problem(owned.request(weak, operation), 403, "forbidden")
+    needed = _needed(operation)
+    with service.client(owned.all_but[needed or (Scope.WORKS_WRITE,)]) as weak:
+        answer = owned.request(weak, operation)
+    if needed:
+        problem(answer, 403, "forbidden")
+    else:
+        assert answer.status_code not in (401, 403)
+
+
+@pytest.mark.parametrize("operation", [operation for operation in KEYED if len(_needed(operation)) > 1])
+def test_one_of_several_scopes_is_enough(service: RunningService, owned: Owned, operation: str) -> None:
+    for scope in _needed(operation):
+        with service.client(_key(service, "Owner", [scope])) as able:
+            assert owned.request(able, operation).status_code not in (401, 403), scope
+
+
+@pytest.mark.parametrize("lent", USE_SCOPES)
+def test_an_agent_reaches_nothing_of_what_was_not_lent(service: RunningService, owned: Owned, lent: Scope) -> None:
+    owner, agent = (_key(service, name, [Scope.HOLDER_WRITE, *USE_SCOPES]) for name in ("Owner", "Agent"))
+    with service.client(owner) as principal, service.client(agent) as acting:
+        mine = ok(acting.get("/v1/holder"))["id"]
+        ok(principal.post("/v1/agents", json={"agent_id": mine, "scopes": [lent]}), 201)
+        acting.headers["Clearmark-Holder"] = ok(principal.get("/v1/holder"))["id"]
+        for operation in KEYED:
+            if _needed(operation) and lent not in _needed(operation):
+                assert owned.request(acting, operation).status_code == 403, operation
 
 
 @pytest.mark.parametrize("operation", [operation for operation in KEYED if "_id}" in operation])
 def test_what_belongs_to_another_does_not_exist(stranger: httpx.Client, owned: Owned, operation: str) -> None:
     answer = owned.request(stranger, operation)
-    if NEEDS[operation] in (Scope.REVIEW, Scope.ADMIN):
+    if _needed(operation) in ((Scope.REVIEW,), (Scope.ADMIN,)):
         problem(answer, 403, "forbidden")  # whatever the id
         return
     problem(answer, 404, "not-found")

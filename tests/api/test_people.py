@@ -4,6 +4,7 @@ import email
 import email.policy
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -33,6 +34,12 @@ def _code(text: str) -> str:
     return next(line.strip() for line in text.splitlines() if line.startswith("    "))
 
 
+def _sign_up(service: RunningService, anyone: httpx.Client, address: str, **said: str) -> dict[str, Any]:
+    assert anyone.post("/v1/accounts", json={"email": address, **said}).status_code == 202
+    code = _code(_letter(service, address, "Confirm your address"))
+    return ok(anyone.post("/v1/accounts/confirm", json={"code": code, "password": PASSWORD}))
+
+
 def _sign_in(anyone: httpx.Client, address: str) -> dict[str, str]:
     token = ok(anyone.post("/v1/sessions", json={"email": address, "password": PASSWORD}), 201)["token"]
     return {"Authorization": f"Bearer {token}"}
@@ -42,14 +49,11 @@ def test_a_stranger_signs_up_is_known_by_their_address_and_registers_a_work(
     service: RunningService, anyone: httpx.Client
 ) -> None:
     ada = "ada@nighttrain.example"
-    said = {"email": ada, "password": PASSWORD, "name": "Ada", "holder": "Night Train", "kind": "organisation"}
-    assert anyone.post("/v1/accounts", json=said).status_code == 202
+    account = _sign_up(service, anyone, ada, name="Ada", holder="Night Train", kind="organisation")
+    assert [(one["holder"], one["role"]) for one in account["holders"]] == [("Night Train", "owner")]
     signed_in = _sign_in(anyone, ada)
     own = ok(anyone.get("/v1/holder", headers=signed_in))
-    assert (own["assurance"], own["may_lead_to"]) == ("unverified", "review")
-    code = _code(_letter(service, ada, "Confirm your address"))
-    assert ok(anyone.post("/v1/accounts/confirm", json={"code": code}))["holders"][0]["assurance"] == "email"
-    assert ok(anyone.get("/v1/holder", headers=signed_in))["may_lead_to"] == "block"
+    assert (own["kind"], own["assurance"], own["may_lead_to"]) == ("organisation", "email", "block")
     key = ok(anyone.post("/v1/keys", headers=signed_in, json={"scopes": ["works:write"], "name": "import"}), 201)["key"]
     with service.client(key) as mine:
         work = ok(mine.post("/v1/works", json={"title": "Night Train", "kind": "film"}), 201)
@@ -60,6 +64,57 @@ def test_a_stranger_signs_up_is_known_by_their_address_and_registers_a_work(
     assert "key" not in listed
     assert anyone.delete("/v1/sessions/current", headers=signed_in).status_code == 204
     problem(anyone.get("/v1/holder", headers=signed_in), 401, "unauthorized")
+
+
+def test_nobody_has_an_account_on_an_address_that_they_do_not_read(anyone: httpx.Client) -> None:
+    victim = "victim@nighttrain.example"
+    assert anyone.post("/v1/accounts", json={"email": victim, "name": "Victim"}).status_code == 202
+    problem(anyone.post("/v1/sessions", json={"email": victim, "password": PASSWORD}), 401, "unauthorized")
+    problem(anyone.post("/v1/accounts/confirm", json={"code": "guessed", "password": PASSWORD}), 422, "invalid")
+
+
+def test_whether_an_address_has_an_account_shows_nowhere(service: RunningService, anyone: httpx.Client) -> None:
+    _sign_up(service, anyone, "known@nighttrain.example", name="Known")
+    told = [
+        [anyone.post("/v1/accounts", json={"email": email, "name": "Fresh"}).status_code for _ in range(2)]
+        for email in ("known@nighttrain.example", "unknown@nighttrain.example")
+    ]
+    assert told == [[202, 202]] * 2
+
+
+def test_names_that_look_the_same_are_refused_and_are_no_failure(service: RunningService, anyone: httpx.Client) -> None:
+    _sign_up(service, anyone, "editions@nighttrain.example", name="Éditions")
+    for name, status in (("Éditions", 409), ("ÉDITIONS", 409), ("Éditions\u200b", 422), ("A\nB", 422)):
+        said = {"email": "other@nighttrain.example", "name": name}
+        assert anyone.post("/v1/accounts", json=said).status_code == status
+
+
+def test_a_colleague_signs_up_by_invitation_and_belongs_to_one_holder(
+    service: RunningService, anyone: httpx.Client
+) -> None:
+    bob = "bob@nighttrain.example"
+    with service.client(service.key("Inviting", "holder:write")) as owner:
+        assert owner.post("/v1/invitations", json={"email": bob, "role": "catalogue"}).status_code == 202
+        code = _code(_letter(service, bob, "Join Inviting"))
+        said = {"code": code, "password": PASSWORD, "name": "Bob"}
+        [joined] = ok(anyone.post("/v1/accounts/confirm", json=said))["holders"]
+        assert (joined["holder"], joined["role"]) == ("Inviting", "catalogue")
+        assert ok(anyone.get("/v1/works", headers=_sign_in(anyone, bob)))["items"] == []
+        [member] = owner.get("/v1/members").json()
+        assert owner.get("/v1/invitations").json() == []
+        owner.post("/v1/invitations", json={"email": "c@nighttrain.example", "role": "owner"}).raise_for_status()
+        [invitation] = owner.get("/v1/invitations").json()
+        assert (member["email"], invitation["email"], invitation["role"]) == (bob, "c@nighttrain.example", "owner")
+        assert owner.delete(f"/v1/invitations/{invitation['id']}").status_code == 204
+        problem(owner.delete(f"/v1/invitations/{invitation['id']}"), 404, "not-found")
+
+
+def test_the_letters_to_somebody_are_deleted_with_their_account(service: RunningService, anyone: httpx.Client) -> None:
+    carl = "carl@nighttrain.example"
+    _sign_up(service, anyone, carl, name="Carl")
+    assert anyone.delete("/v1/account", headers=_sign_in(anyone, carl)).status_code == 204
+    for path in Path(service.data_dir, "mail").iterdir():
+        assert carl not in path.read_text(encoding="utf-8"), path
 
 
 def test_an_agent_speaks_for_whom_they_represent_and_the_record_says_so(

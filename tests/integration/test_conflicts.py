@@ -8,6 +8,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from api.mail import message
 from api.runner import Runner
 from api.service import Service
 from fingerprinting.model import Fingerprint
@@ -20,7 +21,7 @@ from registry.errors import Conflict as ConflictError
 from registry.errors import Forbidden, NotFound
 from registry.index import IndexEngine
 from registry.jobs import JobKind
-from registry.models import Asset, Conflict, Job, OutboxMessage
+from registry.models import Account, Asset, Conflict, Job, Mail, Membership, OutboxMessage
 from tests import factories
 from tests.factories import AT
 from tests.fakes import Clock
@@ -83,6 +84,24 @@ def test_both_sides_are_told(service: Service, sides: Sides) -> None:
     with service.database.reading() as session:
         told = session.execute(sa.select(OutboxMessage.holder_id, OutboxMessage.event)).all()
     assert {(sides.earlier.holder_id, "conflict.opened"), (sides.later.holder_id, "conflict.opened")} == set(told)
+
+
+def test_a_title_adds_no_line_and_no_header_to_the_letter_about_it(service: Service) -> None:
+    hostile = "Film\r\nBcc: b@evil.example\n\nYour account was attacked.\u202e\x00" + "x" * 300
+    with service.database.transaction() as session:
+        holder = factories.holder(session)
+        person = Account(id="acc_1", email="ada@studio.example", name="Ada", created_at=AT, email_confirmed_at=AT)
+        session.add_all([person, Membership(holder_id=holder.id, account_id="acc_1", role="owner", added_at=AT)])
+        for owner, title in ((factories.actor_of(holder), hostile), (factories.actor(session), hostile)):
+            work = factories.work(session, owner, title=title)
+            factories.asset(session, owner, work, service.index, factories.fingerprint(1))
+        mail = session.scalars(sa.select(Mail)).one()
+        letter = message(mail, service.settings)
+        assert letter["Bcc"] is None
+        assert "another holder claims" in letter["Subject"]
+        lines = letter.get_content().splitlines()
+        assert not [line for line in lines if line.startswith(("Bcc", "Your account"))]
+        assert not {"\u202e", "\x00"} & set(letter.get_content())
 
 
 def test_while_it_is_open_a_copy_goes_to_people(service: Service, sides: Sides) -> None:

@@ -8,9 +8,10 @@ import sqlalchemy as sa
 from api import housekeeping
 from api.service import Service
 from fingerprinting.index.snapshot import read_snapshot
-from registry import checks, verifications, works
+from registry import accounts, checks, verifications, works
+from registry.accounts import NewAccount
 from registry.database import Database
-from registry.models import Check, LedgerCheckpoint, Verification
+from registry.models import Check, LedgerCheckpoint, Letter, Verification
 from tests import factories
 from tests.factories import SHA256
 from tests.fakes import Clock
@@ -97,6 +98,18 @@ def test_answers_about_strangers_files_are_forgotten(service: Service, clock: Cl
     housekeeping.forget_verifications(service)
     with service.database.reading() as session:
         assert session.scalars(sa.select(Verification.id)).all() == [recent]
+
+
+def test_who_signed_up_and_never_came_back_is_forgotten(service: Service, clock: Clock) -> None:
+    with service.database.transaction() as session:
+        accounts.sign_up(session, NewAccount(email="ada@studio.example", name="Ada"), at=clock())
+    housekeeping.run(service)
+    with service.database.reading() as session:
+        assert session.scalars(sa.select(Letter.email)).all() == ["ada@studio.example"]
+    clock.pass_by(timedelta(days=1))
+    housekeeping.run(service)
+    with service.database.reading() as session:
+        assert session.scalars(sa.select(Letter.email)).all() == []
 
 
 def test_a_round_signs_the_log_and_saves_the_index(service: Service) -> None:

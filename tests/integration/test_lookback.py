@@ -11,7 +11,7 @@ from api.runner import Runner
 from api.service import Service
 from fingerprinting.model import Fingerprint
 from registry import ledger, lookback, works
-from registry.access import Actor
+from registry.access import Actor, Scope
 from registry.checks import FindingDecision
 from registry.domain.policy import Policy
 from registry.errors import Conflict, Forbidden, Invalid, NotFound
@@ -183,7 +183,7 @@ def test_a_finding_is_seen_by_those_concerned_alone(service: Service) -> None:
         with pytest.raises(Forbidden):
             lookback.decide(session, stranger, finding.id, FindingDecision.UPHOLD, "Mine.", at=LATER)
         assert session.scalars(lookback.listed(stranger, is_open=True)).all() == []
-        who = Actor(holder_id=finding.check.holder_id, scopes=frozenset())
+        who = Actor(holder_id=finding.check.holder_id, scopes=frozenset({Scope.CHECKS_WRITE}))
         assert [row.id for row in session.scalars(lookback.listed(who, is_open=True))] == [finding.id]
 
 
@@ -191,7 +191,7 @@ def test_what_never_went_out_is_told_to_the_holder_only_once_upheld(service: Ser
     _asked(service, FILM)
     _looked_back(service)
     [finding] = _findings(service)
-    holder = Actor(holder_id=finding.work.holder_id, scopes=frozenset())
+    holder = Actor(holder_id=finding.work.holder_id, scopes=frozenset({Scope.WORKS_WRITE}))
     with service.database.transaction() as session:
         assert session.scalars(lookback.listed(holder, is_open=False)).all() == []
         with pytest.raises(NotFound):

@@ -13,7 +13,7 @@ import migrations
 from api.service import alembic_config, upgrade_database
 from registry import feed
 from registry.database import Database
-from registry.models import Base, Holder, IndexLogRow, Match, OutboxMessage, WebhookEndpoint, Work
+from registry.models import ApiKey, Base, Holder, IndexLogRow, Letter, Match, OutboxMessage, WebhookEndpoint, Work
 from tests.factories import AT
 
 _REPOSITORY = Path(__file__).parents[2]
@@ -189,6 +189,57 @@ def test_what_was_on_record_before_the_feed_is_in_it(empty_database_url: str) ->
         database.dispose()
 
 
+def test_holders_whose_names_were_the_same_keep_working(empty_database_url: str) -> None:
+    config = alembic_config(empty_database_url)
+    command.upgrade(config, "0013")
+    database = Database(empty_database_url)
+    try:
+        with database.transaction() as session:
+            for number, name in enumerate(("Éditions", "ÉDITIONS", "Edi\u200btions", "Editions", "Other")):
+                row = {"id": f"hld_{number}", "name": name}
+                session.execute(sa.text(_A_HOLDER), row)
+            for statement in (_A_LETTER, *_SIGNED_UP):
+                session.execute(sa.text(statement))
+        command.upgrade(config, "head")
+        with database.transaction() as session:
+            rows = session.execute(sa.select(Holder.id, Holder.name_key))
+            assert {row.id: row.name_key for row in rows} == {
+                "hld_0": "éditions", "hld_1": "éditions hld_1", "hld_2": "editions", "hld_3": "editions hld_3",
+                "hld_4": "other",
+            }  # fmt: skip
+            assert session.scalars(sa.select(Letter.id)).all() == ["ltr_abc"]
+            made = session.execute(sa.select(ApiKey.id, ApiKey.made_by))
+            assert {row.id: row.made_by for row in made} == {"key_0": "acc_0", "key_1": None}  # who never confirmed
+            later = session.get_one(Holder, "hld_1")
+            later.assurance = "email"
+            session.flush()
+            assert later.name == "ÉDITIONS"
+        command.downgrade(config, "0013")
+        command.upgrade(config, "head")
+    finally:
+        database.dispose()
+
+
+_A_HOLDER = (
+    "INSERT INTO holders (id, name, kind, assurance, granted_assurance, created_at)"
+    " VALUES (:id, :name, 'person', 'unverified', 'unverified', '2026-01-01 00:00:00')"
+)
+_SIGNED_UP = tuple(
+    statement.format(number=number, confirmed=confirmed)
+    for number, confirmed in ((0, "NULL"), (1, "'2026-01-01 00:00:00'"))
+    for statement in (
+        "INSERT INTO accounts (id, email, name, created_at, email_confirmed_at)"
+        " VALUES ('acc_{number}', 'a{number}@b.example', 'A', '2026-01-01 00:00:00', {confirmed})",
+        "INSERT INTO memberships (holder_id, account_id, role, added_at)"
+        " VALUES ('hld_{number}', 'acc_{number}', 'owner', '2026-01-01 00:00:00')",
+        "INSERT INTO api_keys (id, holder_id, prefix, secret_sha256, scopes, created_at)"
+        " VALUES ('key_{number}', 'hld_{number}', 'p{number}', 'x', '[]', '2026-01-01 00:00:00')",
+    )
+)
+_A_LETTER = (
+    "INSERT INTO letters (code_sha256, purpose, email, created_at, expires_at)"
+    " VALUES ('abc', 'invitation', 'a@b.example', '2026-01-01 00:00:00', '2026-01-02 00:00:00')"
+)
 _BEFORE_THE_FEED = (
     "INSERT INTO holders (id, name, assurance, created_at) VALUES ('hld_2', 'B', 'email', '2026-01-01 00:00:00')",
     "INSERT INTO assets (id, work_id, status, progress, warnings, created_at)"
