@@ -87,7 +87,7 @@ def test_both_sides_are_told(service: Service, sides: Sides) -> None:
 
 
 def test_a_title_adds_no_line_and_no_header_to_the_letter_about_it(service: Service) -> None:
-    hostile = "Film\r\nBcc: b@evil.example\n\nYour account was attacked.\u202e\x00" + "x" * 300
+    hostile = "Film\r\nBcc: b@evil.example\n\nYour account was attacked.\u202e" + "x" * 300
     with service.database.transaction() as session:
         holder = factories.holder(session)
         person = Account(id="acc_1", email="ada@studio.example", name="Ada", created_at=AT, email_confirmed_at=AT)
