@@ -48,6 +48,7 @@ NEEDS: dict[str, Scope | tuple[Scope, ...] | None] = {
     "GET /v1/imports/{import_id}": None,
     "GET /v1/imports/{import_id}/rows": None,
     "GET /v1/exports/works.{format}": Scope.WORKS_WRITE,
+    "GET /v1/exports/works.{format}/report": Scope.WORKS_WRITE,
     "POST /v1/reservations/import": Scope.WORKS_WRITE,
     "GET /v1/exports/{export}": Scope.WORKS_WRITE,
     "GET /v1/exports/{export}/report": Scope.WORKS_WRITE,
