@@ -142,7 +142,7 @@ def _store(session: Session, facts: Iterable[Fact]) -> None:
     for kind, some in told.items():
         match kind:
             case Kind.HOLDER:  # a name must be there, and one only; nobody is told it
-                _put(session, Holder, [_values(fact) | {"name": fact.id} for fact in some])
+                _put(session, Holder, [_values(fact) | {"name": fact.id, "name_key": fact.id} for fact in some])
             case Kind.WORK:
                 _put(session, Work, [_values(fact) for fact in some])
                 _list_codes(session, some)
