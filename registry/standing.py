@@ -5,8 +5,9 @@ stretches of time that do not overlap. Where words on several things meet, the s
 something stricter reaches, now or later, is taken out. What is taken out is told.
 """
 
+import heapq
 import itertools
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -59,18 +60,35 @@ def heard(words: Iterable[tuple[Hashable, Statement]]) -> list[Statement]:
     """Words with what they are about, each spoken over by those that come after it, while these last."""
     said: dict[Hashable, list[Statement]] = {}
     for about, word in words:
-        said[about] = [*(part for one in said.get(about, ()) for part in _beside(one, word)), word]
-    return [one for ones in said.values() for one in ones]
+        said.setdefault(about, []).append(word)
+    return [one for ones in said.values() for one in _stretches(ones)]
 
 
-def _beside(one: Statement, word: Statement) -> list[Statement]:
-    """What is left of one while another lasts."""
-    if not together(one, word):
-        return [one]
-    (begins, ends), (begins_over, ends_over) = lasting(one), lasting(word)
-    before = [replace(one, valid_until=word.valid_from)] if begins < begins_over else []
-    after = [replace(one, valid_from=word.valid_until)] if ends_over < ends else []
-    return before + after
+def _stretches(words: Sequence[Statement]) -> Iterator[Statement]:
+    """When each word is the newest of those that last; they are given oldest first."""
+    times = [lasting(word) for word in words]
+    to_begin = sorted(range(len(words)), key=lambda turn: times[turn], reverse=True)
+    lasts: list[int] = []  # a heap of turns, negative: the newest is on top; what is over goes when it comes there
+    speaks, since = None, _EVER[0]
+    for now in sorted({moment for begins_and_ends in times for moment in begins_and_ends}):
+        while to_begin and times[to_begin[-1]][0] == now:
+            heapq.heappush(lasts, -to_begin.pop())
+        while lasts and times[-lasts[0]][1] <= now:
+            heapq.heappop(lasts)
+        newest = -lasts[0] if lasts else None
+        if newest != speaks:
+            if speaks is not None:
+                yield _during(words[speaks], since, now)
+            speaks, since = newest, now
+
+
+def _during(said: Statement, begins: datetime, ends: datetime) -> Statement:
+    own_beginning, own_end = lasting(said)
+    return replace(
+        said,
+        valid_from=said.valid_from if begins == own_beginning else begins,
+        valid_until=said.valid_until if ends == own_end else ends,
+    )
 
 
 def together(one: Statement, other: Statement) -> bool:
