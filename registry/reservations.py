@@ -125,6 +125,7 @@ def _supersede(session: Session, row: Reservation, *, at: datetime) -> None:
         Reservation.territory == row.territory,
         Reservation.withdrawn_at.is_(None),
         sa.or_(Reservation.superseded_at.is_(None), Reservation.superseded_at > starts),
+        sa.or_(Reservation.valid_until.is_(None), Reservation.valid_until > starts),
     )
     for old in session.scalars(earlier):
         if old.holder_id == row.holder_id and (row.location is None or _is_there(old.location, row.location)):

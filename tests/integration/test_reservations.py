@@ -501,6 +501,15 @@ def test_what_is_said_for_a_time_steps_aside_when_it_ends(database: Database) ->
         assert [row.id for row in reservations.of_work(session, owner, work.id, at=AT)] == [standing.id]
 
 
+def test_a_word_that_was_over_when_a_new_one_begins_is_not_superseded(database: Database) -> None:
+    with database.transaction() as session:
+        owner, work = owned(session)
+        word = declare(session, owner, work, value=Value.ALLOWED, valid_until=AT + DAY)
+        lasting = declare(session, owner, work, value=Value.ALLOWED, valid_until=AT + 3 * DAY)
+        declare(session, owner, work, value=Value.RESERVED, at=AT + DAY)
+        assert (word.superseded_at, lasting.superseded_at) == (None, AT + DAY)
+
+
 def ask(session: Session, asked: Asked, *, use: Use = Use.TRAIN, **how: Any) -> str:
     [found] = preferences.query(session, [asked], [use], at=how.pop("at", AT), **how)
     return found.holding[use].answer.value
