@@ -16,7 +16,7 @@ serve: installed-run ## Start the service in the foreground; Ctrl-C or SIGTERM s
 	@exec .venv/bin/clearmark serve
 
 test: installed-dev ## Run every test
-	@.venv/bin/python -m pytest
+	@.venv/bin/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile
 
 lint: installed-dev ## Check style, types, the direction of imports and the declared dependencies
 	.venv/bin/ruff check

@@ -1,6 +1,7 @@
 """Fixtures shared by every kind of test."""
 
 import os
+from collections import Counter
 from collections.abc import Iterator
 
 import pytest
@@ -16,6 +17,13 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("clearmark")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Each test has an id of its own: of two with one id, pytest-xdist would run one and not say so."""
+    for nodeid, times in Counter(item.nodeid for item in items).items():
+        if times > 1:
+            raise pytest.UsageError(f"{times} tests have the id {nodeid}")
 
 
 @pytest.fixture(scope="session")

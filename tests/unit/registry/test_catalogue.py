@@ -279,7 +279,7 @@ def test_the_id_of_a_work_comes_and_goes(format: CatalogueFormat) -> None:
     assert row.entry == entry
 
 
-@pytest.mark.parametrize("work_id", ["17", new_id(Prefix.ASSET, at=NOW), "wrk_" + "0" * 32, "wrk_\ud800", "x" * 9999])
+@pytest.mark.parametrize("work_id", ["17", "ast_" + "19" * 16, "wrk_" + "0" * 32, "wrk_\ud800", "x" * 9999])
 def test_a_number_that_is_not_ours_is_not_taken_for_an_id(work_id: str) -> None:
     assert problem(json.dumps({"title": "A", "kind": "film", "work_id": work_id}), JSONL) == (1, "work_id")
 
