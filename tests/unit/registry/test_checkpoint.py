@@ -234,6 +234,7 @@ def test_a_key_survives_its_pem() -> None:
         KEY.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"secret")),
         generate_ec_key(SECP256R1()).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()),
     ],
+    ids=["empty", "no key", "locked", "of another kind"],
 )
 def test_a_pem_that_is_no_plain_ed25519_key_is_refused(pem: bytes) -> None:
     with pytest.raises(LedgerError):

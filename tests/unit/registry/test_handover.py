@@ -66,7 +66,11 @@ TEXT = f"{FORMAT}\nsize 10\nfrom {NAMES[1]}\nto {NAMES[2]}\n"
         "\x00",
         "— a b\n",
     ],
-)
+    ids=[
+        "by the old one alone", "by the new one alone", "in the wrong order", "by a stranger", "by a stranger too",
+        "by the old one twice", "another size", "to itself", "more said", "another format", "empty", "nul", "no note",
+    ],
+)  # fmt: skip
 def test_only_the_old_key_and_the_new_one_make_a_handover(note: str) -> None:
     with pytest.raises(BadCheckpoint):
         open_handover(note)

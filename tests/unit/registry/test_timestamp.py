@@ -65,6 +65,9 @@ def test_an_old_reply_played_again_is_refused() -> None:
         b"0" * (MAX_REPLY_BYTES + 1), REPLY[:-1], REPLY + b"\x00", tlv(SEQUENCE, tlv(SEQUENCE, integer(0))),
         tlv(SEQUENCE, *[tlv(SEQUENCE)] * 500),
     ],
+    ids=[
+        "empty", "a byte", "endless", "a page", "huge", "zeros", "refused", "long", "cut", "more", "no token", "many",
+    ],
 )  # fmt: skip
 def test_what_is_no_time_stamp_is_refused(reply: bytes) -> None:
     with pytest.raises(BadTimestamp):
