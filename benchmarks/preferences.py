@@ -127,7 +127,7 @@ def fill(database: Database, wanted: int) -> list[str]:
     with database.transaction() as session:
         holders = [new_id(Prefix.HOLDER, at=_AT) for _ in range(_HOLDERS)]
         people = [
-            {"id": one, "name": f"Holder {number}", "assurance": "vetted", "created_at": _AT}
+            {"id": one, "name": f"Holder {number}", "name_key": one, "assurance": "vetted", "created_at": _AT}
             for number, one in enumerate(holders)
         ]
         _put(session, Holder, people)
