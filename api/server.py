@@ -25,7 +25,7 @@ from registry import jobs
 _log = logging.getLogger(__name__)
 # How many objects come to be before Python looks for cycles among them. It would each 700: hundreds of times in
 # one answer about ten thousand works, for a third of its time.
-_OBJECTS_BETWEEN_COLLECTIONS = 20_000
+_OBJECTS_BETWEEN_COLLECTIONS = 100_000
 
 
 def serve(settings: Settings) -> None:
@@ -36,6 +36,7 @@ def serve(settings: Settings) -> None:
         app = create_app(service)
         app.router.lifespan_context = lambda _app: running(service, settings)
         config = config_of(app, settings)
+        gc.freeze()  # what is here stays as long as the service: no look for cycles need go through it
         for stop in (signal.SIGTERM, signal.SIGINT):
             # uvicorn stops on these and then raises them again for whoever was there before: nobody.
             signal.signal(stop, lambda _signal, _frame: None)

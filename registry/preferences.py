@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -196,23 +197,27 @@ class _Speakers:
 # -- what they said ------------------------------------------------------------------------------
 
 
-class _Statement(NamedTuple):
-    """What a declaration says, whatever it is about: most of a million say one of a few things."""
+@dataclass(frozen=True, slots=True, eq=False)
+class _Statement:
+    """What a declaration says, whatever it is about: most of a million say one of a few things, each here once."""
 
     scope: Scope
-    use: str
-    value: str
+    use: Use
+    value: Value
     territory: str
     has_terms: bool
 
 
 class _Word(NamedTuple):
-    """A declaration in force, without what no longer matters. Ids tell the time, so words sort by age."""
+    """A declaration in force, without what no longer matters. Ids tell the time: by them, words sort by age."""
 
     id: str
     holder_id: str
     about: str
     statement: _Statement
+
+
+_ID = attrgetter("id")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -241,7 +246,7 @@ class _Words:
             heard = self._heard_at(subject.url)
             words += heard
             holders |= {word.holder_id for word in heard}
-        words.sort()
+        words.sort(key=_ID)
         return holders, words
 
     def _heard_at(self, url: str) -> list[_Word]:
@@ -297,7 +302,7 @@ def _in_force(
     session: Session, scope: Scope, column: InstrumentedAttribute[Any], names: Set[str], *, at: datetime
 ) -> dict[str, list[_Word]]:
     """What was said in a scope, under each name in `column`."""
-    found: dict[str, list[_Word]] = {}
+    found: dict[str, list[_Word]] = defaultdict(list)
     if not names:
         return found
     said = Reservation
@@ -307,16 +312,11 @@ def _in_force(
     query = sa.select(*columns).where(among(session, column, names), of_scope, *in_force(at))
     statements: dict[tuple[str | None, ...], _Statement] = {}
     for name, said_id, holder_id, location, use, value, territory, terms_url in _rows(session, query):
-        written = use, value, territory, terms_url
-        statement = statements.get(written)
+        statement = statements.get(written := (use, value, territory, terms_url))
         if statement is None:
             has_terms = bool(terms_url and terms_url.strip())
-            statement = statements[written] = _Statement(scope, use, value, territory, has_terms)
-        word = _Word(said_id, holder_id, location or name, statement)
-        if name in found:
-            found[name].append(word)
-        else:
-            found[name] = [word]
+            statement = statements[written] = _Statement(scope, Use(use), Value(value), territory, has_terms)
+        found[name].append(_Word(said_id, holder_id, location or name, statement))
     return found
 
 
@@ -339,25 +339,28 @@ class _Resolver:
     """Asks the domain once for all that is of one pattern: most works of the world say one of a few things."""
 
     def __init__(self, uses: Sequence[Use], *, at: datetime, territory: str | None) -> None:
-        self._uses, self._at, self._territory = uses, at, territory
+        self._at, self._territory = at, territory
+        self._silence = dict.fromkeys(uses, _UNSET)
         self._known: dict[object, tuple[Answer, tuple[int, ...]]] = {}
 
     def __call__(self, subject: _Subject, works: Mapping[str, str], said: _Words) -> Found:
         holders, words = said.on(subject, works)
-        by_use: dict[str, list[_Word]] = {}
+        by_use: dict[Use, list[_Word]] = {}
         for word in words:
             by_use.setdefault(word.statement.use, []).append(word)
         # Who said it and about what matters only where there are several: of one work its holder alone speaks.
         is_plain = len(works) == 1 and len(subject.assets) < 2 and subject.url is None
-        holding = dict.fromkeys(self._uses, _UNSET)
-        for use in self._uses:
-            if use in by_use:
-                holding[use] = self._holding(use, by_use[use], holders, is_plain=is_plain)
+        holding = self._silence.copy()
+        for use, on_it in by_use.items():
+            if use in holding:
+                holding[use] = self._holding(use, on_it, holders, is_plain=is_plain)
         return Found(tuple(sorted(subject.works)), holding)
 
     def _holding(self, use: Use, words: Sequence[_Word], holders: frozenset[str], *, is_plain: bool) -> Holding:
-        pattern: object = tuple([word.statement for word in words])
-        if not is_plain:
+        pattern: object
+        if is_plain:
+            pattern = words[0].statement if len(words) == 1 else tuple([word.statement for word in words])
+        else:
             pattern = holders, tuple([word[1:] for word in words])
         known = self._known.get(pattern)
         if known is None:
@@ -375,8 +378,8 @@ class _Resolver:
         said = word.statement
         return Declaration(
             id=f"{place:06d}",
-            use=Use(said.use),
-            value=Value(said.value),
+            use=said.use,
+            value=said.value,
             declared_by=word.holder_id,
             declared_at=self._at,
             valid_from=self._at,
