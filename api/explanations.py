@@ -15,6 +15,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from api.page import document
 from api.service import Service
 from fingerprinting.explain import MOST_BYTES, Explanation, explain, plot
 from fingerprinting.model import Algorithm, ItemNumber, Segment
@@ -22,14 +23,8 @@ from registry.access import Actor, Scope
 from registry.domain.policy import Doubt
 from registry.models import Asset, AssetStatus, Check, ExplanationStatus, Match, Work
 
-POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 # Looked at of one check: the longest of each kind.
 _MOST_SEGMENTS = 4
-_STYLE = (
-    "body{font:15px/1.5 sans-serif;max-width:62rem;margin:2rem auto;padding:0 1rem;color:#222}"
-    "table{border-collapse:collapse;margin:.5rem 0}td,th{padding:.3rem .6rem;border-bottom:1px solid #ddd;"
-    "text-align:left;vertical-align:top}img{display:block;max-width:100%}.verdict{font-weight:bold}"
-)
 _WHY_NOT = {
     ExplanationStatus.WAITING: "Pictures are being made. Ask again in a few seconds.",
     ExplanationStatus.FAILED: "No pictures could be made.",
@@ -74,7 +69,7 @@ def page(session: Session, actor: Actor, check: Check, content: bytes | None) ->
         for match, asset in mine:
             sees = asset.status != AssetStatus.WITHDRAWN and _may_see(actor, work)
             parts.append(_match(match, pictures.get(str(match.position), []), sees_reference=sees))
-    return _document(f"Check {check.id}", "".join(parts))
+    return document(f"Check {check.id}", "".join(parts))
 
 
 def segment_of(match: Match) -> Segment:
@@ -165,11 +160,3 @@ _SAID = {
 
 def _picture(data: str | None) -> str:
     return f'<img alt="" src="data:image/jpeg;base64,{escape(data)}">' if data else ""
-
-
-def _document(title: str, body: str) -> str:
-    return (
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
-        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}"><style>{_STYLE}</style></head>'
-        f"<body>{body}</body></html>\n"
-    )

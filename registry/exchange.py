@@ -15,13 +15,13 @@ from enum import StrEnum
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from registry import domains, reservations, standing
+from registry import reservations, standing
 from registry.access import Actor
 from registry.domain.preferences import Scope as Reach
 from registry.domain.preferences import Use, Value
 from registry.errors import Invalid
 from registry.formats import cawg, content_signal, content_usage, odrl, rsl, tdmai, tdmrep
-from registry.formats.statements import FormatError, Reading, Remark, Statement, Written, few, named
+from registry.formats.statements import FormatError, Reading, Remark, Statement, Written, few, named, unsaid
 from registry.locations import host_of, location_host, path_of
 from registry.models import Holder, Reservation, Work
 from registry.reservations import NewReservation, not_over
@@ -88,7 +88,7 @@ def write(session: Session, subject: About, format: ExportFormat, *, url: str, a
         Invalid: there is more than the format holds.
     """
     try:
-        return _in_format(subject, format, spoken(session, subject, at=at), url=url)
+        return in_format(subject, format, spoken(session, subject, at=at), url=url)
     except FormatError as error:
         raise Invalid(field="format", problem=error.problem) from None
 
@@ -127,7 +127,8 @@ def _of_works(session: Session, subject: About, said: Iterable[Statement], *, at
     return [Statement(use=Use(use), value=Value.RESERVED) for use in sorted(uses)]
 
 
-def _in_format(subject: About, format: ExportFormat, words: Spoken, *, url: str) -> Written:
+def in_format(subject: About, format: ExportFormat, words: Spoken, *, url: str) -> Written:
+    """Words on a subject in a format, without what they would permit too much. Raises: FormatError."""
     says = _SAYS.get(format, _Says())
     said, outdone = standing.consistent(words.said, lands=says.lands, times=says.times)
     said, reached = standing.unreached(said, words.beside)
@@ -192,10 +193,8 @@ def _headers(said: Sequence[Statement]) -> Written:
     tdm = tdmrep.write_headers(said)
     others = {"Content-Usage": content_usage.write_header(said), "Content-Signal": content_signal.write_header(said)}
     lines = [*tdm.lines, *(f"{name}: {one.text.strip()}" for name, one in others.items() if one.text.strip())]
-    unsaid = [{remark.where for remark in one.left_out} for one in others.values()]
-    left_out = tuple(remark for remark in tdm.left_out if all(remark.where in each for each in unsaid))
-    text = "".join(f"{line}\n" for line in lines)
-    return Written(text=text, media_type="text/plain", left_out=left_out)
+    left_out = unsaid(tdm.left_out, *[one.left_out for one in others.values()])
+    return Written(text="".join(f"{line}\n" for line in lines), media_type="text/plain", left_out=left_out)
 
 
 def _parted(said: Iterable[Statement], is_one: Callable[[Statement], bool]) -> tuple[list[Statement], list[Statement]]:
@@ -299,28 +298,3 @@ def _declaration(said: Statement, target: Target) -> NewReservation:
         use=said.use, value=said.value, territory=said.territory, terms_url=said.terms_url, contact=said.contact,
         valid_from=said.valid_from, valid_until=said.valid_until, **reach,  # type: ignore[arg-type]
     )  # fmt: skip
-
-
-# -- for a site ----------------------------------------------------------------------------------
-
-
-def speakers_of(session: Session, host: str, *, at: datetime) -> list[Holder]:
-    """The holders who showed that a host answers for them."""
-    shown = domains.masters(session, [host], at=at).get(host, ())
-    return list(session.scalars(sa.select(Holder).where(Holder.id.in_(shown)).order_by(Holder.id)))
-
-
-def hosted(session: Session, host: str, format: ExportFormat, *, url: str, at: datetime) -> Written | None:
-    """What the holders of a host's domain say of it, in a format; None where nobody showed that it is theirs.
-
-    Raises:
-        Invalid: there is more than the format holds.
-    """
-    speakers = speakers_of(session, host, at=at)
-    if not speakers:
-        return None
-    every = [said for holder in speakers for said in spoken(session, About(holder=holder, host=host), at=at).said]
-    try:
-        return _in_format(About(holder=speakers[0], host=host), format, Spoken(said=every), url=url)
-    except FormatError as error:
-        raise Invalid(field="file", problem=error.problem) from None

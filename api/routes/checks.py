@@ -13,6 +13,7 @@ from fastapi.responses import HTMLResponse
 
 from api import explanations
 from api.access import IdempotencyHeader, TheActor, TheService
+from api.page import POLICY
 from api.paging import Cursor, Limit, page
 from api.problems import media_problem
 from api.runner import Runner, evidence_of, search_works
@@ -189,7 +190,7 @@ def get_explanation(check_id: str, actor: TheActor, service: TheService) -> HTML
         shown = explanations.page(session, actor, check, content)
     is_ready = check.explanation != ExplanationStatus.WAITING
     status = HTTPStatus.OK if is_ready else HTTPStatus.ACCEPTED
-    headers = {"Content-Security-Policy": explanations.POLICY} | ({} if is_ready else {"Retry-After": "2"})
+    headers = {"Content-Security-Policy": POLICY} | ({} if is_ready else {"Retry-After": "2"})
     return HTMLResponse(shown, status, headers=headers)
 
 

@@ -1,11 +1,15 @@
 """Reservations in the formats of the field: into the record from a site or a file, out of it, and served for a site."""
 
-from enum import StrEnum
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import HTMLResponse
 
 from api.access import TheActor, TheService
+from api.hosting import page_of
+from api.page import POLICY
 from api.reading import read_credentials, read_source
 from api.schemas.exchange import ExportOut, RemarkOut, SourceOut, StatementOut
 from api.schemas.preferences import ReservationOut
@@ -17,6 +21,7 @@ from registry.exchange import ExportFormat, Target
 from registry.formats import odrl, rsl
 from registry.formats.reading import ALSO_CALLED, SourceKind
 from registry.formats.statements import Remark, Written
+from registry.hosting import HostedFile, Site, site
 from registry.locations import host_of
 from registry.models import Reservation
 from registry.reservations import NewReservation
@@ -34,15 +39,6 @@ _FIELDS: dict[str, dict[str, Any]] = {
 }
 _MEDIA_TYPES = ("text/plain", "text/html", "application/json", odrl.MEDIA_TYPE, rsl.MEDIA_TYPE)
 _TEXT: dict[int | str, dict[str, Any]] = {200: {"content": {name: {} for name in _MEDIA_TYPES}}}
-
-
-class HostedFile(StrEnum):
-    """What is served for a site, under the name that it has there."""
-
-    TDMREP = "tdmrep.json"
-    LICENSE = "license.xml"
-    ROBOTS = "robots.txt"
-    HEADERS = "headers.txt"
 
 
 @router.post("/v1/reservations/import", openapi_extra=form_body(document=False, **_FIELDS))
@@ -103,40 +99,45 @@ def report_export(
     return ExportOut(media_type=written.media_type, text=written.text, left_out=_remarks(written.left_out))
 
 
+@router.get("/v1/hosted/{host}", response_class=HTMLResponse)
+def get_hosting(host: str, service: TheService) -> HTMLResponse:
+    """One page with all that a site is to serve, to copy from: for domains that were shown to be their holder's."""
+    with _site(service, host) as site:
+        shown = page_of(site, url=f"{service.settings.url}/v1/hosted/{site.host}")
+    return HTMLResponse(shown, headers={"Content-Security-Policy": POLICY})
+
+
 @router.get("/v1/hosted/{host}/{file}", response_class=Response, responses=_TEXT)
 def get_hosted(host: str, file: HostedFile, service: TheService) -> Response:
     """What is said of a site, to be served there: for domains that were shown to be their holder's."""
-    return hosted(service, host, file)
+    return _hosted(service, host, file)
 
 
 @router.get("/.well-known/tdmrep.json", response_class=Response, responses=_TEXT)
 def get_tdmrep(request: Request, service: TheService) -> Response:
     """For a site whose name leads here."""
-    return hosted(service, request.url.hostname or "", HostedFile.TDMREP)
+    return _hosted(service, request.url.hostname or "", HostedFile.TDMREP)
 
 
 @router.get("/license.xml", response_class=Response, responses=_TEXT)
 def get_license(request: Request, service: TheService) -> Response:
     """For a site whose name leads here."""
-    return hosted(service, request.url.hostname or "", HostedFile.LICENSE)
+    return _hosted(service, request.url.hostname or "", HostedFile.LICENSE)
 
 
-def hosted(service: TheService, host: str, file: HostedFile) -> Response:
-    formats = {
-        HostedFile.TDMREP: [ExportFormat.TDMREP],
-        HostedFile.LICENSE: [ExportFormat.RSL],
-        HostedFile.ROBOTS: [ExportFormat.CONTENT_USAGE, ExportFormat.CONTENT_SIGNAL],
-        HostedFile.HEADERS: [ExportFormat.HEADERS],
-    }[file]
-    at, url = service.now(), f"{service.settings.url}/v1/hosted/{host}/{file}"
+def _hosted(service: TheService, host: str, file: HostedFile) -> Response:
+    with _site(service, host) as site:
+        return _file(site.file(file))
+
+
+@contextmanager
+def _site(service: TheService, host: str) -> Iterator[Site]:
+    """A site while there is room to make its files. Raises: NotFound: nobody showed that it is theirs."""
     with service.hosted_slots.taken(), service.database.reading() as session:
-        found = [exchange.hosted(session, host_of(host), each, url=url, at=at) for each in formats]
-    written = [one for one in found if one is not None]
-    if not written:
-        raise NotFound(kind="site", id=host)
-    left_out = tuple(remark for one in written for remark in one.left_out)
-    text = "\n".join(one.text for one in written if one.text)
-    return _file(Written(text=text, media_type=written[0].media_type, left_out=left_out))
+        found = site(session, host_of(host), at=service.now())
+        if found is None:
+            raise NotFound(kind="site", id=host)
+        yield found
 
 
 def _written(

@@ -289,6 +289,16 @@ def write(statements: Iterable[Statement]) -> Written:
     return Written(text=text, media_type=MEDIA_TYPE, left_out=(*left_out, *others))
 
 
+def robots_line(url: str) -> str:
+    """The line by which a robots.txt points to a license file, for every crawler; before its first group."""
+    return f"License: {url}\n"
+
+
+def link_header(url: str) -> str:
+    """The header line by which an answer points to a license file."""
+    return f'Link: <{url}>; rel="license"; type="{MEDIA_TYPE}"\n'
+
+
 def _document(statements: Iterable[Statement]) -> str:
     root = Element("rsl", {"xmlns": NAMESPACE})
     contents: dict[tuple[str | None, str | None, str | None], list[Statement]] = {}

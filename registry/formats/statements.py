@@ -59,6 +59,12 @@ class Written:
     left_out: tuple[Remark, ...] = ()
 
 
+def unsaid(first: Iterable[Remark], *others: Iterable[Remark]) -> tuple[Remark, ...]:
+    """What is left out by all of several that are read together: remarks of the first on what each other has one on."""
+    theirs = [{remark.where for remark in other} for other in others]
+    return tuple(remark for remark in first if all(remark.where in each for each in theirs))
+
+
 MAX_REMARKS: Final = 100
 
 

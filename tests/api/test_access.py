@@ -27,7 +27,7 @@ PUBLIC = {
     "POST /v1/verifications", "GET /v1/verifications/{verification_id}", "GET /v1/ledger/checkpoint",
     "GET /v1/ledger/checkpoint/timestamp", "GET /v1/ledger/key", "GET /v1/ledger/keys", "GET /v1/ledger/entries",
     "GET /v1/ledger/proof", "GET /v1/ledger/consistency",
-    "GET /v1/hosted/{host}/{file}", "GET /.well-known/tdmrep.json", "GET /license.xml",
+    "GET /v1/hosted/{host}", "GET /v1/hosted/{host}/{file}", "GET /.well-known/tdmrep.json", "GET /license.xml",
     "GET /healthz", "GET /readyz", "GET /metrics", "GET /.well-known/jwks.json", "GET /v1/assurance",
     "POST /v1/accounts", "POST /v1/accounts/confirm", "POST /v1/accounts/password-reset", "POST /v1/accounts/password",
     "POST /v1/sessions", "GET /v1/oidc/login", "GET /v1/oidc/callback",

@@ -5,6 +5,7 @@ import json
 import zipfile
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from html import escape
 from pathlib import Path
 
 import httpx
@@ -118,10 +119,42 @@ def test_a_site_is_served_once_its_domain_was_shown(service: RunningService, hol
         assert tdmrep.read_file(served.content).statements
         there = anyone.get("/.well-known/tdmrep.json", headers={"Host": SITE})
         assert json.loads(there.text) == json.loads(served.text)
-        assert "tdm-reservation: 1" in anyone.get(f"/v1/hosted/{SITE}/headers.txt").text
-        assert "search=n" in anyone.get(f"/v1/hosted/{SITE}/robots.txt").text
+        headers = anyone.get(f"/v1/hosted/{SITE}/headers.txt").text
+        pointer = f'Link: <https://{SITE}/license.xml>; rel="license"; type="application/rsl+xml"'
+        assert {"tdm-reservation: 1", pointer} <= set(headers.splitlines())
+        robots = anyone.get(f"/v1/hosted/{SITE}/robots.txt").text
+        assert robots.startswith(f"License: https://{SITE}/license.xml\n\nUser-agent: *\n")
+        assert "search=n" in robots
         assert "<rsl" in anyone.get("/license.xml", headers={"Host": SITE}).text
         problem(anyone.get("/.well-known/tdmrep.json"), 404, "not-found")
+
+
+def test_all_that_a_site_is_to_serve_is_on_one_page(service: RunningService, holder: httpx.Client) -> None:
+    site = "pages.example"
+    terms = "https://pages.example/terms?a=1&b=<script>"
+    words = {"tdm": "reserved", "train": "constrained", "train_generative": "reserved", "depict_in_output": "reserved"}
+    for use, value in words.items():
+        said = {"scope": "location", "location": f"{site}/", "use": use, "value": value}
+        said |= {"terms_url": terms} if value == "constrained" else {}
+        ok(holder.post("/v1/reservations", json=said), 201)
+    with service.client() as anyone:
+        problem(anyone.get(f"/v1/hosted/{site}"), 404, "not-found")
+        _show(service, ok(holder.post("/v1/domains", json={"domain": site}), 201)["id"])
+        served = anyone.get(f"/v1/hosted/{site}")
+        assert served.headers["content-type"] == "text/html; charset=utf-8"
+        assert "default-src 'none'" in served.headers["content-security-policy"]
+        for name in ("tdmrep.json", "license.xml", "robots.txt", "headers.txt"):
+            address = f"/v1/hosted/{site}/{name}"
+            assert f"{address}<" in served.text
+            assert f"<pre>{escape(anyone.get(address).text)}</pre>" in served.text
+        assert "<script>" not in served.text
+        report = ok(holder.get("/v1/exports/rsl.xml/report", params={"host": site}))
+        assert report["left_out"]
+        for remark in report["left_out"]:
+            assert f"<li>{escape(remark['where'])}: {escape(remark['problem'])}</li>" in served.text
+        robots = served.text.partition("<h2>/robots.txt")[2].partition("<h2>")[0]
+        assert "<li>tdm: reserved" in robots, "neither format there has a word for it"
+        assert "<li>train_generative: " not in robots, "one has a word for it"
 
 
 def _show(service: RunningService, domain_id: str) -> None:

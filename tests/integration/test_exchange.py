@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from api.app import create_app
 from api.service import Service
-from registry import domains, exchange, reservations
+from registry import domains, exchange, hosting, reservations
 from registry.access import Actor, Scope
 from registry.database import Database
 from registry.domain.identifiers import Prefix, new_id
@@ -21,7 +21,8 @@ from registry.errors import Invalid, NotFound
 from registry.exchange import ExportFormat, Target
 from registry.formats import cawg, content_usage, rsl, tdmai, tdmrep
 from registry.formats.reading import SourceKind, read
-from registry.formats.statements import Reading, Statement, Written
+from registry.formats.statements import FormatError, Reading, Statement, Written
+from registry.hosting import HostedFile
 from registry.models import Asset, Domain, Reservation, Work
 from registry.preferences import Asked, query
 from registry.reservations import NewReservation
@@ -402,7 +403,8 @@ def test_a_site_is_served_for_whoever_showed_that_it_is_theirs(database: Databas
         _site(session, studio, Use.TDM, Value.RESERVED, "/")
 
         def hosted(host: str) -> Written | None:
-            return exchange.hosted(session, host, ExportFormat.TDMREP, url="https://clearmark.example/", at=AT)
+            site = hosting.site(session, host, at=AT)
+            return site.file(HostedFile.TDMREP) if site else None
 
         assert hosted(HOST) is None
         domain = _shown(session, studio, HOST)
@@ -426,12 +428,12 @@ def test_of_two_proofs_the_nearer_one_is_served(database: Database) -> None:
         session.flush()
         speakers = {HOST: studio, f"www.{HOST}": studio, f"fans.{HOST}": fan, f"a.fans.{HOST}": studio}
         for host, speaker in speakers.items():
-            assert [one.id for one in exchange.speakers_of(session, host, at=AT)] == [speaker.holder_id], host
+            assert [one.id for one in hosting.speakers_of(session, host, at=AT)] == [speaker.holder_id], host
 
 
-@pytest.mark.parametrize("format", [ExportFormat.TDMREP, ExportFormat.CONTENT_USAGE])
+@pytest.mark.parametrize("file", [HostedFile.TDMREP, HostedFile.ROBOTS])
 def test_more_than_a_file_holds_is_told_to_who_asks_for_it(
-    database: Database, monkeypatch: pytest.MonkeyPatch, format: ExportFormat
+    database: Database, monkeypatch: pytest.MonkeyPatch, file: HostedFile
 ) -> None:
     monkeypatch.setattr("registry.formats.tdmrep.MAX_RULES", 2)
     monkeypatch.setattr("registry.formats.signals.MAX_PATHS", 2)
@@ -441,9 +443,33 @@ def test_more_than_a_file_holds_is_told_to_who_asks_for_it(
         for number in range(3):
             for use in (Use.TDM, Use.TRAIN_GENERATIVE):
                 _site(session, studio, use, Value.RESERVED, f"/{number}")
+        site = hosting.site(session, HOST, at=AT)
+        assert site is not None
         with pytest.raises(Invalid) as refused:
-            exchange.hosted(session, HOST, format, url="https://clearmark.example/", at=AT)
+            site.file(file)
     assert refused.value.field == "file"
+
+
+def test_nothing_points_to_a_license_that_is_not_there(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    with database.transaction() as session:
+        studio = factories.actor(session)
+        _shown(session, studio, HOST)
+        site = hosting.site(session, HOST, at=AT)
+        assert site is not None
+        assert [site.file(file).text for file in (HostedFile.ROBOTS, HostedFile.HEADERS)] == ["", ""]
+        _site(session, studio, Use.TRAIN, Value.RESERVED, "/")
+        site = hosting.site(session, HOST, at=AT)
+        assert site is not None
+        assert rsl.license_urls(robots_txt=site.file(HostedFile.ROBOTS).text.encode()).urls == (
+            f"https://{HOST}/license.xml",
+        )
+
+        def full(*_: object) -> None:
+            raise FormatError(problem="It is full.")
+
+        monkeypatch.setattr("registry.formats.rsl.write", full)
+        assert "License" not in site.file(HostedFile.ROBOTS).text
+        assert "Link" not in site.file(HostedFile.HEADERS).text
 
 
 def test_what_is_imported_is_compared_while_others_may_write_and_stored_in_portions(

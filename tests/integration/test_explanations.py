@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy.orm import Session
 
 from api import explanations
+from api.page import POLICY
 from api.service import Service
 from fingerprinting.explain import MOST_BYTES, Explanation, Pair
 from fingerprinting.model import Segment
@@ -73,7 +74,7 @@ def test_what_somebody_typed_stays_text(database: Database, index: IndexEngine) 
     assert HOSTILE not in page
     assert "&lt;img src=x onerror=alert(1)&gt;" in page
     assert page.count("<img") == 0
-    assert explanations.POLICY in page
+    assert POLICY in page
 
 
 @pytest.mark.parametrize("key", ["explanation_1", None])

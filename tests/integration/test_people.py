@@ -13,7 +13,7 @@ from api.routes import accounts as routes
 from api.schemas.accounts import AccountIn, ConfirmationIn, PasswordChangeIn
 from api.service import Service
 from api.settings import SignUp
-from registry import access, accounts, agencies, domains, endpoints, exchange
+from registry import access, accounts, agencies, domains, endpoints, hosting
 from registry.access import Role, Scope
 from registry.accounts import Claimed, WrongCredentials
 from registry.database import Database
@@ -234,7 +234,7 @@ def test_a_forgotten_holder_speaks_for_no_site_and_nobody_acts_for_it(database: 
         accounts.invite(session, me, "bob@studio.example", Role.OWNER, at=AT)
         endpoints.put(session, replace(me, scopes=frozenset({Scope.WEBHOOKS_WRITE})), "https://ada.example/", at=AT)
         accounts.forget(session, account, at=AT)
-        assert not exchange.speakers_of(session, "ada.example", at=AT)
+        assert not hosting.speakers_of(session, "ada.example", at=AT)
         assert session.get_one(Holder, me.holder_id).assurance == "unverified"
         assert agencies.known_to(session, friend, at=AT) == []
         assert endpoints.active(session, me.holder_id) is None

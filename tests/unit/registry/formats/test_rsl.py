@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from registry.domain.preferences import WORLDWIDE, Use, Value
-from registry.formats.rsl import MAX_BYTES, NAMESPACE, license_urls, read, write
+from registry.formats.rsl import MAX_BYTES, NAMESPACE, license_urls, link_header, read, robots_line, write
 from registry.formats.statements import FormatError, Reading, Statement
 from tests.saying import TERMS, any_statements, heard, said, said_whole
 
@@ -385,6 +385,12 @@ def test_license_files_are_found_in_robots_and_links() -> None:
     )
     assert found.urls == ("https://a.example/l.xml", "https://a.example/h.xml", "https://a.example/x,y;z")
     assert found.remarks == ()
+
+
+def test_what_is_written_to_point_to_a_license_is_read() -> None:
+    url = "https://a.example/license.xml"
+    assert license_urls(robots_txt=robots_line(url).encode()).urls == (url,)
+    assert license_urls(links=[link_header(url).removeprefix("Link: ")]).urls == (url,)
 
 
 def test_a_license_for_all_crawlers_counts_where_no_group_has_one() -> None:
