@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from api import anchoring
 from api.service import Service
-from registry import accounts, checks, ledger, outbox
+from registry import checks, codes, ledger, outbox
 from registry.models import Asset, Check, Import, Negative, Release, Verification
 
 _log = logging.getLogger(__name__)
@@ -68,7 +68,7 @@ def forget_messages(service: Service) -> None:
 def forget_codes(service: Service) -> None:
     """Delete what was said by people who signed up, or were invited, and did not come back."""
     with service.database.transaction() as session:
-        accounts.forget_codes(session, at=service.now())
+        codes.forget_expired(session, at=service.now())
 
 
 def remove_orphans(service: Service) -> None:

@@ -3,17 +3,14 @@
 There is no account before somebody has shown that they read its address: what they said who signed up waits with the
 letter's code, and whoever has that code chooses the password. So nobody makes an account on another's address, and no
 name is held by somebody who never came back. Nobody learns here who has an account: signing up and asking for a new
-password answer the same for an address that is known and one that is not, and the rest is in a letter to it. A code of
-a letter is for one purpose, once.
+password answer the same for an address that is known and one that is not, and the rest is in a letter to it.
 Passwords are kept as argon2id (RFC 9106) makes of them; that takes its time by design, so it is done outside of
 transactions (`hash_password`, `account_with`). Who may do what at a holder is a role, see `registry.access`.
 """
 
-import hashlib
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
 from functools import cache
 
 import sqlalchemy as sa
@@ -21,9 +18,10 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from sqlalchemy.orm import Session
 
-from registry import access, agencies, assurance, domains, mail
+from registry import access, agencies, assurance, codes, domains, mail
 from registry.access import Actor, HolderKind, Role, Scope
 from registry.assurance import Cause
+from registry.codes import Purpose
 from registry.domain import names
 from registry.domain.identifiers import Prefix, new_id
 from registry.domain.policy import Assurance
@@ -32,17 +30,7 @@ from registry.mail import address, filled, post
 from registry.models import Account, ApiKey, Holder, Identity, Letter, Membership, SignIn, WebhookEndpoint, Work
 
 SIGN_IN_LASTS = timedelta(days=14)
-_CODE_LASTS = timedelta(hours=24)
-_INVITATION_LASTS = timedelta(days=14)
 _SHORTEST_PASSWORD, _LONGEST_PASSWORD = 10, 256
-
-
-class Purpose(StrEnum):
-    """What the code of a letter opens."""
-
-    CONFIRM = "confirm"
-    PASSWORD = "password"  # noqa: S105 - a purpose
-    INVITATION = "invitation"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +67,7 @@ def sign_up(session: Session, said: NewAccount, *, at: datetime) -> None:
         post(session, email, "You have an account already", text, at=at)
         return
     wanted = {"name": name, "holder": holder, "kind": said.kind.value}
-    code = _letter(session, Purpose.CONFIRM, email, at=at, said=wanted)
+    code = codes.issue(session, Purpose.CONFIRM, email, at=at, said=wanted)
     post(session, email, "Confirm your address", filled(_LETTER_CONFIRM, **wanted, code=code), at=at)
 
 
@@ -94,7 +82,7 @@ def confirm(session: Session, code: str, password_hash: str, *, at: datetime, na
         Invalid: the code opens nothing, or somebody who was invited did not say their name.
         Conflict: the address has an account, or the holder's name was taken meanwhile.
     """
-    letter = _open(session, code, Purpose.CONFIRM, Purpose.INVITATION, at=at)
+    letter = codes.redeem(session, code, Purpose.CONFIRM, Purpose.INVITATION, at=at)
     known = _by_email(session, letter.email)
     if known is not None:
         problem = "Your address has an account. Sign in; then take up an invitation with POST /v1/memberships."
@@ -146,14 +134,14 @@ def ask_for_new_password(session: Session, email: str, *, at: datetime) -> None:
     """Write a code for a new password to an address that has an account; nothing else happens, and nothing is said."""
     account = _by_email(session, address(email))
     if account is not None and account.disabled_at is None:
-        code = _letter(session, Purpose.PASSWORD, account.email, at=at, account=account)
+        code = codes.issue(session, Purpose.PASSWORD, account.email, at=at, account=account)
         text = filled(_LETTER_FORGOTTEN, name=account.name, code=code)
         post(session, account.email, "A new password", text, at=at)
 
 
 def set_password(session: Session, code: str, password_hash: str, *, at: datetime) -> Account:
     """A new password by the code of a letter, which also shows the address; every sign-in ends."""
-    account = session.get_one(Account, _open(session, code, Purpose.PASSWORD, at=at).account_id)
+    account = session.get_one(Account, codes.redeem(session, code, Purpose.PASSWORD, at=at).account_id)
     _take_over(session, account, at=at)
     change_password(session, account, password_hash, at=at)
     return account
@@ -207,11 +195,6 @@ def forget(session: Session, account: Account, *, at: datetime) -> list[str]:
     return mail.forget(session, email, at=at)
 
 
-def forget_codes(session: Session, *, at: datetime) -> None:
-    """Delete the codes that open nothing any more, and what was said with them."""
-    session.execute(sa.delete(Letter).where(Letter.expires_at <= at))
-
-
 def _forget_holder(session: Session, holder: Holder, *, at: datetime) -> None:
     """Nobody is behind a holder any more: it speaks for no site, and nobody acts for it."""
     holder.name = f"forgotten {holder.id}"
@@ -246,7 +229,7 @@ def invite(session: Session, actor: Actor, email: str, role: Role, *, at: dateti
     """Write to somebody that they may join the actor's holder; an earlier invitation of theirs no longer holds."""
     actor.require(Scope.HOLDER_WRITE)
     email, holder = address(email), session.get_one(Holder, actor.holder_id)
-    code = _letter(session, Purpose.INVITATION, email, at=at, holder=holder, role=role)
+    code = codes.issue(session, Purpose.INVITATION, email, at=at, holder=holder, role=role)
     text = filled(_LETTER_INVITED, holder=holder.name, role=role.value, code=code)
     post(session, email, f"Join {holder.name}", text, at=at)
 
@@ -270,7 +253,7 @@ def withdraw_invitation(session: Session, actor: Actor, invitation_id: str, *, a
 
 def join(session: Session, account: Account, code: str, *, at: datetime) -> Membership:
     """Join the holder that invited the account's address."""
-    letter = _open(session, code, Purpose.INVITATION, at=at)
+    letter = codes.redeem(session, code, Purpose.INVITATION, at=at)
     if letter.email != account.email:
         raise Forbidden(action=f"the invitation is for {letter.email}")
     return _admit(session, account, letter, at=at)
@@ -293,7 +276,7 @@ def give_role(session: Session, actor: Actor, account_id: str, role: Role | None
         raise Conflict(kind="member", id=account_id, problem="Make somebody else an owner first.")
     allowed = access.ROLE_SCOPES[role] if role is not None else frozenset()
     access.revoke_keys_of(session, account_id, holder_id=actor.holder_id, but=allowed, at=at)
-    _void(session, Purpose.INVITATION, member.account.email, holder_id=actor.holder_id, at=at)
+    codes.void(session, Purpose.INVITATION, member.account.email, holder_id=actor.holder_id, at=at)
     if role is None:
         session.delete(member)
         assurance.settle(session, session.get_one(Holder, actor.holder_id), Cause.MEMBERS_CHANGED, at=at)
@@ -379,7 +362,7 @@ def _admit(session: Session, account: Account, letter: Letter, *, at: datetime) 
 
 def _add_account(session: Session, email: str, name: str, password_hash: str | None, *, at: datetime) -> Account:
     """The account of somebody who showed that the address is theirs; no other sign-up with it is open any more."""
-    _void(session, Purpose.CONFIRM, email, at=at)
+    codes.void(session, Purpose.CONFIRM, email, at=at)
     account = Account(
         id=new_id(Prefix.ACCOUNT, at=at),
         email=email,
@@ -402,52 +385,6 @@ def _add_holder(session: Session, account: Account, name: str, kind: HolderKind,
 
 def _by_email(session: Session, email: str) -> Account | None:
     return session.scalar(sa.select(Account).where(Account.email == email))
-
-
-def _letter(
-    session: Session, purpose: Purpose, email: str, *, at: datetime, account: Account | None = None,
-    holder: Holder | None = None, role: Role | None = None, said: dict[str, str] | None = None,
-) -> str:  # fmt: skip
-    """A new code; those of earlier letters for the same no longer open anything.
-
-    Of signing up each stays open: they may be of different people, and the latest need not be the address's reader.
-    """
-    if purpose is not Purpose.CONFIRM:
-        _void(session, purpose, email, holder_id=holder.id if holder else None, at=at)
-    code = secrets.token_urlsafe(24)
-    letter = Letter(
-        id=new_id(Prefix.LETTER, at=at),
-        code_sha256=_digest(code),
-        purpose=purpose.value,
-        email=email,
-        account_id=account.id if account else None,
-        holder_id=holder.id if holder else None,
-        role=role.value if role else None,
-        said=said,
-        created_at=at,
-        expires_at=at + (_INVITATION_LASTS if purpose is Purpose.INVITATION else _CODE_LASTS),
-    )
-    session.add(letter)
-    session.flush()
-    return code
-
-
-def _void(session: Session, purpose: Purpose, email: str, *, at: datetime, holder_id: str | None = None) -> None:
-    """No letter for that, to that address, opens anything any more."""
-    same = Letter.purpose == purpose, Letter.email == email, Letter.holder_id == holder_id
-    session.execute(sa.update(Letter).where(*same, Letter.used_at.is_(None)).values(used_at=at))
-
-
-def _open(session: Session, code: str, *purposes: Purpose, at: datetime) -> Letter:
-    letter = session.get(Letter, _digest(code.strip()))
-    if letter is None or letter.purpose not in purposes or letter.used_at is not None or letter.expires_at <= at:
-        raise Invalid(field="code", problem="This code is not one, was used, or has expired. Ask for a new one.")
-    letter.used_at = at
-    return letter
-
-
-def _digest(code: str) -> str:
-    return hashlib.sha256(code.encode()).hexdigest()
 
 
 _hasher = PasswordHasher()

@@ -13,7 +13,7 @@ from api.routes import accounts as routes
 from api.schemas.accounts import AccountIn, ConfirmationIn, PasswordChangeIn
 from api.service import Service
 from api.settings import SignUp
-from registry import access, accounts, agencies, domains, endpoints, hosting
+from registry import access, accounts, agencies, codes, domains, endpoints, hosting
 from registry.access import Role, Scope
 from registry.accounts import Claimed, WrongCredentials
 from registry.database import Database
@@ -86,9 +86,9 @@ def test_a_code_opens_one_thing_once_and_not_for_ever(database: Database) -> Non
 def test_what_was_said_by_who_never_came_back_is_forgotten(database: Database) -> None:
     with database.transaction() as session:
         people.ask(session)
-        accounts.forget_codes(session, at=AT + timedelta(hours=23))
+        codes.forget_expired(session, at=AT + timedelta(hours=23))
         assert session.scalars(sa.select(Letter)).all() != []
-        accounts.forget_codes(session, at=AT + timedelta(hours=24))
+        codes.forget_expired(session, at=AT + timedelta(hours=24))
         assert session.scalars(sa.select(Letter)).all() == []
 
 
