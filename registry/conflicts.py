@@ -39,7 +39,7 @@ from registry.errors import Conflict as ConflictError
 from registry.errors import Forbidden, Invalid, NotFound
 from registry.index import Answer
 from registry.jobs import JobKind, enqueue
-from registry.mail import filled
+from registry.mail import REASON_CHARS, filled
 from registry.models import Asset, AssetStatus, Conflict, ConflictStatement, Work
 from registry.outbox import tell
 
@@ -88,6 +88,7 @@ def settle_asset(
         conflict = _put_on_record(session, later, earlier, alike, round(covered_s(segments), 2), at=at)
         before = _settled(session, asset, rival, segments, at=at)
         if before is None:
+            enqueue(session, JobKind.CONFLICT_DEADLINE, conflict.id, at=at, run_at=at + EVIDENCE_LASTS)
             _tell(session, conflict, "conflict.opened", at=at)
         else:
             outcome = _outcome_again(before, earlier=earlier.work.holder_id)
@@ -149,7 +150,6 @@ def _put_on_record(
     )
     session.add(conflict)
     ledger.record(session, "conflict.opened", conflict, at=at)
-    enqueue(session, JobKind.CONFLICT_DEADLINE, conflict.id, at=at, run_at=at + EVIDENCE_LASTS)
     return conflict
 
 
@@ -230,6 +230,9 @@ def appeal(session: Session, actor: Actor, conflict_id: str, said: NewStatement,
     is_earlier = actor.holder_id == earlier
     if until is None or not may_appeal(Outcome(str(conflict.outcome)), is_earlier=is_earlier, at=at, until=until):
         raise ConflictError(kind="conflict", id=conflict.id, problem="You got what you asked for, or it is too late.")
+    if conflict.cause == Event.DEFAULT and AssetStatus.WITHDRAWN in (conflict.asset.status, conflict.rival.status):
+        problem = "A side withdrew its file, and what silence had cost came back: there is nothing left to appeal."
+        raise ConflictError(kind="conflict", id=conflict.id, problem=problem)
     conflict.state = after.value
     exclusions.withdraw_decided(session, conflict.id, at=at)
     ledger.record(session, "conflict.appealed", conflict, at=at)
@@ -242,7 +245,7 @@ def appeal(session: Session, actor: Actor, conflict_id: str, said: NewStatement,
 
 
 def deadline_came(session: Session, conflict_id: str, *, at: datetime) -> None:
-    """The day for evidence has passed: one side alone may have won for now."""
+    """The day for evidence has passed: one side alone may have won by default."""
     conflict = session.get_one(Conflict, conflict_id)
     earlier, later = positions(conflict)
     outcome = by_default(_side(session, conflict.rival, earlier), _side(session, conflict.asset, later))
@@ -267,7 +270,7 @@ def listed(actor: Actor, *, is_open: bool, at: datetime) -> sa.Select[Conflict]:
     """Conflicts of the actor's works, or of everybody's for the operator.
 
     Args:
-        is_open: those alone that wait for somebody: for the sides also what may still be appealed.
+        is_open: those alone that wait for somebody: for the sides also what can still be appealed, by either.
     """
     actor.require(Scope.WORKS_WRITE, Scope.CHECKS_WRITE, Scope.NOTICES_WRITE)  # letters go to `legal` too
     query = sa.select(Conflict)
@@ -349,7 +352,7 @@ def _tell(session: Session, conflict: Conflict, event: str, *, at: datetime) -> 
         holder_id = asset.work.holder_id
         tell(session, holder_id, event, {**payload, "work_id": asset.work_id, "asset_id": asset.id}, at=at)
         said = filled(
-            _SENTENCES[event],
+            _SENTENCES[event], REASON_CHARS,
             mine=asset.work.title, theirs=other.work.title, who=other.work.holder.name, seconds=conflict.seconds,
             id=conflict.id, until=conflict.evidence_until, outcome=conflict.outcome, reason=conflict.reason,
         )  # fmt: skip
@@ -369,7 +372,7 @@ _SENTENCES = {
 copies of them lead to a review and not to a block.
 
 Say whose they are and where that can be seen, until {until:%d %B %Y}: POST /v1/conflicts/{id}/statements.
-Who says nothing until then, while the other does, has lost for now.
+If one of you says nothing until then, it can be decided for the other.
 """,
     "conflict.statement": """
 There is a new statement about “{mine}” and “{theirs}” of {who}: GET /v1/conflicts/{id}.
@@ -377,7 +380,7 @@ There is a new statement about “{mine}” and “{theirs}” of {who}: GET /v1
     "conflict.closed": """
 The conflict about “{mine}” and “{theirs}” of {who} is decided: {outcome}. {reason}
 
-GET /v1/conflicts/{id} says what follows, and until when you may appeal.
+GET /v1/conflicts/{id} says what follows, and whether and until when it can be appealed.
 """,
     "conflict.appealed": """
 The decision about “{mine}” and “{theirs}” of {who} was appealed, and the conflict is open again:

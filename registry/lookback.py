@@ -25,6 +25,7 @@ from registry.errors import Conflict as ConflictError
 from registry.errors import Invalid, NotFound
 from registry.index import Answer, fingerprint_of_item
 from registry.jobs import JobKind, enqueue
+from registry.mail import REASON_CHARS, filled
 from registry.models import (
     Asset,
     Check,
@@ -135,9 +136,13 @@ def decide(
     return finding
 
 
+# Letters about them go to `legal` too, who has but the last.
+_READERS = Scope.WORKS_WRITE, Scope.CHECKS_WRITE, Scope.REVIEW, Scope.NOTICES_WRITE
+
+
 def visible(session: Session, actor: Actor, finding_id: str) -> Finding:
     """A finding that the actor's work or check is part of, or any for a reviewer. Raises: NotFound."""
-    actor.require(Scope.WORKS_WRITE, Scope.CHECKS_WRITE, Scope.REVIEW)
+    actor.require(*_READERS)
     finding = session.get(Finding, finding_id)
     if finding is None or not (actor.may(Scope.REVIEW) or actor.holder_id in _concerned(finding)):
         raise NotFound(kind="finding", id=finding_id)
@@ -155,7 +160,7 @@ def _is_for_the_holder(finding: Finding) -> bool:
 
 def listed(actor: Actor, *, is_open: bool) -> sa.Select[Finding]:
     """Findings about the actor's works and checks, or everybody's for a reviewer."""
-    actor.require(Scope.WORKS_WRITE, Scope.CHECKS_WRITE, Scope.REVIEW)
+    actor.require(*_READERS)
     query = sa.select(Finding)
     if is_open:
         query = query.where(Finding.decision.is_(None))
@@ -230,10 +235,16 @@ def _tell(session: Session, finding: Finding, event: str, *, at: datetime) -> No
     if _is_for_the_holder(finding):
         tell(session, finding.work.holder_id, event, told, at=at)
         subject, said = _TO_HOLDER[event]
-        write_to(session, finding.work.holder_id, subject.format(**words), said.format(**words), at=at)
+        write_to(
+            session,
+            finding.work.holder_id,
+            filled(subject, **words),
+            filled(said, REASON_CHARS, **words),
+            at=at,
+        )
     tell(session, finding.check.holder_id, event, {**told, "check_id": finding.check_id}, at=at)
     subject, said = _TO_PIPELINE[event]
-    write_to(session, finding.check.holder_id, subject.format(**words), said.format(**words), at=at)
+    write_to(session, finding.check.holder_id, filled(subject, **words), filled(said, REASON_CHARS, **words), at=at)
 
 
 _TO_HOLDER = {
@@ -257,7 +268,7 @@ _TO_PIPELINE = {
         "An earlier output of yours copies “{work}”",
         """
 “{work}” was registered after your check {check}, whose {output} copies it. A person will look at it;
-GET /v1/findings/{id} shows what is alike. Hold the clip back, or check it again, until that is decided.
+GET /v1/findings/{id} shows what is alike. What was not released cannot be until that is decided.
 """,
     ),
     "finding.decided": (

@@ -24,6 +24,7 @@ _LABEL: Final = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 _DOMAIN: Final = rf"({_LABEL}\.)+[a-z][a-z0-9-]{{0,61}}[a-z0-9]"
 _ADDRESS: Final = re.compile(rf"(?=.{{1,64}}@.{{4,253}}$){_ATOM}(\.{_ATOM})*@{_DOMAIN}")
 _MAX_SUBJECT_CHARS: Final = 300
+REASON_CHARS: Final = 5000  # the longest reason that a decision may have
 
 
 def address(email: str) -> str:
@@ -34,9 +35,12 @@ def address(email: str) -> str:
     return email
 
 
-def filled(letter: str, **said: Any) -> str:
-    """The text of a letter, in which whatever somebody wrote is one plain line."""
-    return letter.format(**{name: one_line(value) if isinstance(value, str) else value for name, value in said.items()})
+def filled(letter: str, max_chars: int = 200, /, **said: Any) -> str:
+    """The text of a letter, in which whatever somebody wrote is one plain line of at most so many characters."""
+    plain = {
+        name: one_line(value, max_chars=max_chars) if isinstance(value, str) else value for name, value in said.items()
+    }
+    return letter.format(**plain)
 
 
 def post(session: Session, recipient: str, subject: str, text: str, *, at: datetime) -> Mail:

@@ -2,8 +2,9 @@
 
 Both sides state their position and show evidence until a day; then the operator decides, and for two weeks whoever
 did not get what they asked for may appeal to somebody else. Sides that agree need nobody. A side that says nothing
-by that day, while the other did, has lost for now, if it could be reached and the other is known at least as well.
-What a person decided, or the sides agreed on, settles it also when the same holder brings the same material again.
+by that day, while the other did, loses by default, if it can be reached and the other is known at least as well: it
+may appeal, and what it lost comes back when the winner withdraws. What a person decided, or the sides agreed on, settles
+it also when the same holder brings the same material again.
 While a conflict is open, matches with either work go to people.
 
 It does not decide what is alike (alignment), nor what an outcome does to assets (`registry.conflicts`).
@@ -103,7 +104,7 @@ def agreed(earlier: Position | None, later: Position | None) -> Outcome | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Side:
-    """A side when the day for evidence has passed: what it said last, and whether it was told at all."""
+    """A side when the day for evidence has passed: what it said last, and whether anybody there can be told."""
 
     position: Position | None
     assurance: Assurance

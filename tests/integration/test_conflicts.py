@@ -250,6 +250,8 @@ def test_what_silence_lost_comes_back_when_the_winner_withdraws(service: Service
         assert exclusions.in_force(session, sides.earlier_asset) == []
         assert list(ledger.verify(session, verifier_key=service.ledger.verifier_key)) == []
     assert _verdict(service)[0] is Verdict.BLOCK
+    with service.database.transaction() as session, pytest.raises(ConflictError, match="nothing left to appeal"):
+        conflicts.appeal(session, sides.earlier, sides.conflict, SAID, at=AT + EVIDENCE_LASTS + timedelta(days=1))
 
 
 def test_what_a_person_decided_stays_decided_when_the_winner_withdraws(service: Service, sides: Sides) -> None:
@@ -282,9 +284,25 @@ def test_a_decision_settles_it_also_when_the_same_is_brought_again(
     assert _verdict(service)[0] is Verdict.BLOCK
 
 
-def test_while_it_may_be_appealed_and_by_default_nothing_is_settled(service: Service, sides: Sides) -> None:
+def test_what_silence_decided_settles_nothing(service: Service, sides: Sides) -> None:
     _default(service, sides)
     _, conflict = _again(service, sides.earlier, at=AT + EVIDENCE_LASTS + APPEAL_LASTS + timedelta(days=2))
+    assert conflict is not None
+    assert conflict.state == State.OPEN
+
+
+def test_what_may_still_be_appealed_settles_nothing(service: Service, sides: Sides) -> None:
+    _decided(service, sides, Outcome.EARLIER)
+    _, conflict = _again(service, sides.later, at=AT + EVIDENCE_LASTS + timedelta(days=2))
+    assert conflict is not None
+    assert conflict.state == State.OPEN
+
+
+def test_what_was_appealed_settles_nothing(service: Service, sides: Sides) -> None:
+    _decided(service, sides, Outcome.EARLIER)
+    with service.database.transaction() as session:
+        conflicts.appeal(session, sides.later, sides.conflict, SAID, at=AT + EVIDENCE_LASTS + timedelta(days=2))
+    _, conflict = _again(service, sides.later, at=AT + EVIDENCE_LASTS + APPEAL_LASTS + timedelta(days=9))
     assert conflict is not None
     assert conflict.state == State.OPEN
 
@@ -309,12 +327,13 @@ def test_other_stretches_are_not_settled_with_it(service: Service, sides: Sides)
     assert (settled.state, fresh.state) == (State.ENDED, State.OPEN)
 
 
-def test_the_sides_find_what_they_may_still_appeal(service: Service, sides: Sides) -> None:
+def test_the_sides_find_what_can_still_be_appealed(service: Service, sides: Sides) -> None:
     operator = _decided(service, sides, Outcome.EARLIER)
     decided_at = AT + EVIDENCE_LASTS + timedelta(days=1)
     with service.database.transaction() as session:
         for who, at, seen in (
             (sides.later, decided_at, 1),
+            (sides.earlier, decided_at, 1),
             (sides.later, decided_at + APPEAL_LASTS, 0),
             (operator, decided_at, 0),
         ):

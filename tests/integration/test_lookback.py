@@ -1,5 +1,6 @@
 """Looking back: what was checked before a work came is searched for it, others' alone, once, from where it ended."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -11,7 +12,7 @@ from api.runner import Runner
 from api.service import Service
 from fingerprinting.model import Fingerprint
 from registry import ledger, lookback, works
-from registry.access import Actor, Scope
+from registry.access import ROLE_SCOPES, Actor, Role, Scope
 from registry.checks import FindingDecision
 from registry.domain.policy import Policy
 from registry.errors import Conflict, Forbidden, Invalid, NotFound
@@ -231,6 +232,26 @@ def test_people_are_written_to(service: Service) -> None:
         ("paul@x.example", "An earlier output of yours copies “Night Train”"),
         ("paul@x.example", "The likeness to “Night Train” was looked at"),
     ]
+
+
+def test_a_title_adds_no_line_to_a_letter_and_a_reason_stands_in_it_whole(service: Service) -> None:
+    with service.database.transaction() as session:
+        pipeline = _with_a_reader(session, "paul@x.example")
+    _asked(service, FILM, pipeline)
+    _looked_back(service, title="Film\r\nBcc: b@evil.example\n\nYour account was attacked.")
+    [finding] = _findings(service)
+    reason = "A copy. " * 100
+    with service.database.transaction() as session:
+        legal = replace(pipeline, scopes=ROLE_SCOPES[Role.LEGAL])
+        assert lookback.visible(session, legal, finding.id) is not None, "letters go to them too"
+        assert session.scalars(lookback.listed(legal, is_open=True)).all() != []
+        lookback.decide(session, factories.reviewer(session), finding.id, FindingDecision.UPHOLD, reason, at=LATER)
+        texts = [str(mail.text) for mail in session.scalars(sa.select(Mail))]
+    assert len(texts) == 2
+    for text in texts:
+        assert "Your account was attacked." in text
+        assert not [line for line in text.splitlines() if line.startswith(("Bcc", "Your account"))]
+    assert [reason.strip() in text for text in texts].count(True) == 1
 
 
 def test_a_clip_that_was_found_to_copy_a_later_work_is_not_released(service: Service) -> None:

@@ -1,4 +1,4 @@
-"""The procedure of a conflict: sides that agree need nobody, silence loses for now, an appeal is had once."""
+"""The procedure of a conflict: sides that agree need nobody, silence loses by default, an appeal is had once."""
 
 from datetime import UTC, datetime, timedelta
 
