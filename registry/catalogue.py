@@ -24,11 +24,11 @@ from registry import ddex
 from registry.domain.credits import MOST, AlternativeTitle, Contributor, Share, as_json
 from registry.domain.identifiers import Prefix, parse_id
 from registry.domain.policy import Policy
-from registry.domain.preferences import WORLDWIDE, Use, Value
+from registry.domain.preferences import STRICTEST_FIRST, WORLDWIDE, Use, Value
 from registry.errors import Invalid
 from registry.formats.statements import Remark, Statement, named
 from registry.reservations import NewReservation
-from registry.standing import STRICTEST_FIRST, consistent, lasting, together
+from registry.standing import consistent, lasting, together
 from registry.works import NewWork, WorkKind
 
 MAX_ROWS = 200_000

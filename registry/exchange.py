@@ -22,7 +22,7 @@ from registry.domain.preferences import Use, Value
 from registry.errors import Invalid
 from registry.formats import cawg, content_signal, content_usage, odrl, rsl, tdmai, tdmrep
 from registry.formats.statements import FormatError, Reading, Remark, Statement, Written, few, named, unsaid
-from registry.locations import host_of, location_host, path_of
+from registry.locations import host_of, location_host, path_of, with_scheme
 from registry.models import Holder, Reservation, Work
 from registry.reservations import NewReservation, not_over
 from registry.works import own_work
@@ -113,21 +113,26 @@ def spoken(session: Session, subject: About, *, at: datetime) -> Spoken:
         return Spoken(said=said, beside=beside, remarks=remarks)
     there = Reservation.scope == Reach.LOCATION if subject.host is None else Reservation.location_host == subject.host
     said = standing.statements_of(session.scalars(mine.where(sa.or_(of_all, there))), at=at)
-    return Spoken(said=said, beside=_of_works(session, subject, said, at=at) if subject.host is None else ())
+    if subject.host is None:
+        return Spoken(said=said, beside=_of_works(session, subject, said, at=at))
+    # As everywhere: a place is permitted by words on it alone, not by one on works.
+    of_works, said = _parted(said, lambda one: one.location is None and one.value is Value.ALLOWED)
+    problem = "It is about works, and permits nothing of a site. Say it of the site."
+    return Spoken(said=said, remarks=[Remark(where=named(one), problem=problem) for one in of_works])
 
 
 def _of_works(session: Session, subject: About, said: Iterable[Statement], *, at: datetime) -> list[Statement]:
-    """Of which permitted uses some work or file of the holder's is excepted."""
+    """What is said of some work or file of the holder's against a use that is permitted, the strictest first."""
     permitted = {one.use for one in said if one.value is Value.ALLOWED}
     if not permitted:
         return []
     of_one = Reservation.holder_id == subject.holder.id, Reservation.scope.in_((Reach.WORK, Reach.ASSET))
     excepted = Reservation.use.in_(permitted), Reservation.value != Value.ALLOWED, *not_over(at)
-    uses = session.scalars(sa.select(Reservation.use).distinct().where(*of_one, *excepted))
-    return [Statement(use=Use(use), value=Value.RESERVED) for use in sorted(uses)]
+    words = session.execute(sa.select(Reservation.use, Reservation.value).distinct().where(*of_one, *excepted))
+    return sorted((Statement(use=Use(use), value=Value(value)) for use, value in words), key=standing.rank)
 
 
-def in_format(subject: About, format: ExportFormat, words: Spoken, *, url: str) -> Written:
+def in_format(subject: About, format: ExportFormat, words: Spoken, *, url: str = "") -> Written:
     """Words on a subject in a format, without what they would permit too much. Raises: FormatError."""
     says = _SAYS.get(format, _Says())
     said, outdone = standing.consistent(words.said, lands=says.lands, times=says.times)
@@ -175,7 +180,7 @@ def _written(subject: About, format: ExportFormat, said: Sequence[Statement], *,
 
 
 def _url(location: str | None) -> str | None:
-    return f"https://{location}" if location else None
+    return with_scheme(location) if location else None
 
 
 def _everywhere(said: Sequence[Statement], write: Callable[[Sequence[Statement]], Written]) -> Written:
@@ -226,7 +231,9 @@ def take(session: Session, actor: Actor, reading: Reading, target: Target, *, at
     if len(reading.statements) > MOST_STATEMENTS:
         raise Invalid(field="file", problem=f"It says more than {MOST_STATEMENTS} things. Import parts of it.")
     current, ended = _parted(reading.statements, lambda said: said.valid_until is None or said.valid_until > at)
+    current, never = _parted(current, _begins_before_it_ends)
     over = [Remark(where=named(said), problem="It has ended.") for said in ended]
+    over += [Remark(where=named(said), problem="It ends before it begins.") for said in never]
     if target.location is not None:
         placed, remarks = _on_site(current, location_host(target.location))
     else:
@@ -236,12 +243,17 @@ def take(session: Session, actor: Actor, reading: Reading, target: Target, *, at
     # of two as strict the first.
     strictest_first = sorted(kept, key=standing.rank)
     words = standing.heard(((said.use, said.location, said.territory), said) for said in reversed(strictest_first))
-    declarations = tuple(_declaration(said, target) for said in words)
+    declarations = tuple(reservations.checked(session, actor, _declaration(said, target), at=at) for said in words)
     if target.work_id is not None:
         own_work(session, actor, target.work_id)
     reservations.require_room(session, actor, declarations, at=at)
     nothing = [] if reading.statements else [_NOTHING]
     return Taken(declarations=declarations, remarks=few([*nothing, *reading.remarks, *over, *remarks, *unheard]))
+
+
+def _begins_before_it_ends(said: Statement) -> bool:
+    begins, ends = standing.lasting(said)
+    return begins < ends
 
 
 def declare(session: Session, actor: Actor, taken: Taken, *, at: datetime) -> list[Reservation]:
@@ -250,7 +262,10 @@ def declare(session: Session, actor: Actor, taken: Taken, *, at: datetime) -> li
 
 
 def portions(taken: Taken) -> Iterator[Taken]:
-    """What was taken, so much at a time that others may write between."""
+    """What was taken, so much at a time that others may write between.
+
+    What they change may still stop it half way; to send the file again is safe, its words take the place of their own.
+    """
     for some in itertools.batched(taken.declarations, _AT_ONCE):
         yield replace(taken, declarations=some)
 

@@ -5,7 +5,7 @@ finds a license file only where something points to it: `robots.txt` and the hea
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -48,6 +48,7 @@ class Site:
     about: About
     host: str
     words: Spoken
+    _made: dict[ExportFormat, Written] = field(default_factory=dict, init=False)
 
     def file(self, file: HostedFile) -> Written:
         """A file of the site; empty where it has nothing to say. Raises: Invalid: there is more than it holds."""
@@ -69,7 +70,9 @@ class Site:
             return False
 
     def _in(self, format: ExportFormat) -> Written:
-        return in_format(self.about, format, self.words, url=f"https://{self.host}/")
+        if format not in self._made:
+            self._made[format] = in_format(self.about, format, self.words)
+        return self._made[format]
 
 
 def site(session: Session, host: str, *, at: datetime) -> Site | None:
@@ -77,8 +80,12 @@ def site(session: Session, host: str, *, at: datetime) -> Site | None:
     speakers = speakers_of(session, host, at=at)
     if not speakers:
         return None
-    every = [said for holder in speakers for said in spoken(session, About(holder=holder, host=host), at=at).said]
-    return Site(about=About(holder=speakers[0], host=host), host=host, words=Spoken(said=every))
+    theirs = [spoken(session, About(holder=holder, host=host), at=at) for holder in speakers]
+    words = Spoken(
+        said=[said for words in theirs for said in words.said],
+        remarks=[remark for words in theirs for remark in words.remarks],
+    )
+    return Site(about=About(holder=speakers[0], host=host), host=host, words=words)
 
 
 def speakers_of(session: Session, host: str, *, at: datetime) -> list[Holder]:

@@ -63,9 +63,9 @@ def path_of(location: str) -> str:
     return (parts.path or "/") + (f"?{parts.query}" if parts.query else "") if parts else ""
 
 
-def covers(location: str, url: str) -> bool:
-    """Whether a location covers a URL of its host."""
-    return path_covers(path_of(location), path_of(url))
+def with_scheme(location: str) -> str:
+    """A location as a link: https where it says nothing else."""
+    return location if _SCHEME.match(location) else f"https://{location}"
 
 
 def path_covers(pattern: str, path: str) -> bool:

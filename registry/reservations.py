@@ -70,11 +70,7 @@ def require_room(session: Session, actor: Actor, words: Iterable[NewReservation]
         if actor.holder_id in masters.get(host, ()):
             continue
         standing = sa.select(Reservation.location, Reservation.use, Reservation.territory).where(
-            Reservation.location_host == host,
-            Reservation.holder_id == actor.holder_id,
-            Reservation.withdrawn_at.is_(None),
-            Reservation.superseded_at.is_(None),
-            sa.or_(Reservation.valid_until.is_(None), Reservation.valid_until > at),
+            Reservation.location_host == host, Reservation.holder_id == actor.holder_id, *not_over(at)
         )
         # What is said again takes the place of what stands.
         there = there.union(map(tuple, session.execute(standing)))
@@ -88,7 +84,7 @@ def require_room(session: Session, actor: Actor, words: Iterable[NewReservation]
 
 
 def _declare(session: Session, actor: Actor, said: NewReservation, *, at: datetime) -> Reservation:
-    said = _checked(session, actor, said, at=at)
+    said = checked(session, actor, said, at=at)
     row = Reservation(
         id=new_id(Prefix.RESERVATION, at=at),
         holder_id=actor.holder_id,
@@ -210,7 +206,7 @@ def not_over(at: datetime) -> list[sa.ColumnElement[bool]]:
     return [Reservation.declared_at <= at, *(sa.or_(end.is_(None), end > at) for end in ends)]
 
 
-def _checked(session: Session, actor: Actor, said: NewReservation, *, at: datetime) -> NewReservation:
+def checked(session: Session, actor: Actor, said: NewReservation, *, at: datetime) -> NewReservation:
     """What was said, with the work of an asset added and a location in its one spelling.
 
     Raises:

@@ -11,13 +11,12 @@ from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from registry.domain.preferences import WORLDWIDE, Use, Value, contains
+from registry.domain.preferences import STRICTEST_FIRST, WORLDWIDE, Use, Value, contains
 from registry.formats.statements import Remark, Statement, distinct, named
-from registry.locations import host_of, path_of
+from registry.locations import host_of, path_covers, path_of
 from registry.models import Reservation
 from registry.reaching import Reaching
 
-STRICTEST_FIRST = (Value.RESERVED, Value.CONSTRAINED, Value.ALLOWED)
 _EVER = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 
 
@@ -163,12 +162,17 @@ def _wide(said: Statement, *, lands: bool, times: bool) -> Statement:
 def _holds_over(other: Statement, one: Statement) -> bool:
     """Whether `other`, stricter and of a place that reaches that of `one`, holds in all lands that it does, and when.
 
-    A permission is outdone by what holds at any time that it does; a restriction stands while nothing stricter does.
+    A permission is outdone by what holds at any time that it does, wherever some path may lie in both places; a
+    restriction stands where and while nothing stricter does.
     """
     if not contains(other.territory, one.territory):
         return False
     if one.value is Value.ALLOWED:
         return together(one, other)
+    if other.location is not None and (
+        one.location is None or not path_covers(path_of(other.location), path_of(one.location))
+    ):
+        return False
     (begins, ends), (others_beginning, others_end) = lasting(one), lasting(other)
     return others_beginning <= begins and ends <= others_end
 

@@ -5,12 +5,11 @@ from datetime import UTC, datetime
 
 from hypothesis import strategies as st
 
-from registry.domain.preferences import WORLDWIDE, Use, Value
+from registry.domain.preferences import STRICTEST_FIRST, WORLDWIDE, Use, Value
 from registry.formats.statements import Statement, Written, named
-from registry.locations import covers
+from registry.locations import path_covers, path_of
 
 TERMS = "https://rights.example/terms?for=films&lang=en"
-_STRICTEST_FIRST = (Value.RESERVED, Value.CONSTRAINED, Value.ALLOWED)
 
 
 def said(use: Use, value: Value, location: str | None = None, **parts: str | None) -> Statement:
@@ -52,6 +51,8 @@ def said_whole(statements: Iterable[Statement], written: Written) -> set[Stateme
 
 def heard(statements: Iterable[Statement], use: Use, path: str) -> Value | None:
     """What is said of a use of a path: of the first in order, the strictest."""
-    there = [one for one in statements if one.use is use and (not one.location or covers(one.location, path))]
+    path = path_of(path)
+    said = [one for one in statements if one.use is use]
+    there = [one for one in said if not one.location or path_covers(path_of(one.location), path)]
     first = min((one.order for one in there), default=0)
-    return min((one.value for one in there if one.order == first), key=_STRICTEST_FIRST.index, default=None)
+    return min((one.value for one in there if one.order == first), key=STRICTEST_FIRST.index, default=None)

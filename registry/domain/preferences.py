@@ -59,6 +59,9 @@ class Value(StrEnum):
     RESERVED = "reserved"
 
 
+STRICTEST_FIRST: Final = (Value.RESERVED, Value.CONSTRAINED, Value.ALLOWED)
+
+
 class Answer(StrEnum):
     """What all declarations together say of a use."""
 

@@ -28,6 +28,7 @@ from registry.domain.preferences import EU, EU_MEMBERS, WORLDWIDE, Use, Value
 from registry.formats.patterns import beginning, escaped, may_meet, named_host, pattern_of
 from registry.formats.sources import is_url, json_of, shown
 from registry.formats.statements import FormatError, Reading, Remark, Statement, Written, distinct, named
+from registry.locations import with_scheme
 
 MEDIA_TYPE: Final = "application/ld+json"
 PROFILE: Final = "http://www.w3.org/ns/tdmrep"
@@ -182,7 +183,7 @@ def _target(location: str) -> str | None:
     host = named_host(location)
     if not host or host not in location.lower():  # it is written in letters that no link has
         return None
-    link = escaped(location if "://" in location else f"https://{location}")
+    link = escaped(with_scheme(location))
     return link if is_url(link) else None
 
 

@@ -7,9 +7,9 @@ unreserved characters are undone, all else is escaped, so `%24` in a pattern is 
 
 import re
 from typing import Final
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
-from registry.locations import host_of
+from registry.locations import host_of, path_of
 
 MAX_PATTERN_CHARS: Final = 8192
 _URL_CHARS: Final = "-._~:/?#[]@!$&'()*+,;=%"
@@ -37,8 +37,7 @@ def named_host(location: str | None) -> str | None:
 def pattern_of(location: str) -> str:
     """The pattern that says of one host what `registry.locations` reads in a location; a pattern stays as it is."""
     if named_host(location) is not None:
-        parts = urlsplit(location if "://" in location else f"//{location}")
-        location = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        location = path_of(location)
         if location.endswith("$"):
             location = f"{location[:-1]}%24"
     return _UNSEEN.sub(lambda found: escaped(found[0]), location)

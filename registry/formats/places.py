@@ -40,7 +40,7 @@ class Place:
 
 
 def meeting[Thing](things: Prefixes[Thing], here: Place) -> Iterator[Thing]:
-    """All things, under what their places begin with, that may meet this one, but those that lie in it."""
+    """All things, under what their places begin with, that may meet this one, hosts aside; of those in it not all."""
     yield from things.beginning(here.begin)
     if here.begin != here.path:
         yield from things.continuing(here.begin)

@@ -22,7 +22,7 @@ from html.parser import HTMLParser
 from itertools import islice
 from typing import Any, Final
 
-from registry.domain.preferences import WORLDWIDE, Use, Value
+from registry.domain.preferences import STRICTEST_FIRST, WORLDWIDE, Use, Value
 from registry.formats.patterns import (
     beginning,
     canonical,
@@ -46,7 +46,6 @@ MAX_HEAD_BYTES: Final = 1 << 18
 # After so many rules that cannot be read, no permission of the file is believed.
 _MAX_UNREAD: Final = 100
 _MAX_VALUE_CHARS: Final = 100
-_STRICTEST_FIRST: Final = (Value.RESERVED, Value.CONSTRAINED, Value.ALLOWED)
 
 
 def said(reservations: Sequence[str], policies: Sequence[str], *, unread: Sequence[Remark] = ()) -> Reading:
@@ -189,7 +188,7 @@ def write_file(statements: Iterable[Statement], *, host: str | None = None) -> W
 def _turn(statement: Statement) -> tuple[Any, ...]:
     location = statement.location or "/"
     literal, stars = specificity(location)
-    strictness = _STRICTEST_FIRST.index(statement.value)
+    strictness = STRICTEST_FIRST.index(statement.value)
     return statement.order, -literal, -stars, strictness, location, statement.terms_url or ""
 
 

@@ -231,9 +231,35 @@ def test_what_is_permitted_of_a_catalogue_but_not_of_all_works_is_not_written(da
         for use in (Use.TDM, Use.TRAIN):
             _say(session, studio, use, Value.ALLOWED, scope=Reach.CATALOGUE)
         _say(session, studio, Use.TDM, Value.CONSTRAINED, work_id=work.id)
-        assert list(cawg.read(json.loads(_written(session, studio, ExportFormat.CAWG).text)).statements) == [
-            Statement(use=Use.TRAIN, value=Value.ALLOWED)
-        ]
+        written = _written(session, studio, ExportFormat.CAWG)
+        assert list(cawg.read(json.loads(written.text)).statements) == [Statement(use=Use.TRAIN, value=Value.ALLOWED)]
+        assert [one.problem for one in written.left_out] == ["A stricter word holds there: tdm: constrained."]
+
+
+def test_what_is_permitted_of_works_permits_nothing_of_a_site(database: Database) -> None:
+    with database.transaction() as session:
+        studio = factories.actor(session)
+        for value, use in ((Value.ALLOWED, Use.TDM), (Value.RESERVED, Use.TRAIN)):
+            _say(session, studio, use, value, scope=Reach.CATALOGUE)
+        asked = [Asked(url=f"https://{HOST}/x")]
+        [held] = query(session, asked, [Use.TDM], at=AT + timedelta(days=1))
+        assert held.holding[Use.TDM].answer == "unset"
+        written = _written(session, studio, ExportFormat.TDMREP, host=HOST)
+        assert tdmrep.read_file(written.text.encode()).statements == ()
+        assert "tdm: allowed" in {one.where for one in written.left_out}
+        assert "train-ai" not in _written(session, studio, ExportFormat.CONTENT_USAGE, host=HOST).text
+        assert "ai-train=no" in _written(session, studio, ExportFormat.CONTENT_SIGNAL, host=HOST).text
+
+
+@pytest.mark.parametrize("format", [ExportFormat.TDMREP, ExportFormat.ODRL, ExportFormat.RSL])
+def test_a_place_with_a_link_in_it_is_written_as_any_other(database: Database, format: ExportFormat) -> None:
+    use = Use.TRAIN if format is ExportFormat.RSL else Use.TDM
+    with database.transaction() as session:
+        studio = factories.actor(session)
+        _site(session, studio, use, Value.RESERVED, "/go?to=ftp://x")
+        written = _written(session, studio, format, host=HOST)
+    assert "/go?to=ftp:" in written.text
+    assert written.left_out == ()
 
 
 def test_what_is_left_out_is_named_with_its_territory_and_times(database: Database) -> None:
@@ -336,6 +362,21 @@ def test_a_permission_that_the_record_would_not_hear_is_told_and_not_stored(data
         taken = _taken(session, studio, tdmrep.read_file(json.dumps(rules).encode()), location=HOST)
         assert [said.location for said in taken.declarations] == [f"{HOST}/"]
         assert ["stricter" in remark.problem for remark in taken.remarks] == [True]
+
+
+def test_what_cannot_be_put_on_record_is_told_before_any_of_it_is(database: Database) -> None:
+    never = Statement(use=Use.TRAIN, value=Value.RESERVED, valid_from=LATER, valid_until=LATER - timedelta(hours=1))
+    said = Statement(use=Use.TDM, value=Value.RESERVED)
+    with database.transaction() as session:
+        studio, other = factories.actor(session), factories.actor(session)
+        taken = _taken(session, studio, Reading(statements=(never, said)), location=HOST)
+        assert [one.use for one in taken.declarations] == [Use.TDM]
+        assert [remark.problem for remark in taken.remarks] == ["It ends before it begins."]
+        with pytest.raises(Invalid):
+            _taken(session, studio, Reading(statements=(said,)), asset_id="ast_nope")
+        work = factories.work(session, other)
+        with pytest.raises(NotFound):
+            _taken(session, studio, Reading(statements=(said,)), work_id=work.id)
 
 
 def test_what_is_about_another_site_or_a_place_of_a_file_is_told(database: Database) -> None:
@@ -468,6 +509,8 @@ def test_nothing_points_to_a_license_that_is_not_there(database: Database, monke
             raise FormatError(problem="It is full.")
 
         monkeypatch.setattr("registry.formats.rsl.write", full)
+        site = hosting.site(session, HOST, at=AT)
+        assert site is not None
         assert "License" not in site.file(HostedFile.ROBOTS).text
         assert "Link" not in site.file(HostedFile.HEADERS).text
 

@@ -16,7 +16,7 @@ from registry.domain.policy import Assurance
 from registry.domain.preferences import Answer, Declaration, Scope, Use, Value, effective_preference
 from registry.domains import Method
 from registry.errors import Invalid
-from registry.locations import covers, host_of
+from registry.locations import host_of, path_covers, path_of
 from registry.models import Asset, Conflict, Domain, Holder, Reservation, Work
 from registry.preferences import Asked, Found
 from tests.factories import AT
@@ -181,7 +181,7 @@ def bearing(
             and one.in_force(at)
             and one.about
             and host_of(one.about) == host_of(asked.url)
-            and covers(one.about, asked.url)
+            and path_covers(path_of(one.about), path_of(asked.url))
         ]
         if only := masters(shown, host_of(asked.url), at=at):
             there = [one for one in there if one.declared_by in only]

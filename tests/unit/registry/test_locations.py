@@ -3,7 +3,7 @@
 import pytest
 
 from registry.errors import Invalid
-from registry.locations import covers, host_of, normal
+from registry.locations import host_of, normal, path_covers, path_of
 
 
 @pytest.mark.parametrize(
@@ -47,5 +47,5 @@ def test_what_is_no_place_of_the_web_is_refused(text: str) -> None:
 def test_a_url_finds_what_was_said_of_its_site_however_it_is_spelled() -> None:
     for url in ("http://studio2.example:80/x", "https://STUDIO2.EXAMPLE.:443/x", "https://u@studio2.example/x#y"):
         assert host_of(url) == "studio2.example"
-        assert covers(normal("studio2.example"), url)
+        assert path_covers(path_of(normal("studio2.example")), path_of(url))
     assert host_of("http://studio2.example:8080/x") == "studio2.example:8080"

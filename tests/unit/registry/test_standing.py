@@ -7,7 +7,7 @@ from hypothesis import assume, given
 
 from registry.domain.preferences import Use, Value
 from registry.formats.statements import Statement
-from registry.standing import heard, lasting
+from registry.standing import consistent, heard, lasting
 
 _START = datetime(2026, 1, 1, tzinfo=UTC)
 _DAYS = st.none() | st.integers(0, 12).map(lambda day: _START + timedelta(days=day))
@@ -52,3 +52,13 @@ def test_a_word_said_for_a_time_parts_the_one_that_stood() -> None:
         word,
         Statement(use=Use.TRAIN, value=Value.RESERVED, valid_from=ends),
     ]
+
+
+def test_a_restriction_stands_where_nothing_stricter_does() -> None:
+    press = Statement(use=Use.TRAIN, value=Value.RESERVED, location="a.example/films/press")
+    films = Statement(use=Use.TRAIN, value=Value.CONSTRAINED, location="a.example/*.mp4")
+    within = Statement(use=Use.TRAIN, value=Value.CONSTRAINED, location="a.example/films/press/1")
+    allowed = Statement(use=Use.TRAIN, value=Value.ALLOWED, location="a.example/*.mp4")
+    kept, remarks = consistent([press, films, within, allowed])
+    assert kept == [press, films]
+    assert [remark.where.split(" for ")[1] for remark in remarks] == ["a.example/films/press/1", "a.example/*.mp4"]
