@@ -47,6 +47,7 @@ def list_keys(
     """List keys and when each was last used; what a key is made of is shown when it is made, and never again."""
     import sqlalchemy as sa
 
+    from registry.access import live
     from registry.models import ApiKey, Holder
 
     query = sa.select(ApiKey).join(Holder, Holder.id == ApiKey.holder_id).order_by(ApiKey.id)
@@ -54,8 +55,7 @@ def list_keys(
         query = query.where(sa.or_(Holder.name == holder, Holder.id == holder))
     with the_service() as service, service.database.reading() as session:
         if not over:
-            still = sa.or_(ApiKey.expires_at.is_(None), ApiKey.expires_at > service.now())
-            query = query.where(ApiKey.revoked_at.is_(None), still)
+            query = query.where(live(service.now()))
         found: list[dict[str, Any]] = [
             {
                 "id": key.id, "holder_id": key.holder_id, "holder": key.holder.name, "name": key.name,

@@ -5,7 +5,7 @@ keys of a holder have one together; without a key the address counts. Where an a
 could be tried, it counts in any case, and more strictly. A key is believed once it was found on record; wrong ones
 count against their address, wherever they are shown. Answers carry the standard headers
 (draft-ietf-httpapi-ratelimit-headers, RateLimit-Policy and RateLimit) and 429 says when to come again. Where the
-counters cannot be reached, requests pass: the limits protect the service, and must not take it down.
+counters or the keys cannot be reached, requests pass: the limits protect the service, and must not take it down.
 """
 
 import hashlib
@@ -40,7 +40,7 @@ _SIGN_IN = ("/v1/accounts", "/v1/account/password", "/v1/sessions", "/v1/oidc", 
 _COSTLY = ("/v1/verifications",)
 # A key that was found on record is believed for so long; of how many it is kept.
 _KNOWN_S, _MOST_KNOWN = 60.0, 10_000
-# So many addresses may try passwords of one account at once, before each has to wait in between.
+# So many addresses may use up their tries on one account, before each has to wait in between.
 _ADDRESSES_AT_EASE = 10
 
 
@@ -119,7 +119,7 @@ class RateLimits:
         try:
             standing = await to_thread.run_sync(self._standing, service, kind, presented, address)
         except Exception:
-            _log.exception("the counters of the rate limits cannot be reached")
+            _log.exception("it could not be told how much was asked")
             await self._app(scope, receive, send)
             return
         if not standing.allowed:
@@ -174,24 +174,31 @@ class _Known:
 
 def guard(limiter: RateLimiter, kind: Kind, caller: str) -> None:
     """Count a request of somebody whom the middleware cannot know, such as an account. Raises: Problem."""
-    standing = limiter.hit(kind, caller)
-    if not standing.allowed:
+    standing = _hit(limiter, kind, caller)
+    if standing is not None and not standing.allowed:
         raise _problem(standing)
 
 
 def guard_password(limiter: RateLimiter, scope: Scope, account: str) -> None:
-    """Count a try of an account's password.
+    """Count a try of an account's password, from whatever address; the middleware counted it for the address already.
 
-    Each address has tries of its own, so that nobody can shut another out. Once very many were tried from anywhere,
-    each address may try once a minute.
+    Once there were very many, each address may try once a minute: none is shut out by what others did.
 
     Raises:
-        Problem: too many, from there.
+        Problem: too many, and one from there a moment ago.
     """
-    caller = f"as {account} from {_address(scope)}"
-    guard(limiter, Kind.SIGN_IN, caller)
-    if not limiter.hit(Kind.ACCOUNT, f"as {account}").allowed:
-        guard(limiter, Kind.SLOWED, caller)
+    tried = _hit(limiter, Kind.ACCOUNT, f"as {account}")
+    if tried is not None and not tried.allowed:
+        guard(limiter, Kind.SLOWED, f"as {account} from {_address(scope)}")
+
+
+def _hit(limiter: RateLimiter, kind: Kind, caller: str) -> Standing | None:
+    """Count a request; None when the counters cannot be reached."""
+    try:
+        return limiter.hit(kind, caller)
+    except Exception:
+        _log.exception("the counters of the rate limits cannot be reached")
+        return None
 
 
 def _tightest(standings: Iterable[Standing]) -> Standing:

@@ -126,11 +126,20 @@ class IssuedKey:
 
 
 def find_or_add_holder(session: Session, *, name: str, assurance: Assurance, at: datetime) -> Holder:
-    """The holder of that name, for the operator; a new one gets `assurance`. Raises: Conflict, as `named` does."""
+    """The holder of that name, for the operator; a new one gets `assurance`.
+
+    Raises:
+        Conflict: as `named` does, or another's name looks the same.
+    """
     holder = named(session, name)
-    if holder is None:
+    if holder is not None:
+        return holder
+    try:
         return add_holder(session, name=name, kind=HolderKind.ORGANISATION, assurance=assurance, at=at)
-    return holder
+    except Conflict as taken:
+        alike = session.get_one(Holder, taken.id)
+        problem = f"It looks like “{alike.name}”, {alike.id}. Give that name exactly, or another."
+        raise Conflict(kind="holder", id=alike.id, problem=problem) from None
 
 
 def named(session: Session, name: str) -> Holder | None:
@@ -238,6 +247,11 @@ def revoke_keys_of(
             revoke_key(session, row.id, at=at)
 
 
+def live(at: datetime) -> sa.ColumnElement[bool]:
+    """What makes a key one that works: it was not revoked, and has not expired."""
+    return sa.and_(ApiKey.revoked_at.is_(None), sa.or_(ApiKey.expires_at.is_(None), ApiKey.expires_at > at))
+
+
 def own_key(session: Session, actor: Actor, key_id: str) -> ApiKey:
     """A key of the actor's. Raises: NotFound."""
     actor.require(Scope.HOLDER_WRITE)
@@ -267,9 +281,8 @@ def issue_own_key(
     if beyond := [scope for scope in wanted if not actor.may(scope)]:
         raise Forbidden(action=f"you may not give {', '.join(beyond)}, which you do not have")
     holder = session.get_one(Holder, actor.holder_id)
-    still = sa.or_(ApiKey.expires_at.is_(None), ApiKey.expires_at > at)
-    live = sa.select(sa.func.count()).where(ApiKey.holder_id == holder.id, ApiKey.revoked_at.is_(None), still)
-    if session.scalars(live).one() >= _MOST_KEYS:
+    working = sa.select(sa.func.count()).where(ApiKey.holder_id == holder.id, live(at))
+    if session.scalars(working).one() >= _MOST_KEYS:
         raise Conflict(kind="holder", id=holder.id, problem=f"It has {_MOST_KEYS} keys that work. Revoke one first.")
     made_with = session.get_one(ApiKey, actor.key_id) if actor.key_id else None
     if made_with is not None and made_with.expires_at is not None:

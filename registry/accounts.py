@@ -178,7 +178,7 @@ def forget(session: Session, account: Account, *, at: datetime) -> list[str]:
     for member in memberships(session, account):
         owners = session.scalars(_members_of(member.holder_id).where(Membership.role == Role.OWNER)).all()
         if owners == [member]:
-            if _is_in_use(session, member.holder_id):
+            if _is_in_use(session, member.holder_id, at=at):
                 problem = (
                     f"You alone own {member.holder.name}. Make another owner, or withdraw its works and keys first."
                 )
@@ -204,9 +204,9 @@ def _forget_holder(session: Session, holder: Holder, *, at: datetime) -> None:
     session.execute(sa.delete(WebhookEndpoint).where(WebhookEndpoint.holder_id == holder.id))
 
 
-def _is_in_use(session: Session, holder_id: str) -> bool:
+def _is_in_use(session: Session, holder_id: str, *, at: datetime) -> bool:
     works = sa.select(Work.id).where(Work.holder_id == holder_id, Work.withdrawn_at.is_(None))
-    keys = sa.select(ApiKey.id).where(ApiKey.holder_id == holder_id, ApiKey.revoked_at.is_(None))
+    keys = sa.select(ApiKey.id).where(ApiKey.holder_id == holder_id, access.live(at))
     return any(session.scalar(query.limit(1)) is not None for query in (works, keys))
 
 
@@ -339,6 +339,7 @@ def _free_name(session: Session, name: str) -> str:
 
 def _take_over(session: Session, account: Account, *, at: datetime) -> None:
     """The address of an account is shown to be its person's; if never before, whoever used it may be another."""
+    # Unconfirmed are only accounts that were made when an address did not have to be shown first.
     if account.email_confirmed_at is None:
         account.email_confirmed_at = at
         access.sign_out(session, account.id, at=at)

@@ -166,25 +166,27 @@ def saw(session: Session, domain: Domain, found: Look, *, at: datetime) -> None:
     """Take a look into account; once the proof was found, it is looked at every day."""
     domain.checked_at, domain.problem = at, found.problem
     if found.method is not None:
-        domain.failures, domain.method = 0, found.method.value
+        domain.failures, domain.silences, domain.method = 0, 0, found.method.value
         if not counts(domain):
             domain.verified_at, domain.lapsed_at = at, None
             holder = session.get_one(Holder, domain.holder_id)
             assurance.settle(session, holder, Cause.DOMAIN_SHOWN, note=domain.name, at=at)
             look_again(session, domain, at=at)
         return
-    _failed(session, domain, FAILURES_TO_LAPSE, at=at)
+    domain.failures, domain.silences = domain.failures + 1, 0
+    _lapse_if_due(session, domain, at=at)
 
 
 def heard_nothing(session: Session, domain: Domain, silence: Unreachable, *, at: datetime) -> None:
     """Take into account that nobody could be asked."""
     domain.checked_at, domain.problem = at, str(silence)
-    _failed(session, domain, SILENCES_TO_LAPSE, at=at)
+    domain.silences += 1
+    _lapse_if_due(session, domain, at=at)
 
 
-def _failed(session: Session, domain: Domain, most: int, *, at: datetime) -> None:
-    domain.failures += 1
-    if counts(domain) and domain.failures >= most:
+def _lapse_if_due(session: Session, domain: Domain, *, at: datetime) -> None:
+    due = domain.failures >= FAILURES_TO_LAPSE or domain.silences >= SILENCES_TO_LAPSE
+    if due and counts(domain):
         domain.lapsed_at = at
         holder = session.get_one(Holder, domain.holder_id)
         assurance.settle(session, holder, Cause.DOMAIN_LAPSED, note=domain.name, at=at)

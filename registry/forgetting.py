@@ -11,10 +11,10 @@ from typing import Final
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from registry import ledger
+from registry import ledger, works
 from registry.domain.identifiers import Prefix
 from registry.errors import Conflict, Invalid, NotFound
-from registry.models import Asset, Check, CheckStatus, Finding, ImportRow, Match, Reservation, Work, WorkIdentifier
+from registry.models import Asset, Check, CheckStatus, Finding, ImportRow, Match, Reservation, Work
 from registry.models import Conflict as ClaimConflict
 
 FORGOTTEN: Final = "(forgotten)"
@@ -50,8 +50,7 @@ def _forget_work(session: Session, work: Work, *, at: datetime) -> int:
         raise Conflict(kind="work", id=work.id, problem="It is in force. Withdraw it first.")
     work.title, work.creators, work.identifiers, work.year = FORGOTTEN, [], {}, None
     work.contributors, work.shares, work.alternative_titles = [], [], []
-    for identifier in session.scalars(sa.select(WorkIdentifier).where(WorkIdentifier.work_id == work.id)).all():
-        session.delete(identifier)
+    works.list_identifiers(session, work)
     _forget_title(session, work)
     session.execute(sa.update(ImportRow).where(ImportRow.work_id == work.id).values(title=FORGOTTEN, reference=None))
     closed = ledger.forget(session, work.id, at=at) + _forget_conflicts(session, work, at=at)

@@ -81,7 +81,7 @@ def register(session: Session, actor: Actor, said: NewWork, *, at: datetime) -> 
     )
     session.add(work)
     session.flush()
-    _list_identifiers(session, work)
+    list_identifiers(session, work)
     thresholds.ask(work, said.thresholds)
     ledger.record(session, "work.registered", work, at=at)
     return work
@@ -96,7 +96,7 @@ def change(session: Session, actor: Actor, work_id: str, changes: dict[str, Any]
                 work.title = _title(value)
             case "identifiers":
                 work.identifiers = validate_identifiers(value)
-                _list_identifiers(session, work)
+                list_identifiers(session, work)
             case "contributors" | "alternative_titles":
                 setattr(work, name, as_json(value))
             case "shares":
@@ -272,7 +272,8 @@ def reject_asset(session: Session, asset: Asset, *, reason: str, problem: str, a
     return freed
 
 
-def _list_identifiers(session: Session, work: Work) -> None:
+def list_identifiers(session: Session, work: Work) -> None:
+    """Have a work found by the identifiers that it has now, and by no others."""
     for row in session.scalars(sa.select(WorkIdentifier).where(WorkIdentifier.work_id == work.id)):
         session.delete(row)
     session.flush()

@@ -108,6 +108,7 @@ class Domain(Base):
     verified_at: Mapped[datetime | None]
     checked_at: Mapped[datetime | None]
     failures: Mapped[int] = mapped_column(default=0)
+    silences: Mapped[int] = mapped_column(default=0, server_default="0")
     problem: Mapped[str | None]
     lapsed_at: Mapped[datetime | None]
     let_go_at: Mapped[datetime | None]

@@ -144,6 +144,27 @@ def test_a_domain_about_which_nobody_answers_lapses_in_the_end(
         assert (row.lapsed_at, row.problem) == (service.now(), "no answer about _clearmark.studio.example")
 
 
+def test_silence_does_not_hasten_what_ends_a_domain(
+    service: Service, master: Actor, probe: FakeProbe, clock: Clock
+) -> None:
+    domain = _claimed(service, master)
+    probe.records[domains.record_name("studio.example")] = [domain.proof]
+    _looked(service, domain)
+    probe.records.clear()
+
+    def later(*, silent: bool) -> str:
+        probe.is_down = silent
+        clock.pass_by(timedelta(days=1))
+        _run_due(service)
+        return _assurance(service, master)
+
+    for _ in range(FAILURES_TO_LAPSE - 1):
+        assert {later(silent=True) for _ in range(SILENCES_TO_LAPSE - 1)} == {"domain"}
+        assert later(silent=False) == "domain"
+    assert later(silent=True) == "domain"
+    assert later(silent=False) == "unverified"
+
+
 def test_a_file_is_found_where_the_dns_is_silent(service: Service, master: Actor, probe: FakeProbe) -> None:
     domain = _claimed(service, master)
     probe.is_down, probe.files["studio.example"] = True, domain.proof

@@ -161,6 +161,13 @@ def test_the_operators_key_is_not_given_to_whom_an_agent_made_under_a_name(datab
         assert found.id == holder.id
 
 
+def test_the_operator_is_told_whose_name_looks_like_the_one_they_gave(database: Database) -> None:
+    with database.transaction() as session:
+        holder = factories.holder(session, name="Éditions Night")
+        with pytest.raises(Conflict, match=f"“Éditions Night”, {holder.id}. Give that name exactly, or another"):
+            access.find_or_add_holder(session, name="éditions night", assurance=Assurance.VETTED, at=AT)
+
+
 def test_who_names_an_agent_is_still_known_to_the_operator_by_name(database: Database) -> None:
     with database.transaction() as session:
         studio = factories.holder(session, name="Studio", assurance=Assurance.UNVERIFIED)

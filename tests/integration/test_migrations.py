@@ -13,7 +13,18 @@ import migrations
 from api.service import alembic_config, upgrade_database
 from registry import feed
 from registry.database import Database
-from registry.models import ApiKey, Base, Holder, IndexLogRow, Letter, Match, OutboxMessage, WebhookEndpoint, Work
+from registry.models import (
+    ApiKey,
+    Base,
+    Domain,
+    Holder,
+    IndexLogRow,
+    Letter,
+    Match,
+    OutboxMessage,
+    WebhookEndpoint,
+    Work,
+)
 from tests.factories import AT
 
 _REPOSITORY = Path(__file__).parents[2]
@@ -198,7 +209,7 @@ def test_holders_whose_names_were_the_same_keep_working(empty_database_url: str)
             for number, name in enumerate(("Éditions", "ÉDITIONS", "Edi\u200btions", "Editions", "Other")):
                 row = {"id": f"hld_{number}", "name": name}
                 session.execute(sa.text(_A_HOLDER), row)
-            for statement in (_A_LETTER, *_SIGNED_UP):
+            for statement in (_A_LETTER, _TO_CONFIRM, *_SIGNED_UP):
                 session.execute(sa.text(statement))
         command.upgrade(config, "head")
         with database.transaction() as session:
@@ -240,6 +251,7 @@ _A_LETTER = (
     "INSERT INTO letters (code_sha256, purpose, email, created_at, expires_at)"
     " VALUES ('abc', 'invitation', 'a@b.example', '2026-01-01 00:00:00', '2026-01-02 00:00:00')"
 )
+_TO_CONFIRM = _A_LETTER.replace("abc", "abd").replace("invitation", "confirm")
 _BEFORE_THE_FEED = (
     "INSERT INTO holders (id, name, assurance, created_at) VALUES ('hld_2', 'B', 'email', '2026-01-01 00:00:00')",
     "INSERT INTO assets (id, work_id, status, progress, warnings, created_at)"
@@ -248,6 +260,34 @@ _BEFORE_THE_FEED = (
     " VALUES ('rsv_1', 'hld_1', 'catalogue', 'tdm', 'reserved', 'EU', '2026-01-01 00:00:00', '2026-01-01 00:00:00')",
     "INSERT INTO conflicts (id, asset_id, rival_asset_id, seconds, opened_at)"
     " VALUES ('cfl_1', 'ast_2', 'ast_1', 9, '2026-01-01 00:00:00')",
+)
+
+
+def test_silences_that_were_counted_as_failures_do_not_end_a_domain_sooner(empty_database_url: str) -> None:
+    config = alembic_config(empty_database_url)
+    command.upgrade(config, "0013")
+    database = Database(empty_database_url)
+    counted = sa.text("SELECT failures FROM domains ORDER BY id")
+    try:
+        with database.transaction() as session:
+            session.execute(sa.text(_A_HOLDER), {"id": "hld_1", "name": "A"})
+            for number, (failures, lapsed) in enumerate(((2, None), (6, None), (3, AT.isoformat()))):
+                row = {"id": f"dmn_{number}", "failures": failures, "lapsed": lapsed, "at": AT.isoformat()}
+                session.execute(sa.text(_A_DOMAIN), row)
+        upgrade_database(empty_database_url)
+        with database.reading() as session:
+            rows = session.execute(sa.select(Domain.failures, Domain.silences).order_by(Domain.id)).all()
+            assert rows == [(2, 0), (0, 6), (3, 0)]
+        command.downgrade(config, "0015")
+        with database.reading() as session:
+            assert session.scalars(counted).all() == [2, 6, 3]
+    finally:
+        database.dispose()
+
+
+_A_DOMAIN = (
+    "INSERT INTO domains (id, holder_id, name, proof, created_at, verified_at, failures, lapsed_at)"
+    " VALUES (:id, 'hld_1', :id, 'x', :at, :at, :failures, :lapsed)"
 )
 
 

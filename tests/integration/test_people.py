@@ -5,15 +5,15 @@ from datetime import timedelta
 
 import pytest
 import sqlalchemy as sa
-from fastapi import Request
 
+from api.app import create_app
 from api.limits import RateLimiter
 from api.problems import Problem
 from api.routes import accounts as routes
-from api.schemas.accounts import AccountIn, ConfirmationIn, PasswordChangeIn
+from api.schemas.accounts import AccountIn, ConfirmationIn
 from api.service import Service
 from api.settings import SignUp
-from registry import access, accounts, agencies, codes, domains, endpoints, hosting
+from registry import access, accounts, agencies, codes, domains, endpoints, hosting, mail
 from registry.access import Role, Scope
 from registry.accounts import Claimed, WrongCredentials
 from registry.database import Database
@@ -21,6 +21,7 @@ from registry.errors import Conflict, Forbidden, Invalid
 from registry.models import Account, Base, Holder, Letter, Mail, Work
 from tests import factories, people
 from tests.factories import AT
+from tests.integration.inside import Inside
 from tests.people import ADA, PASSWORD
 
 
@@ -118,7 +119,11 @@ def test_the_letters_of_people_are_forgotten_once_sent_and_codes_are_not_kept(da
     with database.transaction() as session:
         people.ask(session)
         code = people.code_of(session)
-        assert code not in session.scalars(sa.select(Letter.code_sha256)).all()
+        mail.sent(session.scalars(sa.select(Mail)).one(), at=AT)
+        session.flush()
+        assert session.scalars(sa.select(Letter.email)).all() == [ADA]
+        for table in Base.metadata.sorted_tables:
+            assert code not in str(session.execute(sa.select(table)).all()), table.name
 
 
 @pytest.mark.parametrize("password", ["short", "aaaaaaaaaaaaaa", "x" * 257])
@@ -169,15 +174,16 @@ def test_a_new_password_ends_every_sign_in(database: Database) -> None:
 
 def test_who_is_signed_in_does_not_try_old_passwords_without_end(service: Service) -> None:
     with service.database.transaction() as session:
-        account = people.sign_up(session)
-    request = Request({"type": "http", "client": ("198.51.100.7", 1)})
-    said = PasswordChangeIn(old="not it at all", new="another few words")
+        token = access.sign_in(session, people.sign_up(session), lasts=timedelta(hours=1), at=AT)
     service.limiter = RateLimiter(service.settings.model_copy(update={"limit_sign_in": "2/day"}))
-    for _ in range(2):
-        with pytest.raises(WrongCredentials):
-            routes.change_password(said, request, account, service)
-    with pytest.raises(Problem, match="Too many requests"):
-        routes.change_password(said, request, account, service)
+    app = create_app(service)
+
+    def tried(address: str) -> int:
+        said = {"old": "not it at all", "new": "another few words"}
+        return Inside(app, token, address=address).post("/v1/account/password", json=said).status_code
+
+    assert [tried("198.51.100.7") for _ in range(3)] == [403, 403, 429]
+    assert tried("198.51.100.99") == 403, "nobody is shut out by what others tried"
 
 
 def test_where_nobody_signs_up_no_code_makes_an_account_either(service: Service) -> None:
@@ -260,6 +266,18 @@ def test_a_holder_who_was_that_person_alone_is_forgotten_with_them(database: Dat
         accounts.forget(session, account, at=AT)
         assert "Ada" not in holder.name
         assert people.sign_up(session).id != account.id  # the address and the name are free again
+
+
+def test_a_key_that_works_no_more_keeps_nobody_from_being_forgotten(database: Database) -> None:
+    with database.transaction() as session:
+        account = people.sign_up(session, holder="Night Train")
+        row, ends = people.holder_of(session, account), AT + timedelta(days=1)
+        access.revoke_key(session, factories.key(session, row).id, at=AT)
+        factories.key(session, row, expires_at=ends)
+        with pytest.raises(Conflict, match="alone own Night Train"):
+            accounts.forget(session, account, at=ends - timedelta(seconds=1))
+        accounts.forget(session, account, at=ends)
+        assert row.name == f"forgotten {row.id}"
 
 
 def test_a_person_is_forgotten_and_their_works_stay(database: Database) -> None:
