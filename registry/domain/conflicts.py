@@ -3,8 +3,8 @@
 Both sides state their position and show evidence until a day; then the operator decides, and for two weeks whoever
 did not get what they asked for may appeal to somebody else. Sides that agree need nobody. A side that says nothing
 by that day, while the other did, loses by default, if it can be reached and the other is known at least as well: it
-may appeal, and what it lost comes back when the winner withdraws. What a person decided, or the sides agreed on, settles
-it also when the same holder brings the same material again.
+may appeal, and what it lost comes back when the winner withdraws. What a person decided, or the sides agreed on, also
+settles it when the same holder brings the same material again.
 While a conflict is open, matches with either work go to people.
 
 It does not decide what is alike (alignment), nor what an outcome does to assets (`registry.conflicts`).
