@@ -7,15 +7,16 @@ another's work says nothing. A dry run does the same and takes it all back.
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from registry import reservations, standing, works
+from registry import catalogue, reservations, standing, works
 from registry.access import Actor, Scope
-from registry.catalogue import REFERENCE, CatalogueFormat, Entry, Row
+from registry.catalogue import REFERENCE, CatalogueFormat, Entry, Row, WrittenFormat
 from registry.domain.credits import AlternativeTitle, Contributor, Share
 from registry.domain.identifiers import Prefix, new_id
 from registry.domain.policy import Policy
@@ -165,9 +166,29 @@ def entries_of(session: Session, actor: Actor, *, at: datetime) -> Iterator[Entr
         yield from (_entry(work, said[work.id], of_all, at=at) for work in some)
 
 
-def unsaid_of_all(session: Session, actor: Actor, *, at: datetime) -> list[Remark]:
-    """What the actor says of the whole catalogue, and no entry says."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeftOut:
+    """How many works a file of one's catalogue has, and what it does not say: the first remarks of so many."""
+
+    works: int
+    count: int
+    remarks: Sequence[Remark]
+
+
+def left_out(session: Session, actor: Actor, format: WrittenFormat, *, most: int, at: datetime) -> LeftOut:
+    """What a file of the actor's catalogue does not say, told one by one up to `most`."""
     actor.require(Scope.WORKS_WRITE)
+    remarks = _unsaid_of_all(session, actor, at=at)
+    entries, count = 0, len(remarks)
+    for entry in entries_of(session, actor, at=at):
+        found = catalogue.left_out(entry, format)
+        entries, count = entries + 1, count + len(found)
+        remarks += found[: max(0, most - len(remarks))]
+    return LeftOut(works=entries, count=count, remarks=remarks[:most])
+
+
+def _unsaid_of_all(session: Session, actor: Actor, *, at: datetime) -> list[Remark]:
+    """What the actor says of the whole catalogue, and no entry says."""
     problem = "It is about your whole catalogue, and a row is about a work."
     said = _of_catalogue(session, actor, at=at)
     return [Remark(where=named(one), problem=problem) for one in said]

@@ -115,13 +115,9 @@ def export_catalogue(format: WrittenFormat, actor: TheActor, service: TheService
 @router.get("/exports/works.{format}/report")
 def report_catalogue(format: WrittenFormat, actor: TheActor, service: TheService) -> CatalogueReportOut:
     """What the file does not say of one's works, one by one."""
-    at = service.now()
     with service.database.reading() as session:
-        left_out = imports.unsaid_of_all(session, actor, at=at)
-        works, count = 0, len(left_out)
-        for entry in imports.entries_of(session, actor, at=at):
-            found = catalogue.left_out(entry, format)
-            works, count = works + 1, count + len(found)
-            left_out += found[: _MOST_TOLD - len(left_out)] if len(left_out) < _MOST_TOLD else []
-    told = [RemarkOut(where=remark.where, problem=remark.problem) for remark in left_out]
-    return CatalogueReportOut(media_type=_MEDIA_TYPES[format], works=works, left_out_count=count, left_out=told)
+        left_out = imports.left_out(session, actor, format, most=_MOST_TOLD, at=service.now())
+    told = [RemarkOut(where=remark.where, problem=remark.problem) for remark in left_out.remarks]
+    return CatalogueReportOut(
+        media_type=_MEDIA_TYPES[format], works=left_out.works, left_out_count=left_out.count, left_out=told
+    )

@@ -196,8 +196,11 @@ def test_what_is_said_of_a_file_or_of_all_works_is_in_no_row_and_takes_the_permi
         told = [remark.where for remark in catalogue.left_out(entry, CatalogueFormat.JSONL)]
         assert told[0] == f"{work.id}, input: reserved, of {asset.id}"
         assert sorted(told[1:]) == [f"{work.id}, input: allowed", f"{work.id}, search: allowed"]
-        [of_all] = imports.unsaid_of_all(session, owner, at=AT)
-        assert of_all.where == "search: reserved from 2026-03-03T17:00:00Z"
+        first = "search: reserved from 2026-03-03T17:00:00Z"
+        for most, shown in ((0, []), (1, [first]), (3, [first, *told[:2]]), (9, [first, *told])):
+            report = imports.left_out(session, owner, CatalogueFormat.JSONL, most=most, at=AT)
+            assert (report.works, report.count) == (1, 1 + len(told))
+            assert [remark.where for remark in report.remarks] == shown
 
 
 def declare(session: Session, owner: Actor, work: Work | None, **said: Any) -> None:
