@@ -23,6 +23,7 @@ from typing import Any, BinaryIO, Literal, TextIO
 from registry import ddex
 from registry.domain.credits import MOST, AlternativeTitle, Contributor, Share, as_json
 from registry.domain.identifiers import Prefix, parse_id
+from registry.domain.names import one_line
 from registry.domain.policy import Policy
 from registry.domain.preferences import STRICTEST_FIRST, WORLDWIDE, Use, Value
 from registry.errors import Invalid
@@ -87,6 +88,7 @@ class Row:
     """One row of a file, numbered as a spreadsheet, an editor or the message numbers it.
 
     Attributes:
+        title: as one plain line, whatever it is made of.
         entry, problem: the entry, or what is wrong with it; neither of a row that is none of ours.
         note: what of the row was not taken over.
     """
@@ -164,8 +166,9 @@ def _bounded(file: TextIO) -> Iterator[str]:
 
 def _csv_row(number: int, header: list[str], cells: list[str]) -> Row:
     said = {name: _unguarded(cell.strip()) for name, cell in zip(header, cells, strict=False) if cell.strip()}
-    title = said.get("title", "")[:200]
+    title = one_line(said.get("title", ""))
     try:
+        _require_text(said)
         if len(cells) > len(header):
             raise Invalid(field="row", problem=f"It has {len(cells)} cells and the first row {len(header)}.")
         how = {name: said[name] for name in ("territory", "terms_url", "contact") if name in said}
@@ -217,7 +220,8 @@ def _json_row(number: int, text: str) -> Row:
             raise Invalid(field="row", problem="It is not JSON.") from None
         if not isinstance(said, dict):
             raise Invalid(field="row", problem="It is not a JSON object.")
-        title = str(said.get("title", ""))[:200]
+        title = one_line(str(said.get("title", "")))
+        _require_text(said)
         _no_others(said, _MEMBERS, "row")
         identifiers = _typed(said, "identifiers", dict, {})
         reference = _typed(said, REFERENCE, str, None)
@@ -233,7 +237,9 @@ def _json_row(number: int, text: str) -> Row:
 def _ddex_row(resource: ddex.Resource) -> Row:
     entry = problem = None
     try:
-        entry = None if resource.described is None else _entry(resource.described)
+        if resource.described is not None:
+            _require_text(resource.described)
+            entry = _entry(resource.described)
     except Invalid as invalid:
         problem = invalid
     return Row(number=resource.number, title=resource.title, entry=entry, problem=problem, note=resource.note)
@@ -242,11 +248,20 @@ def _ddex_row(resource: ddex.Resource) -> Row:
 # -- what is described ---------------------------------------------------------------------------
 
 
+def _require_text(said: Mapping[str, Any]) -> None:
+    """Raises: Invalid: something in it is no text that can be kept."""
+    written = json.dumps(said, default=str, ensure_ascii=False)
+    # As JSON the character is an escape; a backslash that is text is two.
+    if "\\u0000" in written.replace("\\\\", ""):
+        raise Invalid(field="row", problem="It holds the character U+0000, which no text needs.")
+    try:
+        written.encode()
+    except UnicodeEncodeError:
+        raise Invalid(field="row", problem="It holds half of a character (U+D800 to U+DFFF alone).") from None
+
+
 def _entry(said: Mapping[str, Any]) -> Entry:
     """Raises: Invalid."""
-    # As JSON the character is an escape; a backslash that is text is two.
-    if "\\u0000" in json.dumps(said, default=str).replace("\\\\", ""):
-        raise Invalid(field="row", problem="It holds the character U+0000, which no text needs.")
     creators = _typed(said, "creators", list, [])
     identifiers = _typed(said, "identifiers", dict, {})
     year = said.get("year")

@@ -69,16 +69,16 @@ def _stretches(words: Sequence[Statement]) -> Iterator[Statement]:
     to_begin = sorted(range(len(words)), key=lambda turn: times[turn], reverse=True)
     lasts: list[int] = []  # a heap of turns, negative: the newest is on top; what is over goes when it comes there
     speaks, since = None, _EVER[0]
-    for now in sorted({moment for begins_and_ends in times for moment in begins_and_ends}):
-        while to_begin and times[to_begin[-1]][0] == now:
+    for moment in sorted(set(itertools.chain.from_iterable(times))):
+        while to_begin and times[to_begin[-1]][0] == moment:
             heapq.heappush(lasts, -to_begin.pop())
-        while lasts and times[-lasts[0]][1] <= now:
+        while lasts and times[-lasts[0]][1] <= moment:
             heapq.heappop(lasts)
         newest = -lasts[0] if lasts else None
         if newest != speaks:
             if speaks is not None:
-                yield _during(words[speaks], since, now)
-            speaks, since = newest, now
+                yield _during(words[speaks], since, moment)
+            speaks, since = newest, moment
 
 
 def _during(said: Statement, begins: datetime, ends: datetime) -> Statement:

@@ -35,9 +35,11 @@ def begun(session: Session, owner: Actor, *, dry_run: bool = False) -> Import:
     return task
 
 
-def stored(session: Session, task: Import, text: str, *, most: int | None = None) -> list[tuple[int, str, str | None]]:
+def stored(
+    session: Session, task: Import, text: str, *, most: int | None = None, format: CatalogueFormat = CatalogueFormat.CSV
+) -> list[tuple[int, str, str | None]]:
     """Put (some) rows of a file on record; what became of all rows so far."""
-    rows = islice(catalogue.read(io.BytesIO(text.encode()), CatalogueFormat.CSV), task.rows_done, most)
+    rows = islice(catalogue.read(io.BytesIO(text.encode()), format), task.rows_done, most)
     imports.store(session, task, list(rows), at=AT)
     found = session.scalars(sa.select(ImportRow).where(ImportRow.import_id == task.id).order_by(ImportRow.number))
     return [(row.number, row.outcome, row.field) for row in found]
@@ -62,6 +64,16 @@ def test_bad_rows_are_named_and_the_others_go_on_record(database: Database) -> N
         assert (task.rows_done, task.registered, task.known, task.refused) == (5, 2, 0, 3)
         assert titles(session) == ["Five", "One"]
         assert [said.use for said in session.scalars(sa.select(Reservation))] == ["train"]
+
+
+@pytest.mark.parametrize("text", ["A\\u0000", "\\ud800", "A\\u0000\\ud800"])
+@pytest.mark.parametrize("member", ["title", "reference", "A\\u0000\\ud800"])
+def test_what_is_no_text_spoils_its_own_row_alone(database: Database, member: str, text: str) -> None:
+    rows = [f'{{"title": "{text}", "kind": "film", "{member}": "{text}"}}', '{"title": "B", "kind": "film"}']
+    with database.transaction() as session:
+        task = begun(session, factories.actor(session))
+        [bad, good] = stored(session, task, "\n".join(rows), format=CatalogueFormat.JSONL)
+    assert (bad[1], bad[2], good[1]) == ("refused", "row", "registered")
 
 
 def test_a_refused_row_leaves_nothing_behind(database: Database) -> None:

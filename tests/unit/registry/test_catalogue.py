@@ -68,12 +68,12 @@ def test_what_spreadsheets_write_is_read(delimiter: str) -> None:
         + "\r\n\r\n"
     )
     [row] = rows(text)
-    assert (row.number, row.title, row.problem) == (2, 'A "B"\r\nC', None)
+    assert (row.number, row.title, row.problem) == (2, 'A "B" C', None)
 
 
 def test_rows_are_numbered_as_a_spreadsheet_numbers_them() -> None:
     found = rows('title,kind\n"two\nlines",film\n,\nlast,clip\n')
-    assert [(row.number, row.title) for row in found] == [(2, "two\nlines"), (4, "last")]
+    assert [(row.number, row.title) for row in found] == [(2, "two lines"), (4, "last")]
 
 
 @pytest.mark.parametrize(
@@ -279,7 +279,7 @@ def test_the_id_of_a_work_comes_and_goes(format: CatalogueFormat) -> None:
     assert row.entry == entry
 
 
-@pytest.mark.parametrize("work_id", ["17", "ast_" + "19" * 16, "wrk_" + "0" * 32, "wrk_\ud800", "x" * 9999])
+@pytest.mark.parametrize("work_id", ["17", "ast_" + "19" * 16, "wrk_" + "0" * 32, "x" * 9999])
 def test_a_number_that_is_not_ours_is_not_taken_for_an_id(work_id: str) -> None:
     assert problem(json.dumps({"title": "A", "kind": "film", "work_id": work_id}), JSONL) == (1, "work_id")
 
