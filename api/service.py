@@ -21,8 +21,8 @@ from api.oidc import OpenIdProvider
 from api.outbound import Outbound
 from api.probes import InternetProbe
 from api.settings import WITHOUT, Settings, SettingsError
+from api.signers import Signers, credentials_of
 from api.slots import Slots
-from fingerprinting.child import ProcessLimits, limited
 from fingerprinting.decode import DecodeLimits
 from fingerprinting.errors import BadSnapshot
 from fingerprinting.index.embedded import embedded_index
@@ -30,9 +30,12 @@ from fingerprinting.model import Algorithm
 from fingerprinting.onnx_embedder import BadModel, OnnxEmbedder, find_model
 from fingerprinting.phash import FRAME_PX, disagreements_with_imagehash
 from fingerprinting.sscd import FrameEmbedder
-from provenance.authority import SigningIdentity, TrustAnchor, ensure_development_signer, load_identity
+from provenance.authority import Credentials
 from provenance.engine import ProvenanceEngine
+from provenance.errors import ProvenanceError
 from provenance.isolated import IsolatedEngine
+from provenance.isolation import WorkerLimits
+from provenance.trust import TrustLists
 from registry.checks import Rules
 from registry.database import Database
 from registry.domain import tokens
@@ -50,7 +53,7 @@ from takedown.service import Desk
 
 # Checks answered while their request waits. Each has a decoder of its own beside it.
 _SYNC_CHECKS = 4
-_PROVENANCE_LIMITS = ProcessLimits(cpu_s=120, wall_s=120.0, memory_bytes=4 << 30, file_bytes=16 << 30)
+_PROVENANCE_LIMITS = WorkerLimits(cpu_s=120, wall_s=120.0, memory_bytes=4 << 30, file_bytes=16 << 30)
 
 
 # Smooth, noisy and flat: what rounding would show in.
@@ -88,7 +91,8 @@ class Service:
     blobs: FolderBlobs
     index: IndexEngine
     provenance: ProvenanceEngine
-    signer: SigningIdentity
+    signers: Signers
+    trust: TrustLists
     ledger: LedgerIdentity
     tokens: tokens.TokenKeys
     desk: Desk
@@ -131,6 +135,10 @@ class Service:
         flood = FloodLimits(checks=settings.flood_checks, askers=settings.flood_askers, window=window)
         return Rules(flood=flood, block_from=settings.block_from)
 
+    def credentials(self) -> Credentials:
+        """Whom we sign as and believe now."""
+        return credentials_of(self.settings, self.signers, self.trust, at=self.now())
+
     def load_index(self) -> None:
         """Bring the index up: from the snapshot where it is sound, the rest from the database."""
         try:
@@ -145,6 +153,7 @@ class Service:
 
     def close(self) -> None:
         self.executor.shutdown(wait=False, cancel_futures=True)
+        self.provenance.close()
         self.database.dispose()
 
 
@@ -155,7 +164,12 @@ def build_service(settings: Settings) -> Service:
     database = Database(settings.database)
     upgrade_database(settings.database)
     at = utc_now()
-    signer = _signer(settings, at)
+    signers, trust = Signers(settings), TrustLists(settings.trust_folder)
+    try:
+        signers.require_key(at=at)
+        credentials_of(settings, signers, trust, at=at)
+    except ProvenanceError as error:
+        raise SettingsError(f"CLEARMARK_SIGNER_CERTIFICATES, CLEARMARK_SIGNER_KEY, trust lists: {error}") from error
     outbound = Outbound()
     token_keys = tokens.TokenKeys(open_ring(settings.keys_folder / "tokens", tokens.generate_pem))
     identity = ledger_identity(settings)
@@ -166,12 +180,10 @@ def build_service(settings: Settings) -> Service:
         blobs=FolderBlobs(settings.blob_folder),
         index=IndexEngine(make_index=embedded_index),
         provenance=IsolatedEngine(
-            command_prefix=lambda command: limited(command, _PROVENANCE_LIMITS),
-            timeout_s=_PROVENANCE_LIMITS.wall_s,
-            identity=signer,
-            tsa_url=settings.tsa_url or None,
+            lambda: credentials_of(settings, signers, trust, at=utc_now()), limits=_PROVENANCE_LIMITS
         ),
-        signer=signer,
+        signers=signers,
+        trust=trust,
         ledger=identity,
         tokens=token_keys,
         desk=Desk(calendar=_calendar(settings)),
@@ -217,13 +229,6 @@ def _calendar(settings: Settings) -> BusinessCalendar:
     except UnknownCalendar as error:
         names = "CLEARMARK_COUNTRY, CLEARMARK_SUBDIVISION, CLEARMARK_TIME_ZONE"
         raise SettingsError(f"{names}: {error}") from error
-
-
-def _signer(settings: Settings, at: datetime) -> SigningIdentity:
-    if not settings.signer_key:
-        return ensure_development_signer(settings.keys_folder, at=at)
-    anchor = TrustAnchor(pem=Path(settings.trust_anchors).read_text(), uri="urn:clearmark:operator")
-    return load_identity(Path(settings.signer_certificates), Path(settings.signer_key), (anchor,))
 
 
 def ledger_identity(settings: Settings) -> LedgerIdentity:

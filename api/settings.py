@@ -83,7 +83,7 @@ class Settings(BaseSettings):
     limit_holder: Annotated[str, Field(description="What all keys of one holder may ask together.")] = "12000/minute"
     limit_anonymous: Annotated[str, Field(description="What one address may ask without a key.")] = "300/minute"
     limit_verifications: Annotated[
-        str, Field(description="Files that one address may have verified, with a key or without.")
+        str, Field(description="Files that one address may have verified or looked up, with a key or without.")
     ] = "30/minute"
     limit_sign_in: Annotated[str, Field(description="What one address may try of passwords, codes and wrong keys.")] = (
         "20/minute;200/day"
@@ -153,11 +153,28 @@ class Settings(BaseSettings):
     signer_certificates: Annotated[
         str, Field(description="PEM file with the C2PA signer's chain; empty means the development signer.")
     ] = ""
-    signer_key: Annotated[str, Field(description="PEM file with the C2PA signer's private key.")] = ""
+    signer_key: Annotated[
+        str,
+        Field(
+            description="Where the C2PA signer's private key lies: a PEM file, `pkcs11:…` (RFC 7512),"
+            " `awskms:///KEY?region=…`, or the `https://…` of a signing service."
+        ),
+    ] = ""
+    signer_token: Annotated[str, Field(description="Bearer token for the signing service at `https://…`.")] = ""
+    signer_warn_days: Annotated[
+        float,
+        Field(ge=0, description="So many days before the signer's certificate ends, `/readyz` begins to warn."),
+    ] = 30.0
     trust_anchors: Annotated[
         str, Field(description="PEM file with the CA certificates that our signer's chain ends at.")
     ] = ""
-    tsa_url: Annotated[str, Field(description="RFC 3161 time-stamp authority; empty means no time-stamps.")] = ""
+    tsa_url: Annotated[
+        str,
+        Field(
+            description="RFC 3161 authorities that time-stamp releases, tried in this order; comma-separated, empty"
+            " means no time-stamps."
+        ),
+    ] = ""
 
     @model_validator(mode="after")
     def _fit_together(self) -> Self:
@@ -175,6 +192,8 @@ class Settings(BaseSettings):
             raise ValueError("CLEARMARK_TRUST_ANCHORS: needed to check what your signer signed")
         if any(not url.startswith(("https://", "http://")) for url in self.tsa_urls):
             raise ValueError("CLEARMARK_LEDGER_TSA_URLS: give URLs that begin with https:// or http://")
+        if any(not url.startswith(("https://", "http://")) for url in self.claim_tsa_urls):
+            raise ValueError("CLEARMARK_TSA_URL: give URLs that begin with https:// or http://")
         if self.ledger_tsa_urls and not self.ledger_tsa_roots:
             raise ValueError("CLEARMARK_LEDGER_TSA_ROOTS: needed to check what the authorities stamped")
         if self.env is Environment.PRODUCTION:
@@ -244,6 +263,15 @@ class Settings(BaseSettings):
         return _listed(self.ledger_tsa_urls)
 
     @property
+    def claim_tsa_urls(self) -> tuple[str, ...]:
+        """Whom to ask for time-stamps of releases, in order."""
+        return _listed(self.tsa_url)
+
+    @property
+    def trust_folder(self) -> Path:
+        return self.data_dir / "trust"
+
+    @property
     def proxies(self) -> list[str]:
         """Whose word on the caller's address is believed."""
         return list(_listed(self.trusted_proxies))
@@ -269,11 +297,17 @@ def describe() -> str:
 
 
 def in_force(settings: Settings) -> dict[str, object]:
-    """The values in force, passwords in URLs hidden."""
+    """The values in force, secrets and passwords in URLs hidden."""
     values = settings.model_dump(mode="json")
-    return {
-        name: _PASSWORD.sub("://***@", value) if isinstance(value, str) else value for name, value in values.items()
-    }
+    return {name: _shown(name, value) if isinstance(value, str) else value for name, value in values.items()}
+
+
+def _shown(name: str, value: str) -> str:
+    if value and name.endswith(("_secret", "_token")):
+        return "***"
+    from api.signing_keys import without_secrets  # which knows all kinds of keys, and needs these settings not at all
+
+    return without_secrets(_PASSWORD.sub("://***@", value))
 
 
 _PASSWORD = re.compile(r"://[^/@]*@")

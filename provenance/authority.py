@@ -1,8 +1,7 @@
 """Signing identities: an operator's certificate, or a development one made at first start.
 
-Decides what a development certificate looks like and how two processes that
-start at once end with one identity. It does not sign, and it hands out the
-path of the key, not the key: only the process that signs opens it.
+Decides what a development certificate looks like, what makes a chain and a key a signer, and how two
+processes that start at once end with one identity. Where the key lies and how it signs is keys' matter.
 
 The development files lie in `ca/` and `signer-NNNN/`. Each folder is written
 whole under another name and then renamed, which fails when the other process
@@ -12,7 +11,7 @@ was first; the loser takes what it finds.
 import os
 import secrets
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -20,10 +19,11 @@ from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, ObjectIdentifier
 
 from provenance.errors import IdentityInvalid
+from provenance.keys import PemKey, SigningAlgorithm, SigningKey, algorithm_of
 
 C2PA_CLAIM_SIGNING = "1.3.6.1.4.1.62558.2.1"
 EMAIL_PROTECTION = ExtendedKeyUsageOID.EMAIL_PROTECTION.dotted_string
@@ -31,19 +31,10 @@ DEVELOPMENT_CA_NAME = "Clearmark DEVELOPMENT CA - not for production"
 DEVELOPMENT_SIGNER_NAME = "Clearmark DEVELOPMENT signer - not for production"
 DEVELOPMENT_TRUST_URI = "urn:clearmark:development-ca"
 
+_SIGNING_USES = {ObjectIdentifier(C2PA_CLAIM_SIGNING), ExtendedKeyUsageOID.EMAIL_PROTECTION}
 _CA_LIFETIME = timedelta(days=30 * 365)
 _SIGNER_LIFETIME = timedelta(days=365)
 _CLOCK_SKEW = timedelta(days=1)  # so that a reader whose clock is behind accepts a new certificate
-
-
-class SigningAlgorithm(StrEnum):
-    """Claim signature algorithms that C2PA allows."""
-
-    ES256 = "es256"
-    ES384 = "es384"
-    ES512 = "es512"
-    PS256 = "ps256"
-    ED25519 = "ed25519"
 
 
 class AnchorKind(StrEnum):
@@ -53,6 +44,15 @@ class AnchorKind(StrEnum):
     TIME_STAMP = "tsa"
 
 
+class Standing(StrEnum):
+    """Whose word a trust list is; where several know a signer, the first of these names it."""
+
+    OFFICIAL = "official"
+    INTERIM = "interim"
+    OPERATOR = "operator"
+    OWN = "own"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrustAnchor:
     """One or more CA certificates of a trust list, and the list's name."""
@@ -60,119 +60,195 @@ class TrustAnchor:
     pem: str
     uri: str
     kind: AnchorKind = AnchorKind.MANIFEST
+    standing: Standing = Standing.OWN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SigningIdentity:
-    """A certificate chain (signer first), where its key is, and the anchors that vouch for it."""
+    """A certificate chain (signer first) and the anchors that vouch for it; nothing of it is secret."""
 
     certificate_chain_pem: str
-    key_path: Path
     algorithm: SigningAlgorithm
     anchors: tuple[TrustAnchor, ...]
+    not_before: datetime
     not_after: datetime
     name: str
+    serial: str
+    certificate_sha256: str
     development: bool
 
+    def require_valid(self, *, at: datetime) -> None:
+        """Raises IdentityInvalid when the certificate is not valid at that time."""
+        if at >= self.not_after:
+            raise IdentityInvalid(reason=f"the signer's certificate expired on {self.not_after:%Y-%m-%d}; replace it")
+        if at < self.not_before:
+            raise IdentityInvalid(reason=f"the signer's certificate is not valid before {self.not_before:%Y-%m-%d}")
 
-def unambiguous(anchors: Iterable[TrustAnchor]) -> tuple[TrustAnchor, ...]:
-    """Anchors such that no certificate is both a manifest and a time-stamp anchor.
+    def require_key(self, key: SigningKey) -> None:
+        """Raises IdentityInvalid when the key is another's, KeyUnavailable when it cannot be asked."""
+        leaf = x509.load_pem_x509_certificates(self.certificate_chain_pem.encode("ascii"))[0]
+        if leaf.public_key() != key.public_key():
+            raise IdentityInvalid(reason="the key is not the certificate's")
 
-    When both lists know a signer, the library names one of them at random, and
-    the signer would be trusted now and then. A manifest anchor vouches for
-    time-stamps too, so leaving it out of the time-stamp lists loses nothing.
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signer:
+    """An identity and the key that signs for it; `key_at` says where that lies, in words that hold no secret."""
+
+    identity: SigningIdentity
+    key: SigningKey
+    key_at: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Credentials:
+    """Whom we sign as, whom we believe beside ourselves, and who may stamp the time, tried in this order.
+
+    Attributes:
+        former_sha256: the certificates, DER, that we signed with before.
     """
-    unique = tuple(dict.fromkeys(anchors))
-    manifest = [anchor for anchor in unique if anchor.kind is AnchorKind.MANIFEST]
-    known = {certificate for anchor in manifest for certificate in _certificates(anchor)}
+
+    signer: Signer
+    trust_anchors: tuple[TrustAnchor, ...] = ()
+    former_sha256: tuple[str, ...] = ()
+    tsa_urls: tuple[str, ...] = ()
+
+    @property
+    def anchors(self) -> tuple[TrustAnchor, ...]:
+        """All that we believe."""
+        return unambiguous((*self.signer.identity.anchors, *self.trust_anchors))
+
+    def is_ours(self, certificate_sha256: str) -> bool:
+        """Whether that is a certificate of ours. A CA that vouches for us may vouch for others as well."""
+        return certificate_sha256 in (self.signer.identity.certificate_sha256, *self.former_sha256)
+
+
+def unambiguous(anchors: Sequence[TrustAnchor]) -> tuple[TrustAnchor, ...]:
+    """Anchors such that each certificate stands in one list.
+
+    When several lists know a signer, the library names one of them at random: the list named would change from
+    one time to the next, and between a manifest list and one for time-stamps the signer would be trusted now and
+    then. Manifest anchors vouch for time-stamps too, so what is left out of the other lists loses nothing.
+    """
+    order = list(Standing)
+    manifest = [anchor for anchor in anchors if anchor.kind is AnchorKind.MANIFEST]
+    ranked = sorted(dict.fromkeys(manifest), key=lambda anchor: order.index(anchor.standing))
+    ranked += dict.fromkeys(anchor for anchor in anchors if anchor.kind is AnchorKind.TIME_STAMP)
+    known: set[x509.Certificate] = set()
     kept = []
-    for anchor in unique:
-        if anchor.kind is AnchorKind.TIME_STAMP:
-            rest = [certificate for certificate in _certificates(anchor) if certificate not in known]
-            if rest:
-                kept.append(replace(anchor, pem=b"".join(map(_pem, rest)).decode("ascii")))
-    return (*manifest, *kept)
+    for anchor in ranked:
+        rest = [certificate for certificate in _certificates(anchor) if certificate not in known]
+        known.update(rest)
+        if rest:
+            kept.append(replace(anchor, pem=b"".join(map(_pem, rest)).decode("ascii")))
+    return tuple(kept)
 
 
-def load_identity(cert_chain_pem_path: Path, key_pem_path: Path, anchors: tuple[TrustAnchor, ...]) -> SigningIdentity:
-    """The identity of an operator's own certificate.
+def load_signer(chain_path: Path, key: SigningKey, anchors: tuple[TrustAnchor, ...], *, key_at: str) -> Signer:
+    """An operator's own certificate, and the key that is said to be its own; see `SigningIdentity.require_key`.
 
     Raises:
-        IdentityInvalid: the files cannot be read or are not a chain and its key.
+        IdentityInvalid: the file cannot be read, is no chain, or may not sign.
     """
-    return _identity(cert_chain_pem_path, key_pem_path, anchors, development=False)
+    return Signer(identity=_identity(chain_path, anchors, development=False), key=key, key_at=key_at)
 
 
-def ensure_development_signer(folder: Path, *, at: datetime) -> SigningIdentity:
-    """The development identity kept in `folder`, made or renewed when there is none valid at `at`.
+def ensure_development_signer(folder: Path, *, at: datetime) -> Signer:
+    """The development signer kept in `folder`, made or renewed when there is none valid at `at`.
 
     Idempotent, and safe for several processes at once.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     ca = folder / "ca"
     if not ca.exists():
-        _place(ca, _new_ca(at))
-    anchors = (TrustAnchor(pem=(ca / "certificate.pem").read_text(), uri=DEVELOPMENT_TRUST_URI),)
+        place(ca, _new_ca(at))
+    anchors = development_anchors(folder)
 
     signers = sorted(folder.glob("signer-[0-9][0-9][0-9][0-9]"))
     if signers:
-        newest = _development_identity(signers[-1], anchors)
-        if newest.not_after > at:
+        newest = _development_signer(signers[-1], anchors)
+        if newest.identity.not_after > at:
             return newest
-    signer = folder / f"signer-{len(signers) + 1:04d}"
-    _place(signer, _new_signer(ca, at))
-    return _development_identity(signer, anchors)
+    return renew_development_signer(folder, at=at)
+
+
+def renew_development_signer(folder: Path, *, at: datetime) -> Signer:
+    """Another development signer under the CA of `folder`, which is the newest from now on."""
+    ca, anchors = folder / "ca", development_anchors(folder)
+    numbers = [int(path.name.removeprefix("signer-")) for path in folder.glob("signer-[0-9][0-9][0-9][0-9]")]
+    signer = folder / f"signer-{max(numbers, default=0) + 1:04d}"
+    place(signer, _new_signer(ca, at))
+    return _development_signer(signer, anchors)
+
+
+def development_anchors(folder: Path) -> tuple[TrustAnchor, ...]:
+    """The development CA of `folder`; none where none was made."""
+    certificate = folder / "ca" / "certificate.pem"
+    return (TrustAnchor(pem=certificate.read_text(), uri=DEVELOPMENT_TRUST_URI),) if certificate.exists() else ()
+
+
+def development_certificates(folder: Path) -> list[str]:
+    """The SHA-256 of every development signer's certificate, DER, in hexadecimal digits."""
+    chains = sorted(folder.glob("signer-[0-9][0-9][0-9][0-9]/chain.pem"))
+    leaves = [x509.load_pem_x509_certificates(chain.read_bytes())[0] for chain in chains]
+    return [leaf.fingerprint(hashes.SHA256()).hex() for leaf in leaves]
 
 
 def _certificates(anchor: TrustAnchor) -> list[x509.Certificate]:
     return x509.load_pem_x509_certificates(anchor.pem.encode("ascii"))
 
 
-def _development_identity(signer: Path, anchors: tuple[TrustAnchor, ...]) -> SigningIdentity:
-    return _identity(signer / "chain.pem", signer / "key.pem", anchors, development=True)
+def _development_signer(folder: Path, anchors: tuple[TrustAnchor, ...]) -> Signer:
+    key = PemKey((folder / "key.pem").absolute())
+    identity = _identity(folder / "chain.pem", anchors, development=True)
+    return Signer(identity=identity, key=key, key_at=str(key.path))
 
 
-def _identity(
-    chain_path: Path, key_path: Path, anchors: tuple[TrustAnchor, ...], *, development: bool
-) -> SigningIdentity:
+def _identity(chain_path: Path, anchors: tuple[TrustAnchor, ...], *, development: bool) -> SigningIdentity:
     try:
         chain_pem = chain_path.read_text(encoding="ascii")
         leaf = x509.load_pem_x509_certificates(chain_pem.encode("ascii"))[0]
-        key = serialization.load_pem_private_key(key_path.read_bytes(), password=None)
-    except (OSError, ValueError, TypeError) as error:  # TypeError: the key is encrypted
-        reason = f"certificate chain or key cannot be read ({type(error).__name__})"
-        raise IdentityInvalid(reason=reason) from error
-    if leaf.public_key() != key.public_key():
-        raise IdentityInvalid(reason="the key is not the certificate's")
+    except (OSError, ValueError) as error:
+        raise IdentityInvalid(reason=f"the certificate chain cannot be read ({type(error).__name__})") from error
+    _require_claim_signer(leaf)
     names = leaf.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
     return SigningIdentity(
         certificate_chain_pem=chain_pem,
-        key_path=key_path.absolute(),
-        algorithm=_algorithm(key),
+        algorithm=algorithm_of(leaf.public_key()),
         anchors=anchors,
+        not_before=leaf.not_valid_before_utc,
         not_after=leaf.not_valid_after_utc,
         name=str(names[0].value) if names else leaf.subject.rfc4514_string(),
+        serial=f"{leaf.serial_number:x}",
+        certificate_sha256=leaf.fingerprint(hashes.SHA256()).hex(),
         development=development,
     )
 
 
-def _algorithm(key: object) -> SigningAlgorithm:
-    by_curve = {
-        "secp256r1": SigningAlgorithm.ES256,
-        "secp384r1": SigningAlgorithm.ES384,
-        "secp521r1": SigningAlgorithm.ES512,
-    }
-    match key:
-        case ec.EllipticCurvePrivateKey() if key.curve.name in by_curve:
-            return by_curve[key.curve.name]
-        case rsa.RSAPrivateKey():
-            return SigningAlgorithm.PS256
-        case ed25519.Ed25519PrivateKey():
-            return SigningAlgorithm.ED25519
-    raise IdentityInvalid(reason=f"{type(key).__name__} is not a kind of key that C2PA allows")
+def _require_claim_signer(leaf: x509.Certificate) -> None:
+    """What every reader asks of a signer's certificate (C2PA 2.4 section 14.5.1), said before anything is signed."""
+    try:
+        constraints = leaf.extensions.get_extension_for_class(x509.BasicConstraints).value
+        if constraints.ca:
+            raise IdentityInvalid(reason="the first certificate of the chain is a CA's; put the signer's own first")
+    except x509.ExtensionNotFound:
+        pass
+    for kind, wanted in (
+        (x509.KeyUsage, "digitalSignature"),
+        (x509.ExtendedKeyUsage, "C2PA claim signing or emailProtection"),
+        (x509.AuthorityKeyIdentifier, "an authorityKeyIdentifier"),
+    ):
+        try:
+            value = leaf.extensions.get_extension_for_class(kind).value
+        except x509.ExtensionNotFound:
+            raise IdentityInvalid(reason=f"the certificate lacks {wanted}") from None
+        if isinstance(value, x509.KeyUsage) and not value.digital_signature:
+            raise IdentityInvalid(reason=f"the certificate lacks {wanted}")
+        if isinstance(value, x509.ExtendedKeyUsage) and not _SIGNING_USES & set(value):
+            raise IdentityInvalid(reason=f"the certificate lacks {wanted}")
 
 
-def _place(target: Path, files: Mapping[str, bytes]) -> None:
+def place(target: Path, files: Mapping[str, bytes]) -> None:
     """Put a folder of files at `target` at once, or leave the one that is already there."""
     scratch = target.with_name(f".new-{secrets.token_hex(8)}")
     scratch.mkdir(mode=0o700)
@@ -211,14 +287,13 @@ def _new_signer(ca: Path, at: datetime) -> dict[str, bytes]:
     if not isinstance(ca_key, ec.EllipticCurvePrivateKey):
         raise IdentityInvalid(reason="the development CA's key is not the one that was made")
     key = ec.generate_private_key(ec.SECP256R1())
-    uses = [ObjectIdentifier(C2PA_CLAIM_SIGNING), ExtendedKeyUsageOID.EMAIL_PROTECTION]
     issuer_key = x509.AuthorityKeyIdentifier.from_issuer_public_key(ca_key.public_key())
     until = min(at + _SIGNER_LIFETIME, ca_certificate.not_valid_after_utc)
     certificate = (
         _certificate(_name(DEVELOPMENT_SIGNER_NAME), ca_certificate.subject, key.public_key(), at, until)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_key_usage(ca=False), critical=True)
-        .add_extension(x509.ExtendedKeyUsage(uses), critical=False)
+        .add_extension(x509.ExtendedKeyUsage(sorted(_SIGNING_USES, key=lambda use: use.dotted_string)), critical=False)
         .add_extension(issuer_key, critical=False)
         .sign(ca_key, hashes.SHA256())
     )

@@ -35,21 +35,41 @@ class ReadFailed(ProvenanceError):
 
 
 class IdentityInvalid(ProvenanceError):
-    """A certificate chain and key cannot be used to sign."""
+    """A certificate chain and key cannot be used to sign, or not any more."""
 
     def __init__(self, *, reason: str) -> None:
         self.reason = reason
         super().__init__(f"signing identity refused: {reason}")
 
 
+class KeyUnavailable(ProvenanceError):
+    """A signing key cannot be reached, or it refused; trying again later may help."""
+
+    def __init__(self, *, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"signing key: {reason}")
+
+
+class CannotCarry(ProvenanceError):
+    """A file takes up no XMP, or its own cannot be read; nothing was written."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"no XMP: {reason}")
+
+
+class TimeStampFailed(ProvenanceError):
+    """No time-stamp authority of the list gave a usable time-stamp; nothing was left at the target."""
+
+    def __init__(self, *, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"no time-stamp: {reason}")
+
+
 class WorkerDied(ProvenanceError):
-    """The isolated process ended without a usable answer.
+    """The isolated process ended without a usable answer; `how` is one of `timeout`, `exit`, `garbled`, `unstarted`."""
 
-    `how` is one of `timeout`, `exit`, `garbled`.
-    """
-
-    def __init__(self, *, operation: str, how: str, exit_code: int | None) -> None:
+    def __init__(self, *, operation: str, how: str) -> None:
         self.operation = operation
         self.how = how
-        self.exit_code = exit_code
-        super().__init__(f"{operation} worker: {how} (exit code {exit_code})")
+        super().__init__(f"{operation} worker: {how}")

@@ -69,6 +69,13 @@ def _name(common: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common)])
 
 
+def _usage(*, ca: bool) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=not ca, content_commitment=False, key_encipherment=False, data_encipherment=False,
+        key_agreement=False, key_cert_sign=ca, crl_sign=ca, encipher_only=False, decipher_only=False,
+    )  # fmt: skip
+
+
 @dataclass(slots=True, kw_only=True)
 class Authority:
     """A root and the certificate that stamps under it, for `at` and a year on either side."""
@@ -81,15 +88,18 @@ class Authority:
     certificate: x509.Certificate = field(init=False)
 
     def __post_init__(self) -> None:
-        self.root = self._certify(f"{self.name} Root", self.root_key, 1, x509.BasicConstraints(ca=True, path_length=0))
+        self.root = self._certify(
+            f"{self.name} Root", self.root_key, 1, x509.BasicConstraints(ca=True, path_length=0), _usage(ca=True)
+        )
         self.certificate = self._certify(
-            self.name, self.key, 2, x509.ExtendedKeyUsage([ExtendedKeyUsageOID.TIME_STAMPING])
+            self.name, self.key, 2, x509.ExtendedKeyUsage([ExtendedKeyUsageOID.TIME_STAMPING]), _usage(ca=False)
         )
 
     def _certify(
-        self, common: str, key: ec.EllipticCurvePrivateKey, serial: int, says: x509.ExtensionType
+        self, common: str, key: ec.EllipticCurvePrivateKey, serial: int, *says: x509.ExtensionType
     ) -> x509.Certificate:
-        return (
+        issuer_key = x509.AuthorityKeyIdentifier.from_issuer_public_key(self.root_key.public_key())
+        builder = (
             x509.CertificateBuilder()
             .subject_name(_name(common))
             .issuer_name(_name(f"{self.name} Root"))
@@ -97,9 +107,11 @@ class Authority:
             .serial_number(serial)
             .not_valid_before(self.at - 365 * _DAY)
             .not_valid_after(self.at + 365 * _DAY)
-            .add_extension(says, critical=True)
-            .sign(self.root_key, SHA256())
+            .add_extension(issuer_key, critical=False)
         )
+        for extension in says:
+            builder = builder.add_extension(extension, critical=True)
+        return builder.sign(self.root_key, SHA256())
 
     @property
     def roots_pem(self) -> bytes:
