@@ -80,7 +80,9 @@ def _decode_fields(kind: Any, data: dict[str, object]) -> object:
 
 
 def _decode_plain(kind: Any, data: object) -> object:
-    if kind in (bool, int, str) and type(data) is kind:
+    if kind is float and type(data) is int:  # as JSON writes a whole one
+        return float(data)
+    if kind in (bool, int, float, str) and type(data) is kind:
         return data
     if isinstance(data, str):
         try:

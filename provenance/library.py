@@ -6,6 +6,8 @@ nothing: the validation report goes out as the library wrote it (report reads it
 Every call makes its own context: what was made before a fork dies in the child.
 """
 
+import io
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,16 +16,27 @@ from typing import Any
 from c2pa import (  # type: ignore[import-untyped]  # it ships no types
     Builder,
     C2paError,
-    C2paSignerInfo,
+    C2paSigningAlg,
     Context,
     Reader,
-    Signer,
 )
+from c2pa import Signer as LibrarySigner
 
-from provenance.authority import C2PA_CLAIM_SIGNING, EMAIL_PROTECTION, SigningIdentity, TrustAnchor
-from provenance.errors import SigningFailed
-from provenance.manifest import PARENT_ID
-from provenance.model import IntegrityState
+from provenance.authority import C2PA_CLAIM_SIGNING, EMAIL_PROTECTION, Signer, TrustAnchor
+from provenance.errors import KeyUnavailable, SigningFailed, TimeStampFailed
+from provenance.keys import SigningAlgorithm
+from provenance.manifest import PARENT_ID, THUMBNAIL_ID, ingredient_id
+from provenance.model import Ingredient, IntegrityState
+
+_URL = re.compile(r"https?://[^\s\"'<>]{1,2000}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What the library says of a manifest store: its own JSON, and crJSON (C2PA 2.4), which names certificates."""
+
+    json: str
+    crjson: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,20 +45,33 @@ class NoReport:
 
     state: IntegrityState
     code: str | None
+    remote_url: str | None = None
 
 
-def validation_report(path: Path, media_type: str, anchors: tuple[TrustAnchor, ...]) -> str | NoReport:
-    """The library's JSON report on a file's manifest store, or why there is none.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opened:
+    """A file to be signed or to be named as an ingredient, with what is known of its kind."""
 
+    path: Path
+    media_type: str
+
+
+def validation_report(
+    path: Path, media_type: str, anchors: tuple[TrustAnchor, ...], *, manifest_store: bytes | None = None
+) -> Report | NoReport:
+    """The library's report on a file's manifest store, or why there is none.
+
+    Args:
+        manifest_store: read this one instead of what the file carries.
     Raises OSError when the file cannot be opened.
     """
     with path.open("rb") as stream:
         try:
             with (
                 Context.from_dict(_settings(anchors)) as context,
-                Reader(media_type, stream, context=context) as reader,
+                Reader(media_type, stream, manifest_data=manifest_store, context=context) as reader,
             ):
-                return str(reader.json())
+                return Report(json=str(reader.json()), crjson=str(reader.crjson()))
         except C2paError.ManifestNotFound:
             return NoReport(state=IntegrityState.ABSENT, code=None)
         except C2paError.NotSupported:
@@ -55,6 +81,8 @@ def validation_report(path: Path, media_type: str, anchors: tuple[TrustAnchor, .
             C2paError.Decoding,
             C2paError.Signature,
             C2paError.Assertion,
+            C2paError.AssertionNotFound,
+            C2paError.Other,
             C2paError.Manifest,
             C2paError.Json,
         ):
@@ -63,7 +91,9 @@ def validation_report(path: Path, media_type: str, anchors: tuple[TrustAnchor, .
             # Its class for remote manifests is not the one it raises. Had it tried to
             # fetch and failed, the message would be another: that is not what we allow.
             if str(error).startswith("Remote: must fetch"):
-                return NoReport(state=IntegrityState.REMOTE, code="clearmark.manifest.remote")
+                url = _URL.search(str(error))
+                code, remote = "clearmark.manifest.remote", url.group() if url else None
+                return NoReport(state=IntegrityState.REMOTE, code=code, remote_url=remote)
             return NoReport(state=IntegrityState.UNREADABLE, code="clearmark.container.unreadable")
 
 
@@ -73,44 +103,78 @@ def sign_media(
     media_type: str,
     manifest: Mapping[str, Any],
     *,
-    identity: SigningIdentity,
+    signer: Signer,
     anchors: tuple[TrustAnchor, ...],
-    parent_title: str | None,
-    tsa_url: str | None,
-) -> None:
-    """Write `source` with a signed manifest to `target`, which must be another, scratch file.
+    parent: Opened | None = None,
+    parent_title: str = "",
+    ingredients: tuple[Ingredient, ...] = (),
+    ingredient_types: tuple[str, ...] = (),
+    thumbnail_jpeg: bytes | None = None,
+    tsa_url: str | None = None,
+    beside: bool = False,
+) -> bytes:
+    """Write `source` with a signed manifest to `target`, which must be another, scratch file; the manifest store.
 
     A failed call leaves a complete but invalid file at `target`: the caller
     signs to a scratch file and reads it again before anyone sees it.
 
     Args:
-        parent_title: when given, `source` becomes the parent ingredient `PARENT_ID`.
+        parent: when given, this file becomes the parent ingredient `PARENT_ID`.
         tsa_url: an RFC 3161 authority; the library speaks to no other host.
+        beside: leave the file as it is; the store that is returned goes beside it.
+    Raises:
+        TimeStampFailed: the authority gave no usable time-stamp.
+        KeyUnavailable: the key did not sign.
+        SigningFailed: anything else.
     """
+    identity, asked = signer.identity, _Asked(signer)
+    algorithm = _ALGORITHMS[identity.algorithm]
     try:
         with Context.from_dict(_settings(anchors)) as context, Builder(dict(manifest), context) as builder:
-            if parent_title is not None:
-                ingredient = {"title": parent_title, "relationship": "parentOf", "label": PARENT_ID}
-                with source.open("rb") as parent:
-                    builder.add_ingredient(ingredient, media_type, parent)
+            if beside:
+                builder.set_no_embed()
+            if thumbnail_jpeg is not None:
+                builder.add_resource(THUMBNAIL_ID, io.BytesIO(thumbnail_jpeg))
+            if parent is not None:
+                said = {"title": parent_title, "relationship": "parentOf", "label": PARENT_ID}
+                with parent.path.open("rb") as stream:
+                    builder.add_ingredient(said, parent.media_type, stream)
+            for place, (one, kind) in enumerate(zip(ingredients, ingredient_types, strict=True)):
+                said = {"title": one.title, "relationship": one.relationship.value, "label": ingredient_id(place)}
+                with one.path.open("rb") as stream:
+                    builder.add_ingredient(said, kind, stream)
             with (
-                _signer(identity, tsa_url) as signer,
+                LibrarySigner.from_callback(asked, algorithm, identity.certificate_chain_pem, tsa_url or None) as key,
                 source.open("rb") as media,
                 target.open("w+b") as signed,
             ):
-                builder.sign(signer, media_type, media, signed)
+                return bytes(builder.sign(key, media_type, media, signed))
     except C2paError as error:
+        if asked.refusal is not None:
+            raise asked.refusal from error
+        # What an authority did not answer, or answered badly, fails as the signature does, or as its verification:
+        # by then the key has signed.
+        if tsa_url and isinstance(error, C2paError.Signature | C2paError.Verify):
+            raise TimeStampFailed(reason=f"{tsa_url}: {str(error)[:300]}") from error
         raise SigningFailed(reason=str(error)[:500]) from error
 
 
-def _signer(identity: SigningIdentity, tsa_url: str | None) -> Signer:
-    info = C2paSignerInfo(
-        identity.algorithm.value,
-        identity.certificate_chain_pem.encode("ascii"),
-        identity.key_path.read_bytes(),
-        tsa_url or None,  # an empty address would be called
-    )
-    return Signer.from_info(info)
+_ALGORITHMS = {algorithm: C2paSigningAlg[algorithm.name] for algorithm in SigningAlgorithm}
+
+
+class _Asked:
+    """The signing key as the library calls it; it swallows exceptions, so what went wrong is kept here."""
+
+    def __init__(self, signer: Signer) -> None:
+        self._key = signer.key
+        self.refusal: KeyUnavailable | None = None
+
+    def __call__(self, data: bytes) -> bytes:
+        try:
+            return self._key.sign(data)
+        except KeyUnavailable as error:
+            self.refusal = error
+            return b""
 
 
 def _settings(anchors: tuple[TrustAnchor, ...]) -> dict[str, Any]:

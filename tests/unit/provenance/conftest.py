@@ -6,14 +6,15 @@ identities here must be current: `now` is the one place that asks the time.
 
 import dataclasses
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 from datetime import UTC, datetime
 from pathlib import Path
 
 import imageio_ffmpeg
 import pytest
 
-from provenance.authority import SigningIdentity, ensure_development_signer
+from provenance.authority import Credentials, SigningIdentity, ensure_development_signer
 from provenance.engine import LibraryEngine, ProvenanceEngine
 from provenance.isolated import IsolatedEngine
 from provenance.model import (
@@ -26,6 +27,7 @@ from provenance.model import (
     SoftBinding,
     TrainingMining,
 )
+from provenance.source_types import SourceType
 
 VIDEO = ["-f", "lavfi", "-i", "mandelbrot=s=96x64:r=10", "-t", "0.4", "-pix_fmt", "yuv420p"]
 AUDIO = ["-f", "lavfi", "-i", "sine=440:duration=0.3"]
@@ -54,7 +56,7 @@ RECIPES: dict[str, list[str]] = {
 }
 
 type MediaMaker = Callable[[str], Path]
-type EngineMaker = Callable[[SigningIdentity], ProvenanceEngine]
+type EngineMaker = Callable[[Credentials], ProvenanceEngine]
 
 
 @pytest.fixture(scope="session")
@@ -78,29 +80,40 @@ def media(tmp_path_factory: pytest.TempPathFactory) -> MediaMaker:
 
 
 @pytest.fixture(scope="session")
-def identity(tmp_path_factory: pytest.TempPathFactory, now: datetime) -> SigningIdentity:
-    return ensure_development_signer(tmp_path_factory.mktemp("own"), at=now)
+def own(tmp_path_factory: pytest.TempPathFactory, now: datetime) -> Credentials:
+    return Credentials(signer=ensure_development_signer(tmp_path_factory.mktemp("own"), at=now))
 
 
 @pytest.fixture(scope="session")
-def stranger(tmp_path_factory: pytest.TempPathFactory, now: datetime) -> SigningIdentity:
+def identity(own: Credentials) -> SigningIdentity:
+    return own.signer.identity
+
+
+@pytest.fixture(scope="session")
+def stranger(tmp_path_factory: pytest.TempPathFactory, now: datetime) -> Credentials:
     """A signer with a certificate authority that we do not know."""
     made = ensure_development_signer(tmp_path_factory.mktemp("stranger"), at=now)
-    (anchor,) = made.anchors
-    return dataclasses.replace(made, anchors=(dataclasses.replace(anchor, uri="urn:example:stranger"),))
+    (anchor,) = made.identity.anchors
+    identity = dataclasses.replace(made.identity, anchors=(dataclasses.replace(anchor, uri="urn:example:stranger"),))
+    return Credentials(signer=dataclasses.replace(made, identity=identity))
 
 
 @pytest.fixture(params=["library", "isolated"])
-def make_engine(request: pytest.FixtureRequest) -> EngineMaker:
+def make_engine(request: pytest.FixtureRequest) -> Iterator[EngineMaker]:
     """Both engines: what holds for one holds for the other."""
-    if request.param == "library":
-        return lambda identity: LibraryEngine(identity=identity)
-    return lambda identity: IsolatedEngine(identity=identity, timeout_s=60)
+    with ExitStack() as stack:
+
+        def make(credentials: Credentials) -> ProvenanceEngine:
+            if request.param == "library":
+                return LibraryEngine(credentials)
+            return stack.enter_context(closing(IsolatedEngine(lambda: credentials)))
+
+        yield make
 
 
 @pytest.fixture
-def engine(make_engine: EngineMaker, identity: SigningIdentity) -> ProvenanceEngine:
-    return make_engine(identity)
+def engine(make_engine: EngineMaker, own: Credentials) -> ProvenanceEngine:
+    return make_engine(own)
 
 
 @pytest.fixture(scope="session")
@@ -112,12 +125,13 @@ def claim(now: datetime) -> ReleaseClaim:
         created_at=now,
         generator_name="Dreamer",
         generator_version="3.1",
-        ai_generated=True,
+        source_type=SourceType.TRAINED_ALGORITHMIC_MEDIA,
         check=AssertedCheck(
             check_id="chk_1",
             verdict="clear",
             algorithms=("video-phash-v1", "audio-chromaprint-v1"),
             index_sequence=42,
+            ledger_origin="clearmark.example/ledger",
             ledger_index=7,
             checked_at=now,
         ),

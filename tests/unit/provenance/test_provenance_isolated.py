@@ -1,103 +1,385 @@
-"""What a dead, late or babbling worker means, and what the worker is not given."""
+"""What a dead, late or babbling child means, what a child is not given, and what it cannot do."""
 
 import os
+import signal
+import socket
+import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from provenance.authority import SigningIdentity
-from provenance.errors import ReadFailed, SigningFailed
-from provenance.isolated import IsolatedEngine
+from provenance import frames
+from provenance.authority import Credentials
+from provenance.errors import KeyUnavailable, ReadFailed, SigningFailed, WorkerDied
+from provenance.isolated import IsolatedEngine, converse
+from provenance.isolation import WorkerLimits, bind, leave_files, leave_network
+from provenance.keys import PublicKey
 from provenance.model import IntegrityState, ReleaseClaim
+from provenance.worker import Operation, Request
 
 type MediaMaker = Callable[[str], Path]
+ROOT = Path(__file__).resolve().parents[3]
 
 
-def instead(script: str) -> Callable[[list[str]], list[str]]:
-    """Run a shell script in the worker's place."""
-    return lambda command: ["/bin/sh", "-c", script, "sh", *command]
+@pytest.fixture
+def engine(own: Credentials) -> Iterator[IsolatedEngine]:
+    with closing(IsolatedEngine(lambda: own)) as made:
+        yield made
+
+
+def forking(engine: IsolatedEngine) -> subprocess.Popen[bytes]:
+    process = engine._forks._process
+    assert process is not None
+    return process
+
+
+@contextmanager
+def child(says: Callable[[socket.socket], None]) -> Iterator[socket.socket]:
+    """The other end of a connection, and a thread in the place of a child."""
+    ours, theirs = socket.socketpair()
+
+    def live() -> None:
+        with theirs:
+            says(theirs)
+
+    thread = threading.Thread(target=live)
+    thread.start()
+    with ours:
+        yield ours
+    thread.join()
+
+
+def request(own: Credentials, operation: Operation = Operation.READ) -> Request:
+    return Request(
+        operation=operation,
+        identity=own.signer.identity,
+        trust_anchors=(),
+        former_sha256=(),
+        tsa_urls=(),
+        limits=WorkerLimits(),
+        source=Path("/a"),
+    )
+
+
+def says(content: bytes) -> Callable[[socket.socket], None]:
+    def say(connection: socket.socket) -> None:
+        frames.receive(connection)
+        connection.sendall(content)
+
+    return say
+
+
+def framed(message: str) -> bytes:
+    return len(message).to_bytes(4, "big") + message.encode()
 
 
 @pytest.mark.parametrize(
-    ("script", "how"),
+    ("content", "how"),
     [
-        ("exit 3", "exit"),
-        ("kill -9 $$", "exit"),
-        ("echo not json", "garbled"),
-        ('echo \'{"ok": true, "value": {}}\'', "garbled"),
-        ('echo \'{"ok": false, "error": {"kind": "SystemExit", "fields": {}}}\'', "garbled"),
-        ('echo \'{"ok": false, "error": {"kind": "ReadFailed", "fields": {"x": 1}}}\'', "garbled"),
-        ("head -c 20000000 /dev/zero", "garbled"),
-        ("true", "garbled"),
+        (b"", "unstarted"),
+        (framed('{"began": true}'), "exit"),
+        (framed('{"began": true}') * 2, "garbled"),
+        (b"\0\0", "garbled"),
+        (framed("not json"), "garbled"),
+        (framed("{}")[:-1], "garbled"),
+        (framed('{"ok": true}'), "garbled"),
+        (framed('{"ok": false, "error": {"kind": "SystemExit", "fields": {}}}'), "garbled"),
+        (framed('{"ok": false, "error": {"kind": "ReadFailed", "fields": {"x": 1}}}'), "garbled"),
+        (framed('{"sign": "AAAA"}'), "garbled"),  # a file that is read has nothing to sign
+        (b"\xff\xff\xff\xff", "garbled"),
+        (framed("[" * 100_000), "garbled"),
     ],
-)
-def test_a_broken_worker_makes_the_file_unreadable_and_a_signature_fail(
-    identity: SigningIdentity, media: MediaMaker, claim: ReleaseClaim, tmp_path: Path, script: str, how: str
+    ids=[
+        "nothing", "began", "began twice", "half a length", "no json", "cut", "no value", "no error of ours",
+        "wrong fields", "sign", "long", "nested",
+    ],
+)  # fmt: skip
+def test_a_broken_child_gives_no_answer(own: Credentials, content: bytes, how: str) -> None:
+    with child(says(content)) as connection, pytest.raises(WorkerDied) as died:
+        converse(connection, request(own), None, wall_s=0.3)
+    assert died.value.how == how
+
+
+def test_a_silent_child_is_late(own: Credentials) -> None:
+    with child(lambda _: time.sleep(0.6)) as connection, pytest.raises(WorkerDied) as died:
+        converse(connection, request(own), None, wall_s=0.3)
+    assert died.value.how == "timeout"
+
+
+def test_a_child_that_drips_is_late(own: Credentials) -> None:
+    def drip(connection: socket.socket) -> None:
+        frames.receive(connection)
+        with suppress(OSError):
+            for _ in range(30):
+                connection.sendall(b"\0")
+                time.sleep(0.05)
+
+    with child(drip) as connection, pytest.raises(WorkerDied) as died:
+        converse(connection, request(own), None, wall_s=0.3)
+    assert died.value.how in ("timeout", "garbled")
+
+
+def test_where_no_process_can_be_had_nothing_is_said_of_the_file(
+    engine: IsolatedEngine, media: MediaMaker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    engine = IsolatedEngine(identity=identity, command_prefix=instead(script), timeout_s=30)
+    def unstarted(*_: Any, **__: Any) -> Any:
+        raise WorkerDied(operation="read", how="unstarted")
+
+    monkeypatch.setattr("provenance.isolated.converse", unstarted)
+    with pytest.raises(ReadFailed, match="no process"):
+        engine.read(media("mp4"), "video/mp4")
+
+
+class Counted:
+    """A key that counts."""
+
+    def __init__(self) -> None:
+        self.signed = 0
+
+    def public_key(self) -> PublicKey:
+        raise NotImplementedError
+
+    def sign(self, data: bytes) -> bytes:  # noqa: ARG002 - the protocol's
+        self.signed += 1
+        return b"signature"
+
+
+def test_a_child_cannot_have_signed_what_it_likes_without_end(own: Credentials) -> None:
+    key = Counted()
+
+    def greedy(connection: socket.socket) -> None:
+        frames.receive(connection)
+        with suppress(OSError):
+            for _ in range(100):
+                frames.send(connection, {"sign": "AAAA"})
+                frames.receive(connection)
+
+    with child(greedy) as connection, pytest.raises(WorkerDied):
+        converse(connection, request(own, Operation.SIGN), key, wall_s=5)
+    assert key.signed == 1
+
+
+@pytest.mark.parametrize("ending", [b"\0", b"\xff\xfe", b"[]"])
+def test_no_answer_that_fits_is_unreadable(
+    engine: IsolatedEngine, media: MediaMaker, claim: ReleaseClaim, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    ending: bytes,
+) -> None:  # fmt: skip
+    def broken(*_: Any, **__: Any) -> Any:
+        if ending == b"[]":
+            return []
+        raise WorkerDied(operation="read", how="exit")
+
+    monkeypatch.setattr("provenance.isolated.converse", broken)
     facts = engine.read(media("mp4"), "video/mp4")
     assert facts.integrity.state is IntegrityState.UNREADABLE
-    assert facts.integrity.failures[0].code == f"clearmark.reader.{how}"
-    with pytest.raises(SigningFailed, match=how):
+    assert facts.integrity.failures[0].code.startswith("clearmark.reader.")
+    with pytest.raises(SigningFailed, match="signing process"):
         engine.sign(media("mp4"), tmp_path / "signed.mp4", claim)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_late_worker_is_killed_with_its_children(
-    identity: SigningIdentity, media: MediaMaker, claim: ReleaseClaim, tmp_path: Path
-) -> None:
-    alive = tmp_path / "alive"
-    script = f"sleep 2; touch {alive}"
-    engine = IsolatedEngine(identity=identity, command_prefix=instead(f"({script}) & wait"), timeout_s=0.2)
-    facts = engine.read(media("mp4"), "video/mp4")
-    assert facts.integrity.failures[0].code == "clearmark.reader.timeout"
-    with pytest.raises(SigningFailed, match="timeout"):
-        engine.sign(media("mp4"), tmp_path / "signed.mp4", claim)
-    time.sleep(2.2)
-    assert list(tmp_path.iterdir()) == []
+def test_a_late_child_is_ended(own: Credentials, tmp_path: Path) -> None:
+    os.mkfifo(pipe := tmp_path / "clip.mp4")  # opening it waits for a writer, for ever
+    with closing(IsolatedEngine(lambda: own, limits=WorkerLimits(wall_s=0.3))) as engine:
+        began = time.monotonic()
+        facts = engine.read(pipe, "video/mp4")
+        assert facts.integrity.failures[0].code in ("clearmark.reader.exit", "clearmark.reader.timeout")
+        while children_of(forking(engine).pid):
+            assert time.monotonic() - began < 3
+            time.sleep(0.02)
 
 
-def test_a_worker_that_cannot_be_started_says_nothing_of_the_file(
-    identity: SigningIdentity, media: MediaMaker, claim: ReleaseClaim, tmp_path: Path
+def children_of(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def test_a_limit_reaches_the_child(own: Credentials, media: MediaMaker) -> None:
+    with closing(IsolatedEngine(lambda: own, limits=WorkerLimits(memory_bytes=1 << 20))) as starved:
+        assert starved.read(media("mp4"), "video/mp4").integrity.state is IntegrityState.UNREADABLE
+        assert forking(starved).poll() is None  # the next file has a child of its own
+
+
+def test_a_process_that_forks_no_more_is_replaced(engine: IsolatedEngine, media: MediaMaker) -> None:
+    assert engine.read(media("mp4"), "video/mp4").integrity.state is IntegrityState.ABSENT
+    first = forking(engine)
+    os.kill(first.pid, signal.SIGKILL)
+    first.wait()
+    assert engine.read(media("mp4"), "video/mp4").integrity.state is IntegrityState.ABSENT
+    assert forking(engine).pid != first.pid
+
+
+def test_nobody_is_left_when_the_engine_closes(own: Credentials, media: MediaMaker) -> None:
+    engine = IsolatedEngine(lambda: own)
+    engine.read(media("mp4"), "video/mp4")
+    process = forking(engine)
+    engine.close()
+    assert process.poll() is not None
+
+
+def test_nobody_is_left_when_its_user_is_killed(media: MediaMaker, tmp_path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from datetime import datetime, UTC\n"
+        "from provenance.authority import *; from provenance.isolated import IsolatedEngine\n"
+        "own = Credentials(signer=ensure_development_signer(Path(sys.argv[1]), at=datetime.now(UTC)))\n"
+        "engine = IsolatedEngine(lambda: own); engine.read(Path(sys.argv[2]), '')\n"
+        "print(engine._forks._process.pid, flush=True); import time; time.sleep(60)"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "keys"), str(media("mp4"))]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env={"PYTHONPATH": str(ROOT)}) as user:
+        assert user.stdout is not None
+        forks = int(user.stdout.readline())
+        user.kill()
+    deadline = time.monotonic() + 5
+    while Path(f"/proc/{forks}/cmdline").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not Path(f"/proc/{forks}/cmdline").exists()
+
+
+def test_a_python_that_cannot_be_started_says_nothing_of_the_file(
+    engine: IsolatedEngine, media: MediaMaker, claim: ReleaseClaim, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    engine = IsolatedEngine(identity=identity, command_prefix=lambda command: ["/no/such/program", *command])
+    monkeypatch.setattr(sys, "executable", "/no/such/program")
     with pytest.raises(ReadFailed):
         engine.read(media("mp4"), "video/mp4")
     with pytest.raises(SigningFailed):
         engine.sign(media("mp4"), tmp_path / "signed.mp4", claim)
 
 
-def test_a_limit_in_the_prefix_reaches_the_worker(identity: SigningIdentity, media: MediaMaker) -> None:
-    starved = IsolatedEngine(identity=identity, command_prefix=instead('ulimit -v 40000; exec "$@"'))
-    assert starved.read(media("mp4"), "video/mp4").integrity.state is IntegrityState.UNREADABLE
-    roomy = IsolatedEngine(identity=identity, command_prefix=instead('ulimit -v 4000000; exec "$@"'))
-    assert roomy.read(media("mp4"), "video/mp4").integrity.state is IntegrityState.ABSENT
-
-
-def test_the_worker_gets_no_environment_of_ours(
-    identity: SigningIdentity, media: MediaMaker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_the_children_get_no_environment_of_ours(
+    engine: IsolatedEngine, media: MediaMaker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CLEARMARK_SECRET_OF_THE_TEST", "s3cret")
-    seen = tmp_path / "environment"
-    IsolatedEngine(identity=identity, command_prefix=instead(f"env > {seen}")).read(media("mp4"), "video/mp4")
-    assert "PYTHONPATH=" in seen.read_text()
-    assert "s3cret" not in seen.read_text()
+    engine.read(media("mp4"), "video/mp4")
+    seen = Path(f"/proc/{forking(engine).pid}/environ").read_bytes()
+    assert b"PYTHONPATH=" in seen
+    assert b"s3cret" not in seen
 
 
 def test_the_worker_is_found_from_any_folder_and_reads_relative_paths(
-    identity: SigningIdentity, media: MediaMaker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    own: Credentials, media: MediaMaker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "clip.mp4").write_bytes(media("mp4").read_bytes())
     (tmp_path / "provenance.py").write_text("raise SystemExit(9)")
     monkeypatch.chdir(tmp_path)
-    facts = IsolatedEngine(identity=identity).read(Path("clip.mp4"), "video/mp4")
-    assert facts.integrity.state is IntegrityState.ABSENT
+    with closing(IsolatedEngine(lambda: own)) as engine:
+        assert engine.read(Path("clip.mp4"), "video/mp4").integrity.state is IntegrityState.ABSENT
+
+
+def test_a_key_that_refuses_is_named_and_leaves_no_file(
+    own: Credentials, media: MediaMaker, claim: ReleaseClaim, tmp_path: Path
+) -> None:
+    class Refusing(Counted):
+        def sign(self, data: bytes) -> bytes:
+            super().sign(data)
+            raise KeyUnavailable(reason="the device is locked")
+
+    key = Refusing()
+    locked = Credentials(signer=replace(own.signer, key=key))
+    with (
+        closing(IsolatedEngine(lambda: locked)) as engine,
+        pytest.raises(KeyUnavailable, match="the device is locked"),
+    ):
+        engine.sign(media("mp4"), tmp_path / "signed.mp4", claim)
+    assert key.signed == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux lets a process leave its network")
+def test_who_left_the_network_reaches_nobody() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        pid = os.fork()
+        if pid == 0:
+            if not leave_network():
+                os._exit(7)
+            try:
+                socket.create_connection(server.getsockname(), timeout=2).close()
+            except OSError:
+                os._exit(0)
+            os._exit(1)
+        _, status = os.waitpid(pid, 0)
+    code = os.waitstatus_to_exitcode(status)
+    if code == 7:
+        pytest.skip("this system lets nobody leave its network")
+    assert code == 0
+
+
+def in_a_child(act: Callable[[], None]) -> int:
+    """Exit code of a forked process that does something; 3 when it may not."""
+    pid = os.fork()
+    if pid == 0:
+        code = 0
+        try:
+            act()
+        except OSError:
+            code = 3
+        finally:
+            os._exit(code)
+    _, status = os.waitpid(pid, 0)
+    return os.waitstatus_to_exitcode(status)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Landlock is Linux's")
+def test_who_is_bound_opens_its_file_and_no_key(tmp_path: Path) -> None:
+    (given := tmp_path / "given").write_text("media")
+    (tmp_path / "keys").mkdir()
+    (key := tmp_path / "keys" / "key.pem").write_text("key")
+    (folder := tmp_path / "scratch").mkdir()
+
+    def bound(act: Callable[[], object]) -> Callable[[], None]:
+        def run() -> None:
+            bind(WorkerLimits(), network=False, reads=[given], writes=folder)
+            act()
+
+        return run
+
+    assert in_a_child(bound(given.read_text)) == 0
+    assert in_a_child(bound(lambda: (folder / "signed").write_text("x"))) == 0
+    if in_a_child(lambda: os._exit(0 if leave_files([]) else 5)) != 0:
+        pytest.skip("this kernel has no Landlock")
+    assert in_a_child(bound(key.read_text)) == 3
+    assert in_a_child(bound(lambda: key.write_text("x"))) == 3
+    assert in_a_child(bound(lambda: list(tmp_path.iterdir()))) == 3
+    assert in_a_child(bound(lambda: (tmp_path / "new").write_text("x"))) == 3
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux gives orphans a new parent")
+def test_what_a_child_leaves_behind_is_ended(tmp_path: Path) -> None:
+    alive = tmp_path / "alive"
+    code = (
+        "import os, socket, sys, time; from pathlib import Path; from provenance import worker\n"
+        "def answer(connection):\n"
+        "    if os.fork() == 0:\n"
+        "        os.setsid()\n"
+        "        while True: Path(sys.argv[2]).write_text(str(time.time())); time.sleep(0.02)\n"
+        "worker.answer = answer\n"
+        "worker.serve(socket.socket(fileno=int(sys.argv[1])))"
+    )
+    control, theirs = socket.socketpair()
+    command = [sys.executable, "-c", code, str(theirs.fileno()), str(alive)]
+    with subprocess.Popen(command, pass_fds=[theirs.fileno()], env={"PYTHONPATH": str(ROOT)}) as process:
+        theirs.close()
+        ours, sent = socket.socketpair()
+        socket.send_fds(control, [f"{5:<16.3f}".encode()], [sent.fileno()])
+        sent.close()
+        ours.settimeout(10)
+        deadline = time.monotonic() + 10
+        while children_of(process.pid) or not alive.exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        ours.close()
+        control.close()
+    last = alive.read_text()
+    time.sleep(0.2)
+    assert alive.read_text() == last
 
 
 def test_the_isolated_engine_loads_no_native_library() -> None:
     code = "import sys, provenance.isolated; sys.exit('c2pa' in sys.modules)"
-    root = str(Path(__file__).resolve().parents[3])
-    assert os.spawnve(os.P_WAIT, sys.executable, [sys.executable, "-c", code], {"PYTHONPATH": root}) == 0
+    assert os.spawnve(os.P_WAIT, sys.executable, [sys.executable, "-c", code], {"PYTHONPATH": str(ROOT)}) == 0

@@ -1,6 +1,5 @@
 """The manifest of a claim, and values over the pipe."""
 
-import base64
 import hashlib
 import json
 from dataclasses import replace
@@ -12,25 +11,35 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provenance.authority import SigningAlgorithm, SigningIdentity, TrustAnchor
+from provenance.authority import SigningIdentity, TrustAnchor
 from provenance.encoding import Undecodable, decode, encode
 from provenance.explanations import EXPLANATIONS, explain
+from provenance.isolation import WorkerLimits
+from provenance.keys import SigningAlgorithm
 from provenance.manifest import PARENT_ID, build_manifest, opens_source
 from provenance.model import (
     ActionFact,
     AssertedCheck,
     AssertedConsent,
     Failure,
+    IdentityFacts,
+    IdentityState,
+    Ingredient,
     IngredientFacts,
     Integrity,
     IntegrityState,
     ManifestFacts,
+    Redaction,
+    Relationship,
     ReleaseClaim,
     SignerFacts,
     SignerState,
     SoftBinding,
+    TimeStampFacts,
+    TimeStampState,
     TrainingMining,
 )
+from provenance.source_types import SourceType
 from provenance.worker import Operation, Request
 
 AT = datetime(2026, 3, 1, 14, 30, tzinfo=timezone(timedelta(hours=2)))
@@ -65,11 +74,34 @@ def test_signed_input_is_never_created_afresh(claim: ReleaseClaim) -> None:
 
 @pytest.mark.parametrize("parent", [False, True])
 def test_no_source_type_is_made_up_for_a_clip_that_is_not_ai(claim: ReleaseClaim, *, parent: bool) -> None:
-    human = replace(claim, ai_generated=False)
+    human = replace(claim, source_type=None)
     action = first_action(build_manifest(human, parent=parent))
     assert action["action"] == "c2pa.opened"
     assert "digitalSourceType" not in action
     assert opens_source(human, parent=parent)
+
+
+def test_what_an_opened_file_does_not_say_of_itself_is_an_edit(claim: ReleaseClaim) -> None:
+    actions = assertion(build_manifest(claim, parent=True), "c2pa.actions.v2")["data"]["actions"]
+    assert [action["action"] for action in actions] == ["c2pa.opened", "c2pa.edited"]
+    assert "digitalSourceType" not in actions[0]
+    assert actions[1]["digitalSourceType"] == SourceType.TRAINED_ALGORITHMIC_MEDIA.uri
+    says_so = build_manifest(claim, parent=True, parent_says=SourceType.TRAINED_ALGORITHMIC_MEDIA.uri)
+    assert [action["action"] for action in assertion(says_so, "c2pa.actions.v2")["data"]["actions"]] == ["c2pa.opened"]
+    labelled = build_manifest(claim, parent=True, metadata_written=True)
+    assert assertion(labelled, "c2pa.actions.v2")["data"]["actions"][-1]["action"] == "c2pa.edited.metadata"
+
+
+def test_further_files_are_named_by_the_step_that_used_them(claim: ReleaseClaim) -> None:
+    used = tuple(
+        Ingredient(path=Path("/a"), title="t", relationship=relationship)
+        for relationship in (Relationship.INPUT_TO, Relationship.COMPONENT_OF, Relationship.INPUT_TO)
+    )
+    actions = assertion(build_manifest(claim, parent=False, ingredients=used), "c2pa.actions.v2")["data"]["actions"]
+    assert [(action["action"], action["parameters"]["ingredientIds"]) for action in actions] == [
+        ("c2pa.created", ["ingredient-0", "ingredient-2"]),
+        ("c2pa.placed", ["ingredient-1"]),
+    ]
 
 
 def test_an_unnamed_generator_is_not_given_a_name(claim: ReleaseClaim) -> None:
@@ -87,7 +119,7 @@ def test_check_and_bindings_are_created_assertions(claim: ReleaseClaim) -> None:
         (True, "io.iscc.v0"),
         (True, "org.clearmark.video-phash-v1"),
     ]
-    assert base64.b64decode(bindings[1]["data"]["blocks"][0]["value"]) == bytes(range(32))
+    assert bytes(bindings[1]["data"]["blocks"][0]["value"]) == bytes(range(32))
 
 
 def test_consents_are_created_assertions_with_their_tokens(claim: ReleaseClaim) -> None:
@@ -123,7 +155,19 @@ manifest_facts = st.builds(
     ManifestFacts,
     integrity=integrities,
     signer=signers,
-    timestamp=st.none() | st.datetimes(timezones=st.just(UTC)),
+    time_stamp=st.builds(
+        TimeStampFacts,
+        state=st.sampled_from(TimeStampState),
+        at=st.none() | st.datetimes(timezones=st.just(UTC)),
+        authority=maybe,
+    ),
+    identities=st.lists(
+        st.builds(IdentityFacts, state=st.sampled_from(IdentityState), kind=maybe, names=st.just(("n",))), max_size=1
+    ).map(tuple),
+    redactions=st.lists(st.builds(Redaction, assertion=texts, manifest_label=maybe, reason=maybe), max_size=1).map(
+        tuple
+    ),
+    manifest_store=st.none() | st.binary(max_size=9),
     actions=st.lists(
         st.builds(ActionFact, action=texts, when=maybe, software_agent=maybe, digital_source_type=maybe),
         max_size=2,
@@ -138,7 +182,6 @@ manifest_facts = st.builds(
             integrity=integrities,
             signer=signers,
             ai_generated=st.none() | st.booleans(),
-            depth=st.integers(1, 9),
         ),
         max_size=2,
     ).map(tuple),
@@ -157,18 +200,23 @@ def test_facts_survive_the_pipe(facts: ManifestFacts) -> None:
 def test_a_request_survives_the_pipe(claim: ReleaseClaim) -> None:
     identity = SigningIdentity(
         certificate_chain_pem="chain",
-        key_path=Path("/keys/key.pem"),
         algorithm=SigningAlgorithm.ES256,
         anchors=(TrustAnchor(pem="pem", uri="urn:example:a"),),
+        not_before=AT,
         not_after=AT,
         name="n",
+        serial="1f",
+        certificate_sha256="ab" * 32,
         development=True,
     )
     request = Request(
         operation=Operation.SIGN,
         identity=identity,
         trust_anchors=(),
-        tsa_url=None,
+        former_sha256=("cd" * 32,),
+        tsa_urls=("https://tsa.example",),
+        limits=WorkerLimits(cpu_s=3, wall_s=1.5),
+        ingredients=(Ingredient(path=Path("/c"), title="t", relationship=Relationship.INPUT_TO),),
         source=Path("/a"),
         target=Path("/b"),
         claim=claim,
