@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -49,9 +50,13 @@ class FolderBlobs:
         return [path.name for path in self._folder.glob("??/*") if _written_at(path) < older_than]
 
     def sweep_staging(self, *, older_than: datetime) -> None:
-        """Remove what interrupted uploads left behind."""
+        """Remove what interrupted uploads and signings left behind."""
         for path in self.staging.iterdir():
-            if path.is_file() and _written_at(path) < older_than:
+            if _written_at(path) >= older_than:
+                continue
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
                 path.unlink(missing_ok=True)
 
     def _path(self, key: str) -> Path:

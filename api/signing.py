@@ -1,17 +1,23 @@
-"""A checked file becomes a release: prepare, sign, store, in an order that survives a crash anywhere.
+"""A checked file becomes a release: prepare, look at it, sign, store, in an order that survives a crash anywhere.
 
 Signing takes long and holds no transaction. Until the last one commits there is only a file in
 staging or an unnamed blob, which the housekeeping removes; after it there is a whole release.
 """
 
 import secrets
+from contextlib import ExitStack
+from pathlib import Path
 
 from api.service import Service
+from fingerprinting.decode import DecodeLimits, probe
+from fingerprinting.errors import MediaError
+from fingerprinting.explain import picture_of
+from fingerprinting.iscc import iscc_of
 from registry import idempotency, releases
 from registry.access import Actor
 from registry.errors import Conflict
 from registry.models import Release
-from registry.releases import NewRelease
+from registry.releases import NewRelease, Prepared
 
 
 def release_check(
@@ -29,15 +35,19 @@ def release_check(
         ProvenanceError: the file cannot be signed.
     """
     with service.database.reading() as session:
-        prepared = releases.prepare(session, actor, said, at=service.now())
+        origin = service.ledger.origin
+        prepared = releases.prepare(session, actor, said, ledger_origin=origin, at=service.now())
     target = service.blobs.staging / secrets.token_hex(16)
+    blob_key = f"release_{target.name}"
     try:
-        with service.blobs.open(prepared.source_blob) as source:
-            signed = releases.sign(prepared, service.provenance, source=source, target=target)
-        blob_key = f"release_{target.name}"
+        with ExitStack() as opened:
+            source = opened.enter_context(service.blobs.open(prepared.source_blob))
+            used = [opened.enter_context(service.blobs.open(kept.blob_key)) for kept in prepared.used]
+            prepared = _looked_at(prepared, source, service.decode_limits)
+            signed = releases.sign(prepared, service.provenance, source=source, target=target, used=used)
         service.blobs.adopt(target, blob_key)
     except FileNotFoundError as error:
-        problem = "Its file is no longer kept. Check the file again."
+        problem = "Its file, or one that went into it, is no longer kept. Check the files again."
         raise Conflict(kind="check", id=prepared.check_id, problem=problem) from error
     finally:
         target.unlink(missing_ok=True)
@@ -50,3 +60,13 @@ def release_check(
         service.blobs.delete(blob_key)
         raise
     return release
+
+
+def _looked_at(prepared: Prepared, source: Path, limits: DecodeLimits) -> Prepared:
+    """With a small picture and the ISCC of a file; one that cannot be looked at now is signed without them."""
+    try:
+        media = probe(source, limits=limits)
+        thumbnail, iscc = picture_of(source, media, limits=limits), iscc_of(source, media, limits=limits)
+    except MediaError:
+        thumbnail = iscc = None
+    return prepared.seen(thumbnail_jpeg=thumbnail, iscc=iscc)

@@ -16,7 +16,7 @@ from PIL import Image
 
 from fingerprinting.decode import DecodeLimits, decode_part
 from fingerprinting.errors import MediaError
-from fingerprinting.model import Modality, Segment
+from fingerprinting.model import MediaInfo, Modality, Segment
 
 # All pictures of one explanation together; in base64 they are a third more.
 MOST_BYTES = 210_000
@@ -52,6 +52,14 @@ class Explanation:
     @property
     def size_bytes(self) -> int:
         return sum(len(side) for pair in self.pairs for side in (pair.query, pair.reference) if side)
+
+
+def picture_of(path: Path, media: MediaInfo, *, limits: DecodeLimits | None = None) -> bytes | None:
+    """A small JPEG that stands for a file: its picture, or a frame of its second third; None where it has none."""
+    if not media.has_video:
+        return None
+    at_s = 0.0 if media.is_still else (media.duration_s or 0.0) / 3
+    return _seen(_frame, path, at_s, 0.0, limits) or _seen(_frame, path, 0.0, 0.0, limits)
 
 
 def explain(

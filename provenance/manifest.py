@@ -7,13 +7,20 @@ Source: C2PA 2.4 (actions, claim generator, soft binding), CAWG Training and
 Data Mining 1.1, IPTC digital source types.
 """
 
-import base64
 import hashlib
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from provenance.model import AssertedCheck, AssertedConsent, ReleaseClaim, SoftBinding, TrainingMining
+from provenance.model import (
+    AssertedCheck,
+    AssertedConsent,
+    Ingredient,
+    Relationship,
+    ReleaseClaim,
+    SoftBinding,
+    TrainingMining,
+)
 
 SPEC_VERSION = "2.4.0"
 GENERATOR_NAME = "Clearmark"
@@ -23,33 +30,37 @@ SOFT_BINDING_LABEL = "c2pa.soft-binding"
 TRAINING_MINING_LABEL = "cawg.training-mining"
 ACTIONS_LABEL = "c2pa.actions.v2"
 PARENT_ID = "parent"
-TRAINED_ALGORITHMIC_MEDIA = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
+THUMBNAIL_ID = "thumbnail.jpg"
 
 
 def opens_source(claim: ReleaseClaim, *, parent: bool) -> bool:
     """Whether the manifest must name its source file as parent ingredient.
 
-    Signed input: a fresh `c2pa.created` would drop its history. Input that is
-    not AI-generated: `c2pa.created` requires a digital source type, and we do
-    not know how the clip was made; that we opened a file is all we can state.
+    Signed input: a fresh `c2pa.created` would drop its history. Input of which nobody says how it was made:
+    `c2pa.created` requires a digital source type; that we opened a file is all we can state.
     """
-    return parent or not claim.ai_generated
+    return parent or claim.source_type is None
 
 
-def build_manifest(claim: ReleaseClaim, *, parent: bool) -> dict[str, Any]:
+def build_manifest(
+    claim: ReleaseClaim, *, parent: bool, parent_says: str | None = None, ingredients: tuple[Ingredient, ...] = (),
+    metadata_written: bool = False,
+) -> dict[str, Any]:  # fmt: skip
     """The manifest definition of a release.
 
     Args:
         claim: what is stated.
         parent: whether the input already carries a manifest. When `opens_source`
             says so, the signer adds the source as ingredient `PARENT_ID`.
+        parent_says: the digital source type that the input's own manifest states.
+        ingredients: further files; the signer adds each as the ingredient `ingredient_id` of its place.
+        metadata_written: the file's own metadata was changed as well.
     """
+    actions = _actions(
+        claim, parent=parent, parent_says=parent_says, ingredients=ingredients, metadata_written=metadata_written
+    )
     assertions: list[dict[str, Any]] = [
-        {
-            "label": ACTIONS_LABEL,
-            "created": True,
-            "data": {"allActionsIncluded": True, "actions": [_first_action(claim, parent=parent)]},
-        },
+        {"label": ACTIONS_LABEL, "created": True, "data": {"allActionsIncluded": True, "actions": actions}},
         {"label": CHECK_LABEL, "created": True, "data": _check(claim.check, claim.release_id)},
     ]
     assertions += [
@@ -60,24 +71,56 @@ def build_manifest(claim: ReleaseClaim, *, parent: bool) -> dict[str, Any]:
         assertions.append({"label": CONSENTS_LABEL, "created": True, "data": _consents(claim.consents)})
     if claim.training_mining.entries:
         assertions.append({"label": TRAINING_MINING_LABEL, "data": _training_mining(claim.training_mining)})
-    return {
+    manifest: dict[str, Any] = {
         "claim_generator_info": [_claim_generator()],
         "title": claim.title,
         "format": claim.media_type,
         "assertions": assertions,
     }
+    if claim.thumbnail_jpeg is not None:
+        manifest["thumbnail"] = {"format": "image/jpeg", "identifier": THUMBNAIL_ID}
+    return manifest
 
 
-def _first_action(claim: ReleaseClaim, *, parent: bool) -> dict[str, Any]:
-    action: dict[str, Any] = {"action": "c2pa.created", "when": _rfc3339(claim.created_at)}
+def ingredient_id(place: int) -> str:
+    """How actions refer to one of the further ingredients."""
+    return f"ingredient-{place}"
+
+
+def _actions(
+    claim: ReleaseClaim, *, parent: bool, parent_says: str | None, ingredients: tuple[Ingredient, ...],
+    metadata_written: bool,
+) -> list[dict[str, Any]]:  # fmt: skip
+    """What was done, first how the content began.
+
+    An opened file has the source type that its own history states, so `c2pa.opened` has none; what the maker
+    states beside it is an edit.
+    """
+    inputs, parts = (
+        [ingredient_id(place) for place, one in enumerate(ingredients) if one.relationship is relationship]
+        for relationship in (Relationship.INPUT_TO, Relationship.COMPONENT_OF)
+    )
+    made: dict[str, Any] = {"action": "c2pa.created", "when": _rfc3339(claim.created_at), **_maker(claim)}
+    if inputs:
+        made["parameters"] = {"ingredientIds": inputs}
+    actions = [made]
     if opens_source(claim, parent=parent):
-        action |= {"action": "c2pa.opened", "parameters": {"ingredientIds": [PARENT_ID]}}
-    if claim.ai_generated:
-        action["digitalSourceType"] = TRAINED_ALGORITHMIC_MEDIA
+        stated = claim.source_type is not None and (inputs or claim.source_type.uri != parent_says)
+        opened = {"action": "c2pa.opened", "parameters": {"ingredientIds": [PARENT_ID]}}
+        actions = [opened, *([made | {"action": "c2pa.edited"}] if stated else [])]
+        if metadata_written:
+            actions.append({"action": "c2pa.edited.metadata", "when": _rfc3339(claim.created_at)})
+    return actions + [{"action": "c2pa.placed", "parameters": {"ingredientIds": [part]}} for part in parts]
+
+
+def _maker(claim: ReleaseClaim) -> dict[str, Any]:
+    maker: dict[str, Any] = {}
+    if claim.source_type is not None:
+        maker["digitalSourceType"] = claim.source_type.uri
     if claim.generator_name is not None:
         agent = {"name": claim.generator_name, "version": claim.generator_version}
-        action["softwareAgent"] = {key: value for key, value in agent.items() if value is not None}
-    return action
+        maker["softwareAgent"] = {key: value for key, value in agent.items() if value is not None}
+    return maker
 
 
 def _check(check: AssertedCheck, release_id: str) -> dict[str, Any]:
@@ -90,7 +133,7 @@ def _check(check: AssertedCheck, release_id: str) -> dict[str, Any]:
         "checked_at": _rfc3339(check.checked_at),
     }
     if check.ledger_index is not None:
-        data["ledger_index"] = check.ledger_index
+        data["ledger"] = {"origin": check.ledger_origin, "index": check.ledger_index}
     return data
 
 
@@ -104,8 +147,8 @@ def _consents(consents: tuple[AssertedConsent, ...]) -> dict[str, Any]:
 
 
 def _soft_binding(binding: SoftBinding) -> dict[str, Any]:
-    value = base64.b64encode(binding.value).decode("ascii")
-    return {"alg": binding.algorithm, "blocks": [{"scope": {}, "value": value}]}
+    # The library writes no byte strings from JSON; readers take an array of numbers for one.
+    return {"alg": binding.algorithm, "blocks": [{"scope": {}, "value": list(binding.value)}]}
 
 
 def _training_mining(stated: TrainingMining) -> dict[str, Any]:

@@ -11,6 +11,7 @@ _HEAD_BYTES = 1024
 
 # Each was signed and read back with c2pa-python 0.38.1 (test_provenance_engines
 # does it again). Matroska, WebM, Ogg, AAC, AIFF, BMP and MPEG-TS were refused.
+# An MP4 in fragments is signed as one file; its pieces apart are not, since the library signs none from Python.
 SIGNABLE: frozenset[str] = frozenset(
     {
         "audio/flac",
@@ -28,6 +29,9 @@ SIGNABLE: frozenset[str] = frozenset(
         "video/x-msvideo",
     }
 )
+
+# Kinds that carry no credentials and are published all the same: theirs lie beside the file.
+BESIDE: frozenset[str] = frozenset({"application/ogg", "video/webm", "video/x-matroska"})
 
 _PREFIXES: tuple[tuple[bytes, str], ...] = (
     (b"\xff\xd8\xff", "image/jpeg"),

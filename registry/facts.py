@@ -190,6 +190,7 @@ def _(release: Release) -> dict[str, Any]:
     return {
         "holder": release.holder_id, "check": release.check_id, "state": release.state,
         "source": release.source_sha256, "sha256": release.sha256, "manifest": release.manifest_id,
+        **({"revocation": release.revocation} if release.revocation else {}),
     }  # fmt: skip
 
 

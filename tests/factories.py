@@ -194,13 +194,16 @@ def check(
 
 def signed_file(sha256: str = "cd" * 32) -> SignedFile:
     return SignedFile(
-        sha256=sha256, size_bytes=1000, manifest_label="urn:c2pa:1", manifest_json='{"label": "urn:c2pa:1"}'
-    )
+        sha256=sha256, size_bytes=1000, manifest_label="urn:c2pa:1", manifest_json='{"label": "urn:c2pa:1"}',
+        manifest_store=b"a store", is_sidecar=False, source_type_in_file=False,
+    )  # fmt: skip
 
 
 def release(session: Session, maker: Actor, checked: Check, *, at: datetime = AT) -> Release:
     """A release of a check, as if its file had been signed."""
-    prepared = releases.prepare(session, maker, NewRelease(check_id=checked.id, title="Train"), at=at)
+    prepared = releases.prepare(
+        session, maker, NewRelease(check_id=checked.id, title="Train"), ledger_origin="o", at=at
+    )
     return releases.publish(session, maker, prepared, signed_file(), blob_key=f"release_{next(_numbers)}", at=at)
 
 

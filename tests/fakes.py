@@ -17,6 +17,7 @@ import pytest
 from fingerprinting.sscd import DIMENSIONS, INPUT_PX, Embeddings, Frames
 from provenance.errors import ProvenanceError
 from provenance.model import (
+    Ingredient,
     Integrity,
     IntegrityState,
     ManifestFacts,
@@ -36,8 +37,11 @@ class FakeProvenance:
     def __init__(self) -> None:
         self.fails_with: ProvenanceError | None = None
         self.claims: list[ReleaseClaim] = []
+        self.ingredients: list[tuple[Ingredient, ...]] = []
 
-    def sign(self, source: Path, target: Path, claim: ReleaseClaim) -> SignedFile:
+    def sign(
+        self, source: Path, target: Path, claim: ReleaseClaim, ingredients: tuple[Ingredient, ...] = ()
+    ) -> SignedFile:  # fmt: skip
         if self.fails_with is not None:
             raise self.fails_with
         media = source.read_bytes()
@@ -45,14 +49,21 @@ class FakeProvenance:
         signed = media + _SEAL + hashlib.sha256(media).hexdigest().encode() + label.encode()
         target.write_bytes(signed)
         self.claims.append(claim)
+        self.ingredients.append(ingredients)
         return SignedFile(
             sha256=hashlib.sha256(signed).hexdigest(),
             size_bytes=len(signed),
             manifest_label=label,
             manifest_json=json.dumps({"label": label, "title": claim.title}),
+            manifest_store=label.encode(),
+            is_sidecar=False,
+            source_type_in_file=False,
         )
 
-    def read(self, path: Path, media_type: str) -> ManifestFacts:  # noqa: ARG002 - the protocol's
+    def close(self) -> None:
+        pass
+
+    def read(self, path: Path, media_type: str, manifest_store: bytes | None = None) -> ManifestFacts:  # noqa: ARG002 - the protocol's
         media, seal, rest = path.read_bytes().rpartition(_SEAL)
         if not seal:
             return ManifestFacts(integrity=Integrity(state=IntegrityState.ABSENT))

@@ -6,17 +6,20 @@ import sqlalchemy as sa
 from fastapi import APIRouter, Response
 from fastapi.responses import FileResponse
 
-from api.access import IdempotencyHeader, TheActor, TheService
+from api.access import BaseUrl, IdempotencyHeader, TheActor, TheService
 from api.paging import Cursor, Limit, page
 from api.problems import Problem
 from api.schemas.base import Page
-from api.schemas.releases import ReleaseIn, ReleaseOut
+from api.schemas.releases import ReleaseIn, ReleaseOut, RevocationIn
 from api.signing import release_check
-from provenance.model import MiningEntry, MiningRule, MiningUse, TrainingMining
+from provenance.model import MiningEntry, MiningRule, MiningUse, Relationship, TrainingMining
+from provenance.source_types import SourceType
 from registry import idempotency, releases
 from registry.access import Scope
+from registry.errors import Conflict
 from registry.models import Release, ReleaseState
-from registry.releases import NewRelease
+from registry.releases import NewRelease, UsedFile
+from registry.snippets import snippet, written
 
 router = APIRouter(prefix="/v1", tags=["releases"])
 
@@ -53,6 +56,43 @@ def get_release(release_id: str, actor: TheActor, service: TheService) -> Releas
         return _release(releases.own_release(session, actor, release_id))
 
 
+@router.post("/releases/{release_id}/revocation")
+def revoke_release(release_id: str, body: RevocationIn, actor: TheActor, service: TheService) -> ReleaseOut:
+    """Say that a release is not stood by any more: verification reports it at once, and its file is not served."""
+    with service.database.transaction() as session:
+        revoked = releases.revoke(session, actor, release_id, body.revocation, body.reason, at=service.now())
+        return _release(revoked)
+
+
+@router.get(
+    "/releases/{release_id}/manifest",
+    response_class=Response,
+    responses={200: {"content": {"application/c2pa": {}}, "description": "The manifest store alone."}},
+)
+def get_release_manifest(release_id: str, actor: TheActor, service: TheService) -> Response:
+    """The credentials without the file: what lies beside a file that cannot carry them."""
+    with service.database.reading() as session:
+        release = releases.own_release(session, actor, release_id)
+        store = releases.manifest_store(session, release)
+    headers = {"Content-Disposition": f'attachment; filename="{release.id}.c2pa"'}
+    return Response(store, media_type="application/c2pa", headers=headers)
+
+
+@router.get(
+    "/releases/{release_id}/jsonld",
+    response_class=Response,
+    responses={200: {"content": {"application/ld+json": {}}, "description": "schema.org JSON-LD for a web page."}},
+)
+def get_release_snippet(release_id: str, actor: TheActor, service: TheService, url: BaseUrl) -> Response:
+    """What a page that shows the release says to search engines, the same as its manifest says."""
+    with service.database.reading() as session:
+        release = releases.own_release(session, actor, release_id)
+    if release.state != ReleaseState.SIGNED:
+        raise Conflict(kind="release", id=release.id, problem=f"It is {release.state}: no page should show it.")
+    said = snippet(release, credentials_url=f"{url}/sbr/manifests/{release.manifest_id}")
+    return Response(written(said), media_type="application/ld+json")
+
+
 @router.get(
     "/releases/{release_id}/file",
     response_class=FileResponse,
@@ -64,6 +104,9 @@ def get_release_file(release_id: str, actor: TheActor, service: TheService) -> R
     if release.state == ReleaseState.DISABLED:
         detail = "This release was taken down; its file is not served."
         raise Problem(HTTPStatus.UNAVAILABLE_FOR_LEGAL_REASONS, "disabled", detail)
+    if release.state == ReleaseState.REVOKED:
+        detail = f"This release was revoked ({release.revocation}); its file is not served."
+        raise Problem(HTTPStatus.GONE, "revoked", detail)
     with service.blobs.open(release.blob_key) as path:
         return FileResponse(path, media_type=release.media_type, headers={"ETag": f'"{release.sha256}"'})
 
@@ -78,8 +121,17 @@ def _said(body: ReleaseIn) -> NewRelease:
         title=body.title,
         generator_name=body.generator.name if body.generator else None,
         generator_version=body.generator.version if body.generator else None,
-        ai_generated=body.ai_generated,
+        source_type=body.digital_source_type or (SourceType.TRAINED_ALGORITHMIC_MEDIA if body.ai_generated else None),
         training_mining=TrainingMining(entries=rules),
+        used=tuple(
+            UsedFile(
+                relationship=Relationship(one.relationship),
+                check_id=one.check_id,
+                release_id=one.release_id,
+                title=one.title,
+            )
+            for one in body.ingredients
+        ),
     )
 
 

@@ -13,8 +13,11 @@ from registry.models.checks import (
     Finding,
     Match,
     Release,
+    ReleaseManifest,
     ReleaseState,
+    Revocation,
     Verification,
+    VerificationManifest,
 )
 from registry.models.consents import Consent, Draft, PresentedConsent
 from registry.models.feed import FeedRow
@@ -97,13 +100,16 @@ __all__ = [
     "PresentedConsent",
     "Quarantine",
     "Release",
+    "ReleaseManifest",
     "ReleaseState",
     "Reservation",
+    "Revocation",
     "SetBy",
     "SignIn",
     "StoredDescriptors",
     "UtcDateTime",
     "Verification",
+    "VerificationManifest",
     "WebhookEndpoint",
     "Work",
     "WorkIdentifier",

@@ -90,8 +90,21 @@ class Match(Base):
 
 
 class ReleaseState(StrEnum):
+    """`disabled` may be served again; `revoked` is for good."""
+
     SIGNED = "signed"
     DISABLED = "disabled"
+    REVOKED = "revoked"
+
+
+class Revocation(StrEnum):
+    """Why a release is not stood by any more."""
+
+    BAD_CHECK = "bad_check"
+    TAKEDOWN = "takedown"
+    MISTAKE = "mistake"
+    WITHDRAWN = "withdrawn"
+    KEY_COMPROMISE = "key_compromise"
 
 
 class Release(Base):
@@ -108,10 +121,28 @@ class Release(Base):
     sha256: Mapped[str] = mapped_column(index=True)
     size_bytes: Mapped[int]
     blob_key: Mapped[str]
-    manifest_id: Mapped[str]
+    manifest_id: Mapped[str] = mapped_column(index=True)
     manifest: Mapped[JsonObject]
+    source_type: Mapped[str | None]
+    source_type_in_file: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
+    is_sidecar: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
+    iscc: Mapped[str | None]
+    iscc_kind: Mapped[int | None]
+    iscc_body: Mapped[bytes | None] = mapped_column(index=True)
     created_at: Mapped[datetime]
     disabled_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]
+    revocation: Mapped[str | None]
+    revocation_reason: Mapped[str | None]
+
+
+class ReleaseManifest(Base):
+    """A release's manifest store, byte for byte; apart from its release, since it may hold many ingredients'."""
+
+    __tablename__ = "release_manifests"
+
+    release_id: Mapped[str] = mapped_column(sa.ForeignKey("releases.id"), primary_key=True)
+    store: Mapped[bytes]
 
 
 class Verification(Base):
@@ -121,7 +152,19 @@ class Verification(Base):
     id: Mapped[str] = mapped_column(primary_key=True)
     sha256: Mapped[str]
     answer: Mapped[JsonObject]
+    manifest_sha256: Mapped[str | None] = mapped_column(index=True)
     created_at: Mapped[datetime]
+
+
+class VerificationManifest(Base):
+    """What verified files said of themselves, as they said it; once for all that said the same."""
+
+    __tablename__ = "verification_manifests"
+
+    sha256: Mapped[str] = mapped_column(primary_key=True)
+    store: Mapped[bytes]
+    crjson: Mapped[str]
+    size_bytes: Mapped[int]
 
 
 class Finding(Base):

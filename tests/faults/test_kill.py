@@ -177,6 +177,50 @@ def _caught_up(client: httpx.Client) -> dict[str, int] | None:
     return rows if index["sequence"] == index["head"] else None
 
 
+@pytest.mark.parametrize("seed", [5])
+def test_a_signing_that_is_killed_leaves_a_whole_release_or_none(house: House, tmp_path: Path, seed: int) -> None:
+    """Killed at moments spread over a signing, whose length is learnt from the first that is let be."""
+    chance = random.Random(seed)
+    service = house.start()
+    maker = service.key("Pipeline", "checks:write", "releases:write")
+    took_s, whole = 0.0, 0
+    for number in range(6):
+        clip = media.clip_with_sound(tmp_path / f"{number}.mp4", seconds=4, seed=900 + number)
+        with service.client(maker) as client:
+            check = ok(send(client, "/v1/checks", clip))["id"]
+
+        def release(at: str = service.url, asked: str = check) -> None:
+            with httpx.Client(base_url=at, headers={"Authorization": f"Bearer {maker}"}, timeout=60) as client:
+                client.post("/v1/releases", json={"check_id": asked})
+
+        began = time.monotonic()
+        [thread] = _together(release)
+        if number == 0:
+            thread.join(timeout=60)
+            took_s = time.monotonic() - began
+        else:
+            time.sleep(took_s * chance.uniform(0, 1.2))
+        service.kill()
+        thread.join(timeout=60)
+        assert not thread.is_alive()
+        service = house.start()
+        with service.client(maker) as client:
+            made = [one for one in ok(client.get("/v1/releases"))["items"] if one["check_id"] == check]
+            whole += len(made)
+            for one in made:
+                signed = tmp_path / "signed.mp4"
+                signed.write_bytes(client.get(f"/v1/releases/{one['id']}/file").content)
+                found = ok(send(client, "/v1/verifications", signed))
+                assert (found["integrity"]["state"], found["signer"]["state"]) == ("intact", "trusted")
+                assert found["release"]["release_id"] == one["id"]
+                assert client.get(f"/sbr/manifests/{one['manifest_id']}").status_code == 200
+            if not made:  # and it may be asked for again
+                assert ok(client.post("/v1/releases", json={"check_id": check}), 201)["state"] == "signed"
+    assert whole >= 1
+    proved = service.cli("ledger", "verify", "--json")
+    assert (proved.returncode, json.loads(proved.stdout)["problems"]) == (0, [])
+
+
 def test_sigterm_stops_it_cleanly_and_work_in_hand_goes_on_later(house: House, tmp_path: Path) -> None:
     long = media.filtered(tmp_path / "long.mp4", "testsrc2=s=640x360:r=25", seconds=100)
     service = house.start()

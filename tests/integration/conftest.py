@@ -12,8 +12,9 @@ from api.limits import RateLimiter
 from api.mail import make_post
 from api.service import Service, upgrade_database
 from api.settings import Settings
+from api.signers import Signers
 from fingerprinting.index.embedded import embedded_index
-from provenance.authority import SigningAlgorithm, SigningIdentity
+from provenance.trust import TrustLists
 from registry.database import Database
 from registry.domain import tokens
 from registry.domain.checkpoint import generate_key
@@ -122,22 +123,14 @@ def service(
 ) -> Iterator[Service]:
     """The whole service on a clock of its own, with nothing running; signing is faked."""
     settings = Settings(data_dir=tmp_path, database_url=database.url.render_as_string())
-    nobody = SigningIdentity(
-        certificate_chain_pem="",
-        key_path=tmp_path / "none",
-        algorithm=SigningAlgorithm.ES256,
-        anchors=(),
-        not_after=AT,
-        name="a fake",
-        development=True,
-    )
     made = Service(
         settings=settings,
         database=database,
         blobs=FolderBlobs(settings.blob_folder),
         index=index,
         provenance=provenance,
-        signer=nobody,
+        signers=Signers(settings),
+        trust=TrustLists(settings.trust_folder),
         ledger=identity,
         tokens=tokens.TokenKeys([tokens.generate_pem()]),
         desk=desk,

@@ -1,6 +1,7 @@
 """Releases: what may go out, that no other file does, and that a failure leaves nothing behind."""
 
 import hashlib
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -9,15 +10,16 @@ import sqlalchemy as sa
 from api.service import Service
 from api.signing import release_check
 from provenance.errors import SigningFailed
-from provenance.model import IntegrityState
+from provenance.model import IntegrityState, Relationship
+from provenance.source_types import SourceType
 from registry import checks, releases
 from registry.access import Actor, Scope
 from registry.checks import VALIDITY, DecisionValue, Unanswerable
 from registry.domain.policy import Policy
-from registry.errors import Conflict, Forbidden, NotFound
+from registry.errors import Conflict, Forbidden, Invalid, NotFound
 from registry.index import fingerprint_of
-from registry.models import Check, Corpus, Item, LedgerEntry, Release
-from registry.releases import NewRelease
+from registry.models import Check, Corpus, Item, LedgerEntry, Release, Revocation
+from registry.releases import NewRelease, UsedFile
 from tests import factories
 from tests.factories import AT
 from tests.fakes import Clock, FakeProvenance
@@ -87,7 +89,8 @@ def test_a_manifest_states_the_check_that_the_release_rests_on(service: Service,
     release = signed(service, maker, check_id)
     [claim] = provenance.claims
     assert (claim.release_id, claim.check.check_id, claim.check.verdict) == (release.id, check_id, "clear")
-    assert (claim.check.checked_at, claim.created_at, claim.ai_generated) == (AT, AT, True)
+    assert (claim.check.checked_at, claim.created_at) == (AT, AT)
+    assert claim.source_type is SourceType.TRAINED_ALGORITHMIC_MEDIA
     with service.database.reading() as session:
         assert claim.check.ledger_index is not None
         entry = session.get_one(LedgerEntry, claim.check.ledger_index)
@@ -223,6 +226,100 @@ def test_only_who_asked_may_release(service: Service) -> None:
     with pytest.raises(Forbidden):
         signed(service, unable, check_id)
     assert_nothing_is_left(service)
+
+
+def test_files_that_went_into_an_output_are_named_in_its_manifest(service: Service, provenance: FakeProvenance) -> None:
+    maker, check_id = checked(service)
+    first = signed(service, maker, check_id)
+    input_sha256 = stored(service, "check_input", b"what it was made of")
+    second_sha256 = stored(service, "check_second")
+    with service.database.transaction() as session:
+        given = factories.check(
+            session, maker, service.index, factories.fingerprint(5), sha256=input_sha256, blob_key="check_input"
+        )
+        again = factories.check(
+            session, maker, service.index, factories.fingerprint(6), sha256=second_sha256, blob_key="check_second"
+        )
+    used = (
+        UsedFile(relationship=Relationship.INPUT_TO, check_id=given.id, title="A still"),
+        UsedFile(relationship=Relationship.COMPONENT_OF, release_id=first.id),
+    )
+    release_check(service, maker, NewRelease(check_id=again.id, used=used))
+    named = provenance.ingredients[-1]
+    assert [(one.title, one.relationship) for one in named] == [
+        ("A still", Relationship.INPUT_TO),
+        ("Train", Relationship.COMPONENT_OF),
+    ]
+    assert [one.path.name for one in named] == ["check_input", first.blob_key]
+
+
+def test_only_ones_own_files_that_are_still_kept_go_into_a_release(service: Service, clock: Clock) -> None:
+    maker, check_id = checked(service)
+    with service.database.transaction() as session:
+        stranger = factories.actor(session)
+        theirs = factories.check(session, stranger, service.index, factories.fingerprint(5), blob_key="check_5").id
+        gone = factories.check(session, maker, service.index, factories.fingerprint(6), blob_key=None).id
+
+    def using(**said: str) -> NewRelease:
+        return NewRelease(check_id=check_id, used=(UsedFile(relationship=Relationship.INPUT_TO, **said),))
+
+    with pytest.raises(NotFound):
+        release_check(service, maker, using(check_id=theirs))
+    with pytest.raises(NotFound):
+        release_check(service, maker, using(release_id="rel_none"))
+    with pytest.raises(Invalid, match="not kept any more"):
+        release_check(service, maker, using(check_id=gone))
+    unsaid = replace(using(check_id=check_id), source_type=None)
+    with pytest.raises(Invalid, match="digital_source_type"):
+        release_check(service, maker, unsaid)
+    assert_nothing_is_left(service)
+    assert clock() == AT
+
+
+def revoked(service: Service, actor: Actor, release_id: str, why: Revocation, reason: str = "It was wrong.") -> Release:
+    with service.database.transaction() as session:
+        return releases.revoke(session, actor, release_id, why, reason, at=AT)
+
+
+def test_a_revoked_release_is_revoked_for_good_and_on_record(service: Service) -> None:
+    maker, check_id = checked(service)
+    release = signed(service, maker, check_id)
+    assert revoked(service, maker, release.id, Revocation.MISTAKE).state == "revoked"
+    with service.database.transaction() as session:
+        kept = session.get_one(Release, release.id)
+        releases.disable(session, kept, at=AT)
+        releases.restore(session, kept, at=AT)
+        assert (kept.state, kept.revoked_at, kept.revocation_reason) == ("revoked", AT, "It was wrong.")
+    with pytest.raises(Conflict, match="revoked already: mistake"):
+        revoked(service, maker, release.id, Revocation.WITHDRAWN)
+    with service.database.reading() as session:
+        entry = session.scalars(sa.select(LedgerEntry).order_by(LedgerEntry.number.desc()).limit(1)).one()
+    assert '"kind":"release.revoked"' in entry.data
+
+
+def test_who_may_revoke_what(service: Service) -> None:
+    maker, check_id = checked(service)
+    release = signed(service, maker, check_id)
+    with service.database.transaction() as session:
+        stranger, reviewer = factories.actor(session), factories.reviewer(session)
+    with pytest.raises(NotFound):
+        revoked(service, stranger, release.id, Revocation.MISTAKE)
+    with pytest.raises(Forbidden):
+        revoked(service, maker, release.id, Revocation.TAKEDOWN)
+    with pytest.raises(Invalid, match="Say why"):
+        revoked(service, maker, release.id, Revocation.MISTAKE, "  ")
+    assert revoked(service, reviewer, release.id, Revocation.TAKEDOWN).revocation == "takedown"
+
+
+def test_a_release_keeps_its_manifest_byte_for_byte(service: Service) -> None:
+    maker, check_id = checked(service)
+    release = signed(service, maker, check_id)
+    with service.database.reading() as session:
+        assert releases.manifest_store(session, release) == release.manifest_id.encode()
+        assert releases.kept_beside(session, release.sha256) is None  # the file carries it
+        named = releases.by_manifest(session, release.manifest_id)
+        assert named is not None
+        assert named.id == release.id
 
 
 def test_who_sees_a_release(service: Service) -> None:
