@@ -7,8 +7,8 @@ import sqlalchemy as sa
 
 from api import anchoring
 from api.service import Service
-from registry import checks, codes, ledger, outbox
-from registry.models import Asset, Check, Import, Negative, Release, Verification
+from registry import checks, codes, ledger, outbox, verifications
+from registry.models import Asset, Check, Import, Negative, Release
 
 _log = logging.getLogger(__name__)
 # Longer than any request or job may hold a file that no row names yet.
@@ -56,7 +56,7 @@ def forget_verifications(service: Service) -> None:
     """Delete old answers about files that anybody may have sent."""
     with service.database.transaction() as session:
         old = service.now() - _VERIFICATION_AGE
-        session.execute(sa.delete(Verification).where(Verification.created_at < old))
+        verifications.forget(session, older_than=old)
 
 
 def forget_messages(service: Service) -> None:

@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 _WRITE_BYTES = 1 << 20
 _MAX_FIELD_BYTES = 1 << 16
 _MAX_FIELDS = 16
+# Credentials that lie beside a file are held in memory: those of many ingredients take some megabytes.
+_MANIFEST = "manifest"
+_MOST_BYTES = {_MANIFEST: 16 << 20}
 _MAX_HEADER_BYTES = 1 << 13
 _MAX_DOCUMENT_BYTES = 64 << 20
 # Of a body that FastAPI reads whole; 10,000 questions about preferences take 2 MB.
@@ -60,6 +63,7 @@ class Submission:
     upload: Upload | None = None
     fingerprint: Fingerprint | None = None
     document_sha256: str | None = None
+    manifest: bytes | None = None
     fields: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -95,6 +99,7 @@ class _Receiver:
     def __init__(self, staging: Path, max_bytes: int) -> None:
         self.path = staging / secrets.token_hex(16)
         self.fields: dict[str, str] = {}
+        self.manifest: bytes | None = None
         self.size_bytes = 0
         self.ended = False
         self.parts = 0
@@ -121,6 +126,18 @@ class _Receiver:
         if not self._has_file:
             return None
         return Upload(path=self.path, sha256=self._digest.hexdigest(), size_bytes=self.size_bytes)
+
+    def begin_file(self) -> None:
+        """What is taken from now on is the file."""
+        self._has_file = True
+        self.path.touch()
+
+    def take(self, content: bytes) -> None:
+        """Some more of the file."""
+        self.size_bytes += len(content)
+        if self.size_bytes > self._max_bytes:
+            raise too_large(self._max_bytes)
+        self.pending += content
 
     def flush(self) -> None:
         """Write what has gathered; called off the event loop."""
@@ -157,24 +174,22 @@ class _Receiver:
             if self._is_file and self._has_file:
                 raise _bad_form("Send one file.")
             if self._is_file:
-                self._has_file = True
-                self.path.touch()
+                self.begin_file()
         self._header_name.clear()
         self._header_value.clear()
 
     def _on_part_data(self, data: bytes, start: int, end: int) -> None:
         if self._is_file:
-            self.size_bytes += end - start
-            if self.size_bytes > self._max_bytes:
-                raise too_large(self._max_bytes)
-            self.pending += data[start:end]
-        elif len(self._value) + end - start <= _MAX_FIELD_BYTES:
+            self.take(data[start:end])
+        elif len(self._value) + end - start <= (most := _MOST_BYTES.get(self._name, _MAX_FIELD_BYTES)):
             self._value += data[start:end]
         else:
-            raise _bad_form(f"The field {self._name!r} is longer than {_MAX_FIELD_BYTES} bytes.")
+            raise _bad_form(f"The field {self._name!r} is longer than {most} bytes.")
 
     def _on_part_end(self) -> None:
-        if not self._is_file:
+        if self._name == _MANIFEST and not self._is_file:
+            self.manifest = bytes(self._value)
+        elif not self._is_file:
             self.fields[self._name] = self._value.decode(errors="replace")
 
     def _on_end(self) -> None:
@@ -237,6 +252,26 @@ async def receive_file(request: Request) -> AsyncIterator[Submission]:
         yield submission
 
 
+async def receive_raw(request: Request) -> AsyncIterator[Upload]:
+    """Receive a file that is the body itself, from anyone."""
+    service: Service = request.app.state.service
+    _require_room(request, service, spare=0)
+    request.scope[_STREAMED]["streamed"] = True
+    receiver = _Receiver(service.blobs.staging, service.settings.max_upload_bytes)
+    try:
+        receiver.begin_file()
+        async for chunk in request.stream():
+            receiver.take(chunk)
+            if len(receiver.pending) >= _WRITE_BYTES:
+                await to_thread.run_sync(receiver.flush)
+        await to_thread.run_sync(receiver.flush)
+        upload = receiver.upload
+        assert upload is not None
+        yield upload
+    finally:
+        receiver.path.unlink(missing_ok=True)
+
+
 @asynccontextmanager
 async def _form(request: Request) -> AsyncIterator[Submission]:
     service: Service = request.app.state.service
@@ -250,19 +285,13 @@ async def _form(request: Request) -> AsyncIterator[Submission]:
         await _stream(request, receiver, boundary)
         if receiver.upload is None:
             raise _bad_form("The form has no part named file.")
-        yield Submission(upload=receiver.upload, fields=receiver.fields)
+        yield Submission(upload=receiver.upload, manifest=receiver.manifest, fields=receiver.fields)
     finally:
         receiver.path.unlink(missing_ok=True)
 
 
 async def _stream(request: Request, receiver: _Receiver, boundary: bytes) -> None:
-    declared = request.headers.get("content-length", "")
-    if declared.isdigit():
-        service: Service = request.app.state.service
-        if int(declared) > service.settings.max_upload_bytes + _MAX_FIELDS * _MAX_FIELD_BYTES:
-            raise too_large(service.settings.max_upload_bytes)
-        if shutil.disk_usage(service.blobs.staging).free < int(declared) + _SPARE_DISK_BYTES:
-            raise Problem(HTTPStatus.INSUFFICIENT_STORAGE, "no-space", "The server has no room for this file now.")
+    _require_room(request, request.app.state.service, spare=_MAX_FIELDS * _MAX_FIELD_BYTES + sum(_MOST_BYTES.values()))
     request.scope[_STREAMED]["streamed"] = True
     try:
         parser = MultipartParser(boundary, receiver.callbacks())
@@ -276,6 +305,17 @@ async def _stream(request: Request, receiver: _Receiver, boundary: bytes) -> Non
     if not receiver.ended:
         raise _bad_form("The form ends before its last boundary.")
     await to_thread.run_sync(receiver.flush)
+
+
+def _require_room(request: Request, service: Service, *, spare: int) -> None:
+    """Refuse a body that says to be too large, beyond so many bytes that are no file, or that would fill the disk."""
+    declared = request.headers.get("content-length", "")
+    if not declared.isdigit():
+        return
+    if int(declared) > service.settings.max_upload_bytes + spare:
+        raise too_large(service.settings.max_upload_bytes)
+    if shutil.disk_usage(service.blobs.staging).free < int(declared) + _SPARE_DISK_BYTES:
+        raise Problem(HTTPStatus.INSUFFICIENT_STORAGE, "no-space", "The server has no room for this file now.")
 
 
 async def _document(request: Request) -> Submission:

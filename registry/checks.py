@@ -275,7 +275,7 @@ def judge(
     session: Session, check: Check, found: Found, rules: Rules, *, is_still: bool, at: datetime
 ) -> tuple[Decision, list[Match]]:
     """What a check's clip would be answered now, by what was found, and the matches behind it, longest first."""
-    pieces = _weighed(session, found)
+    pieces = weighed(session, found)
     by_work: dict[str, list[_Piece]] = {}
     for asset, piece in pieces:
         by_work.setdefault(asset.work_id, []).append((asset, piece))
@@ -286,7 +286,7 @@ def judge(
     return decision, [_match(check, position, asset, piece) for position, (asset, piece) in enumerate(pieces)]
 
 
-def _weighed(session: Session, found: Found) -> list[_Piece]:
+def weighed(session: Session, found: Found) -> list[_Piece]:
     """Everything found of works in force, cut where its weight changes."""
     by_asset: dict[str, list[Segment]] = {}
     for segment in found.works.segments:

@@ -1,35 +1,47 @@
 """Verification: what can be said of a file, as separate facts.
 
 Joins what the file says of itself (provenance) with what the registry recognises in it: releases of
-this service whose credentials were stripped, and registered works. It gives no overall score.
+this service (recovery), and registered works with what is reserved of them. It gives no overall score.
 """
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
+import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from fingerprinting.extract import Extracted
-from fingerprinting.model import Segment
-from provenance.model import ManifestFacts, SoftBinding
-from registry import consents, drafts
+from provenance.authority import TrustAnchor
+from provenance.model import ManifestFacts, SoftBinding, TimeStampState
+from registry import checks, consents, recovery, releases
 from registry.domain.identifiers import Prefix, new_id
+from registry.domain.preferences import Use
 from registry.index import IndexEngine
-from registry.models import Asset, Corpus, Release, Verification
+from registry.models import Asset, Corpus, Release, Verification, VerificationManifest
+from registry.preferences import effective
 
 _TIMEOUT_S = 30
-_MOST = 50
+_MOST_WORKS, _MOST_RELEASES = 50, 20
+# Stores past this are described and not kept.
+MAX_KEPT_BYTES = 2 << 20
+# Of all that strangers' files said, for 30 days.
+MAX_ALL_KEPT_BYTES = 2 << 30
 
 
 def describe(facts: ManifestFacts) -> dict[str, Any]:
     """The manifest's facts as JSON values."""
     said = asdict(facts)
-    said["timestamp"] = facts.timestamp.isoformat() if facts.timestamp else None
-    del said["consents"]  # their tokens are opened by `consents_in`
+    for name in ("consents", "crjson", "manifest_store"):  # tokens are opened by `consents_in`, the others kept apart
+        del said[name]
+    said["remote_url"] = said["integrity"].pop("remote_url")
+    stamped = facts.time_stamp
+    # The one time that somebody whom we know vouches for.
+    said["timestamp"] = stamped.at if stamped.state is TimeStampState.TRUSTED else None
     said["soft_bindings"] = [_soft_binding(binding) for binding in facts.soft_bindings]
-    return said
+    return dict(recovery.plain(said))
 
 
 def consents_in(
@@ -43,68 +55,134 @@ def consents_in(
     return [consents.shown(session, stated, keys, at=at) for stated in facts.consents]
 
 
-def recognise(session: Session, extracted: Extracted | None, engine: IndexEngine, *, at: datetime) -> dict[str, Any]:
+def release_of(session: Session, facts: ManifestFacts) -> Release | None:
+    """The release of ours whose very credentials were read."""
+    return releases.by_store(session, facts.manifest_label, facts.manifest_store)
+
+
+def recognise(
+    session: Session, extracted: Extracted | None, engine: IndexEngine, *, sha256: str | None = None,
+    anchors: Iterable[TrustAnchor] = (), carried: Release | None = None, at: datetime,
+) -> dict[str, Any]:  # fmt: skip
     """Releases and works found in the file; empty lists when there is nothing to go by.
 
+    Args:
+        sha256: of the file, in hexadecimal digits.
+        carried: the release whose credentials the file itself carries.
+        anchors: whom the kept manifests of releases are judged by.
     Raises:
         IndexBehind: the indexes could not be brought up to date.
     """
-    if extracted is None:
-        return {"recovered": [], "registry_matches": []}
-    releases, works = (
-        engine.search(session, corpus, extracted.fingerprint, timeout_s=_TIMEOUT_S, glance=extracted.glance)
-        for corpus in (Corpus.RELEASES, Corpus.WORKS)
-    )
+    fingerprint = extracted.fingerprint if extracted is not None else None
+    known, works = None, []
+    if extracted is not None and fingerprint is not None:
+        known = engine.search(session, Corpus.RELEASES, fingerprint, timeout_s=_TIMEOUT_S, glance=extracted.glance)
+        found = checks.search(session, engine, fingerprint, timeout_s=_TIMEOUT_S, glance=extracted.glance)
+        works = _works(session, found, at=at)
+    recovered = recovery.recover(session, sha256, known)
+    trusted = tuple(anchors)
     return {
         "recovered": [
-            _recovered(session, session.get_one(Release, releases.subjects[s.item]), s, at=at)
-            for s in releases.segments[:_MOST]
+            recovery.shown(session, one, fingerprint, trusted, carried=carried, at=at)
+            for one in recovered[:_MOST_RELEASES]
         ],
-        "registry_matches": [
-            _matched(session.get_one(Asset, works.subjects[s.item]), s) for s in works.segments[:_MOST]
-        ],
+        "registry_matches": works,
     }
 
 
-def keep(session: Session, sha256: str, answer: dict[str, Any], *, at: datetime) -> Verification:
-    """Keep an answer, without the file, so that it can be shown again."""
+def keep(
+    session: Session, sha256: str, answer: dict[str, Any], facts: ManifestFacts | None = None, *, at: datetime
+) -> Verification:  # fmt: skip
+    """Keep an answer, without the file, so that it can be shown again; and what the file said, as it said it."""
     row = Verification(id=new_id(Prefix.VERIFICATION, at=at), sha256=sha256, answer=answer, created_at=at)
     session.add(row)
     session.flush()
+    if facts is not None:
+        row.manifest_sha256 = _keep_manifest(session, facts)
+        session.flush()
     return row
 
 
-def _recovered(session: Session, release: Release, segment: Segment, *, at: datetime) -> dict[str, Any]:
+def shown(session: Session, kept: Verification) -> dict[str, Any]:
+    """A kept answer, in which releases stand as they do now: one that was revoked since is said to be."""
+    answer = dict(kept.answer)
+    if answer.get("release"):
+        answer["release"] = _standing_now(session, answer["release"])
+    answer["recovered"] = [_standing_now(session, one) for one in answer["recovered"]]
+    held = kept.manifest_sha256 is not None
     return {
-        "release_id": release.id,
-        "title": release.title,
-        "state": release.state,
-        "manifest_id": release.manifest_id,
-        "signed_at": release.created_at.isoformat(),
-        **_segment(segment),
-        "similarity_0_1": round(segment.score_0_1, 4),
-        "consents": [consents.described(row, at=at) for row in drafts.rested_on(session, release.check_id)],
-    }
+        "id": kept.id, "sha256": kept.sha256, "verified_at": kept.created_at,
+        "has_crjson": held, "has_manifest": held, **answer,
+    }  # fmt: skip
 
 
-def _matched(asset: Asset, segment: Segment) -> dict[str, Any]:
-    return {
-        "work_id": asset.work_id,
-        "title": asset.work.title,
-        **_segment(segment),
-        "score": round(segment.score_0_1, 4),
-    }
+def _standing_now(session: Session, said: dict[str, Any]) -> dict[str, Any]:
+    release = session.get_one(Release, said["release_id"])
+    now = recovery.standing(session, release)
+    if "statement" in said and now["state"] != said["state"]:
+        said = {**said, "statement": said["statement"] + recovery.what_became_of(release)}
+    return {**said, **now}
 
 
-def _segment(segment: Segment) -> dict[str, Any]:
-    return {
-        "modality": segment.algorithm.modality.value,
-        "algorithm": segment.algorithm.value,
-        "query_start_s": round(segment.query_start_s, 3),
-        "query_end_s": round(segment.query_end_s, 3),
-        "reference_start_s": round(segment.reference_start_s, 3),
-        "reference_end_s": round(segment.reference_end_s, 3),
-    }
+def manifest_of(session: Session, verification_id: str) -> VerificationManifest | None:
+    """What a verified file said of itself, where it was kept."""
+    kept = session.get(Verification, verification_id)
+    return session.get(VerificationManifest, kept.manifest_sha256) if kept and kept.manifest_sha256 else None
+
+
+def forget(session: Session, *, older_than: datetime) -> None:
+    """Let go of old answers about files that anybody may have sent, and of what no answer is about any more."""
+    session.execute(sa.delete(Verification).where(Verification.created_at < older_than))
+    named = sa.select(Verification.manifest_sha256).where(Verification.manifest_sha256.is_not(None))
+    session.execute(sa.delete(VerificationManifest).where(VerificationManifest.sha256.not_in(named)))
+
+
+def _keep_manifest(session: Session, facts: ManifestFacts) -> str | None:
+    """Keep what a file said, once however often it is sent, and as long as there is room for what strangers send."""
+    store, crjson = facts.manifest_store, facts.crjson
+    if store is None or crjson is None or not is_kept(store):
+        return None
+    sha256 = hashlib.sha256(store + crjson.encode()).hexdigest()
+    if session.get(VerificationManifest, sha256) is None:
+        size = len(store) + len(crjson)
+        taken = session.scalar(sa.select(sa.func.sum(VerificationManifest.size_bytes))) or 0
+        if taken + size > MAX_ALL_KEPT_BYTES:
+            return None
+        session.add(VerificationManifest(sha256=sha256, store=store, crjson=crjson, size_bytes=size))
+        session.flush()
+    return sha256
+
+
+def is_kept(store: bytes | None) -> bool:
+    """Whether a manifest store can be had again later."""
+    return store is not None and len(store) <= MAX_KEPT_BYTES
+
+
+def _works(session: Session, found: checks.Found, *, at: datetime) -> list[dict[str, Any]]:
+    """Works found in the file, the longest match first; what everybody may use and what is held back is left out."""
+    by_work: dict[str, list[tuple[Asset, Any]]] = {}
+    for asset, piece in checks.weighed(session, found):
+        if piece.counts:
+            by_work.setdefault(asset.work_id, []).append((asset, piece.segment))
+    matches = []
+    for work_id, pieces in by_work.items():
+        segments = sorted((segment for _, segment in pieces), key=lambda segment: -segment.query_length_s)
+        work = pieces[0][0].work
+        held = effective(session, work, tuple(Use), at=at)
+        longest = recovery.described(segments[0])
+        matches.append(
+            {
+                "work_id": work_id,
+                "title": work.title,
+                **longest,
+                "matched_s": round(recovery.covered_s((s.query_start_s, s.query_end_s) for s in segments), 3),
+                "confirmed": any(segment.confirmed for segment in segments),
+                "segments": [recovery.described(segment) for segment in segments[:_MOST_WORKS]],
+                "reservations": {use.value: held[use].answer.value for use in Use},
+            }
+        )
+    matches.sort(key=lambda match: -float(match["matched_s"]))
+    return matches[:_MOST_WORKS]
 
 
 def _soft_binding(binding: SoftBinding) -> dict[str, str]:

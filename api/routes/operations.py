@@ -1,5 +1,6 @@
 """What operators and their machines ask: alive, ready, how much of what."""
 
+from datetime import timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -10,6 +11,7 @@ from sqlalchemy.orm import Session
 from api.access import TheService
 from api.service import Service
 from fingerprinting.decode import ffmpeg_has_chromaprint
+from provenance.authority import SigningIdentity
 from registry.index import head_sequence
 from registry.jobs import JobKind
 from registry.models import Job, JobState, MessageStatus, OutboxMessage
@@ -31,29 +33,36 @@ def ready(service: TheService, response: Response) -> dict[str, Any]:
         broken = Job.state == JobState.FAILED, Job.kind != JobKind.DELIVER
         failed = session.scalar(sa.select(sa.func.count()).where(*broken)) or 0
         messages = _messages(session)
+    signer = service.signers.current(at=service.now()).identity
     is_ready = service.index_ready.is_set()
     if not is_ready:
         response.status_code = 503
     return {
         "status": "ready" if is_ready else "index loading",
-        "degraded": _degraded(service, failed),
+        "degraded": degraded(service, signer, failed),
         "index": {"sequence": service.index.sequence, "head": head, "rows": service.index.sizes},
         "algorithms": [algorithm.value for algorithm in service.algorithms],
         "jobs": {"waiting": waiting, "failed": failed},
         "webhooks": {status.value: messages[status] for status in (MessageStatus.PENDING, MessageStatus.FAILED)},
         "signer": {
-            "name": service.signer.name,
-            "development": service.signer.development,
-            "not_after": service.signer.not_after.isoformat(),
+            "name": signer.name,
+            "development": signer.development,
+            "not_after": signer.not_after.isoformat(),
+            "days_left": max(0, (signer.not_after - service.now()).days),
         },
     }
 
 
-def _degraded(service: Service, failed: int) -> list[str]:
+def degraded(service: Service, signer: SigningIdentity, failed: int) -> list[str]:
     """What works less well than it should, and what that means."""
+    left = signer.not_after - service.now()
+    expired = left <= timedelta(0)
+    soon = not expired and not signer.development and left <= timedelta(days=service.settings.signer_warn_days)
     problems = {
-        "The signer is a development certificate: others will call our releases untrusted.": service.signer.development,
-        "The signer's certificate has expired: nothing can be released.": service.signer.not_after <= service.now(),
+        "The signer is a development certificate: others will call our releases untrusted.": signer.development,
+        "The signer's certificate has expired: nothing can be released.": expired,
+        f"The signer's certificate ends in {left.days} days: renew it with `clearmark signer csr` and"
+        " `clearmark signer rotate`.": soon,
         "Frame hashes on this machine differ from imagehash: matches may be missed.": service.hash_disagreement > 0,
         "This ffmpeg lacks Chromaprint: sound is fingerprinted by libchromaprint.": not ffmpeg_has_chromaprint(),
         "Pictures are compared by hashes alone: crops and pictures in pictures are missed"

@@ -1,9 +1,10 @@
 """Verification: anyone may ask where a file came from; no key is needed."""
 
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Literal
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
+from sqlalchemy.orm import Session
 
 from api.access import TheService
 from api.problems import Problem
@@ -13,33 +14,69 @@ from api.uploads import ReceivedFile, Upload, form_body
 from fingerprinting.errors import MediaError
 from fingerprinting.extract import Extracted, extract_query
 from provenance.media_types import media_type_of
-from registry import verifications
+from provenance.model import ManifestFacts
+from registry import recovery, releases, verifications
 from registry.errors import NotFound
 from registry.models import Verification
 
 router = APIRouter(prefix="/v1", tags=["verifications"])
 
 
-@router.post("/verifications", openapi_extra=form_body(document=False))
+_MANIFEST_FIELD = {"type": "string", "format": "binary", "description": "Credentials that lie beside the file (.c2pa)."}
+
+
+@router.post("/verifications", openapi_extra=form_body(document=False, manifest=_MANIFEST_FIELD))
 def verify(received: ReceivedFile, service: TheService) -> VerificationOut:
     upload = received.require_upload()
     with service.media_slots.taken():
-        answer = _facts(service, upload)
+        answer, facts = _facts(service, upload, received.manifest)
     with service.database.transaction() as session:
-        kept = verifications.keep(session, upload.sha256, answer, at=service.now())
-    return _verification(kept)
+        kept = verifications.keep(session, upload.sha256, answer, facts, at=service.now())
+        return _verification(session, kept)
 
 
 @router.get("/verifications/{verification_id}")
 def get_verification(verification_id: str, service: TheService) -> VerificationOut:
     with service.database.reading() as session:
         kept = session.get(Verification, verification_id)
+        if kept is None:
+            raise NotFound(kind="verification", id=verification_id)
+        return _verification(session, kept)
+
+
+@router.get(
+    "/verifications/{verification_id}/crjson",
+    response_class=Response,
+    responses={200: {"content": {"application/json": {}}, "description": "The credentials as crJSON (C2PA 2.4)."}},
+)
+def get_crjson(verification_id: str, service: TheService) -> Response:
+    """What the file said of itself, in the C2PA's own JSON."""
+    return Response(_said(service, verification_id, "crjson"), media_type="application/json")
+
+
+@router.get(
+    "/verifications/{verification_id}/manifest",
+    response_class=Response,
+    responses={200: {"content": {"application/c2pa": {}}, "description": "The manifest store, byte for byte."}},
+)
+def get_manifest(verification_id: str, service: TheService) -> Response:
+    """The manifest store that the file carried."""
+    headers = {"Content-Disposition": f'attachment; filename="{verification_id}.c2pa"'}
+    return Response(_said(service, verification_id, "store"), media_type="application/c2pa", headers=headers)
+
+
+def _said(service: Service, verification_id: str, what: Literal["crjson", "store"]) -> str | bytes:
+    with service.database.reading() as session:
+        kept = verifications.manifest_of(session, verification_id)
     if kept is None:
-        raise NotFound(kind="verification", id=verification_id)
-    return _verification(kept)
+        raise NotFound(kind="manifest of verification", id=verification_id)
+    said: str | bytes = getattr(kept, what)
+    return said
 
 
-def _facts(service: Service, upload: Upload) -> dict[str, Any]:
+def _facts(
+    service: Service, upload: Upload, manifest: bytes | None
+) -> tuple[dict[str, Any], ManifestFacts]:  # fmt: skip
     media_type = media_type_of(upload.path)
     extracted: Extracted | None = None
     problem: MediaError | None = None
@@ -51,14 +88,49 @@ def _facts(service: Service, upload: Upload) -> dict[str, Any]:
         # Neither a container that we know nor anything that could be played: not a file to verify.
         detail = f"{problem.problem} Send a video, sound or image file."
         raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "not-media", detail, fault=problem.fault)
-    facts = service.provenance.read(upload.path, media_type or "application/octet-stream")
+    facts, lies = _read(service, upload, media_type or "application/octet-stream", manifest)
     at = service.now()
+    anchors = service.credentials().anchors
     with service.database.reading() as session:
-        recognised = verifications.recognise(session, extracted, service.index, at=at)
+        release = verifications.release_of(session, facts)
+        recognised = verifications.recognise(
+            session,
+            extracted,
+            service.index,
+            sha256=upload.sha256,
+            anchors=anchors,
+            carried=release if lies == "embedded" else None,
+            at=at,
+        )
         consents = verifications.consents_in(session, facts, service.tokens.public(), at=at)
+        standing = recovery.standing(session, release) if release is not None else None
     unread = problem.problem if problem else None
-    return {**verifications.describe(facts), **recognised, "consents": consents, "fingerprint_problem": unread}
+    answer = {
+        **verifications.describe(facts),
+        **recognised,
+        "manifest_source": lies,
+        "release": standing,
+        "consents": consents,
+        "fingerprint_problem": unread,
+    }
+    return answer, facts
 
 
-def _verification(kept: Verification) -> VerificationOut:
-    return VerificationOut.model_validate({"id": kept.id, "sha256": kept.sha256, **kept.answer})
+def _read(
+    service: Service, upload: Upload, media_type: str, manifest: bytes | None
+) -> tuple[ManifestFacts, str | None]:  # fmt: skip
+    """What a file says of itself, and where that lies: in it, beside it as sent, or beside it as kept here."""
+    if manifest:  # an empty part is a form's field that was left blank
+        return service.provenance.read(upload.path, media_type, manifest), "sent"
+    facts = service.provenance.read(upload.path, media_type)
+    if facts.manifest_label is not None:
+        return facts, "embedded"
+    with service.database.reading() as session:
+        kept = releases.kept_beside(session, upload.sha256)
+    if kept is not None:
+        return service.provenance.read(upload.path, media_type, kept), "kept"
+    return facts, None
+
+
+def _verification(session: Session, kept: Verification) -> VerificationOut:
+    return VerificationOut.model_validate(verifications.shown(session, kept))

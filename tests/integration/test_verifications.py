@@ -1,17 +1,33 @@
 """What the registry recognises in a file, beside what the file says of itself."""
 
+from dataclasses import replace
+from datetime import timedelta
+
 import pytest
+import sqlalchemy as sa
 
 from fingerprinting.extract import Extracted
-from fingerprinting.model import Fingerprint, MediaInfo
-from provenance.model import Integrity, IntegrityState, ManifestFacts, SoftBinding
-from registry import releases, verifications, works
+from fingerprinting.model import Algorithm, Fingerprint, ItemNumber, MediaInfo, Segment
+from provenance.model import (
+    Integrity,
+    IntegrityState,
+    ManifestFacts,
+    SoftBinding,
+    TimeStampFacts,
+    TimeStampState,
+)
+from registry import recovery, releases, reservations, verifications, works
 from registry.access import Actor
 from registry.database import Database
-from registry.index import IndexEngine
-from registry.models import Release, Verification
+from registry.domain.preferences import Use, Value
+from registry.index import Answer, IndexEngine
+from registry.models import Release, Revocation, Verification, VerificationManifest
+from registry.reservations import NewReservation
+from takedown.service import Desk
 from tests import factories
 from tests.factories import AT
+
+DAY = timedelta(days=1)
 
 
 @pytest.fixture
@@ -63,6 +79,134 @@ def test_a_stripped_release_is_recovered_with_the_stretch_and_its_state(
     assert recovered["similarity_0_1"] == 1.0
 
 
+def test_a_release_is_named_once_however_many_stretches_and_algorithms_find_it(
+    database: Database, index: IndexEngine, known: tuple[Actor, str, str]
+) -> None:
+    _, _, release_id = known
+    shown = factories.mixed(factories.fingerprint(2, seconds=4.0), factories.fingerprint(2, seconds=4.0, start_s=8.0))
+    with database.reading() as session:
+        found = verifications.recognise(session, extracted(shown), index, at=AT)
+    [recovered] = found["recovered"]
+    assert (recovered["release_id"], recovered["how"]) == (release_id, "fingerprint")
+    assert len(recovered["segments"]) == 2
+    assert "at seconds 0.0–8.0, similarity 1.00" in recovered["statement"]
+    assert recovered["manifest"]["source"] == "recovered"
+    assert "missing" in [change["change"] for change in recovered["differences"]]
+
+
+def test_the_same_bytes_are_the_same_release_also_where_nothing_can_be_seen(
+    database: Database, index: IndexEngine, known: tuple[Actor, str, str]
+) -> None:
+    _, _, release_id = known
+    with database.reading() as session:
+        carried = session.get_one(Release, release_id)
+        found = verifications.recognise(session, None, index, sha256="cd" * 32, carried=carried, at=AT)
+    [recovered] = found["recovered"]
+    assert (recovered["release_id"], recovered["how"], recovered["similarity_0_1"]) == (release_id, "sha256", 1.0)
+    assert recovered["manifest"]["source"] == "embedded"
+
+
+def test_a_revoked_release_is_said_to_be_revoked(
+    database: Database, index: IndexEngine, known: tuple[Actor, str, str]
+) -> None:
+    owner, _, release_id = known
+    with database.transaction() as session:
+        releases.revoke(session, owner, release_id, Revocation.BAD_CHECK, "The check was wrong.", at=AT)
+    with database.reading() as session:
+        found = verifications.recognise(session, extracted(factories.fingerprint(2)), index, at=AT)
+    [recovered] = found["recovered"]
+    assert recovered["statement"].endswith("That release was revoked: The check was wrong.")
+    said = (recovered["state"], recovered["revocation"], recovered["revoked_at"])
+    assert said == ("revoked", "bad_check", AT.isoformat())
+
+
+def facts(label: str, store: bytes | None) -> ManifestFacts:
+    intact = Integrity(state=IntegrityState.INTACT)
+    return ManifestFacts(integrity=intact, manifest_label=label, manifest_store=store, crjson="{}")
+
+
+def test_only_the_very_credentials_of_a_release_are_its_own(database: Database, known: tuple[Actor, str, str]) -> None:
+    _, _, release_id = known
+    with database.reading() as session:
+        own = verifications.release_of(session, facts("urn:c2pa:1", b"a store"))
+        assert own is not None
+        assert own.id == release_id
+        assert verifications.release_of(session, facts("urn:c2pa:1", b"another's, of the same name")) is None
+        assert verifications.release_of(session, facts("urn:c2pa:1", None)) is None
+        assert verifications.release_of(session, facts("urn:c2pa:2", b"a store")) is None
+
+
+def test_a_kept_answer_tells_how_a_release_stands_now(
+    database: Database, index: IndexEngine, known: tuple[Actor, str, str]
+) -> None:
+    owner, _, release_id = known
+    with database.transaction() as session:
+        found = verifications.recognise(session, extracted(factories.fingerprint(2)), index, at=AT)
+        release = recovery.standing(session, session.get_one(Release, release_id))
+        kept = verifications.keep(session, "ab" * 32, {**found, "release": release}, at=AT)
+        assert verifications.shown(session, kept)["recovered"] == found["recovered"]
+        releases.revoke(session, owner, release_id, Revocation.MISTAKE, "Wrong.", at=AT)
+        now = verifications.shown(session, kept)
+    assert (now["release"]["state"], now["recovered"][0]["state"]) == ("revoked", "revoked")
+    assert now["recovered"][0]["statement"].endswith("That release was revoked: Wrong.")
+
+
+def test_what_many_files_say_alike_is_kept_once_and_goes_with_the_last(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with database.transaction() as session:
+        first = verifications.keep(session, "ab" * 32, {}, facts("urn:c2pa:9", b"s" * 100), at=AT)
+        second = verifications.keep(session, "cd" * 32, {}, facts("urn:c2pa:9", b"s" * 100), at=AT + DAY)
+        assert first.manifest_sha256 == second.manifest_sha256 is not None
+        assert session.scalar(sa.select(sa.func.count()).select_from(VerificationManifest)) == 1
+        monkeypatch.setattr(verifications, "MAX_ALL_KEPT_BYTES", 150)
+        third = verifications.keep(session, "ef" * 32, {}, facts("urn:c2pa:8", b"t" * 100), at=AT)
+        assert third.manifest_sha256 is None
+        verifications.forget(session, older_than=AT + DAY)
+        assert verifications.manifest_of(session, second.id) is not None
+        verifications.forget(session, older_than=AT + 2 * DAY)
+        assert session.scalar(sa.select(sa.func.count()).select_from(VerificationManifest)) == 0
+
+
+def test_a_takedown_is_shown_once_its_notice_was_acted_on(
+    database: Database, desk: Desk, known: tuple[Actor, str, str]
+) -> None:
+    owner, _, release_id = known
+    with database.transaction() as session:
+        release = session.get_one(Release, release_id)
+        notice = factories.notice(session, desk, owner, release)
+        assert recovery.standing(session, release)["takedown"] is None
+        notice.state = "disabled"
+        session.flush()
+        shown = recovery.standing(session, release)["takedown"]
+    assert (shown["notice_id"], shown["state"]) == (notice.id, "disabled")
+
+
+def test_what_is_reserved_of_a_work_is_shown_with_it(
+    database: Database, index: IndexEngine, known: tuple[Actor, str, str]
+) -> None:
+    owner, work_id, _ = known
+    with database.transaction() as session:
+        said = NewReservation(use=Use.TRAIN, value=Value.RESERVED, work_id=work_id)
+        reservations.declare(session, owner, said, at=AT)
+    with database.reading() as session:
+        found = verifications.recognise(session, extracted(factories.fingerprint(1)), index, at=AT)
+    [match] = found["registry_matches"]
+    assert match["reservations"]["train"] == "reserved"
+    assert match["reservations"]["search"] == "unset"
+    assert match["matched_s"] == pytest.approx(12.0, abs=0.6)
+
+
+def test_what_everybody_may_use_is_no_match(
+    database: Database, index: IndexEngine, known: tuple[Actor, str, str]
+) -> None:
+    _, work_id, _ = known
+    assert recognised(database, index, factories.fingerprint(1)) == ([], [work_id])
+    with database.transaction() as session:
+        factories.negative(session, index, factories.fingerprint(1))
+    assert recognised(database, index, factories.fingerprint(1)) == ([], [])
+
+
 def test_a_withdrawn_work_is_recognised_no_more(
     database: Database, index: IndexEngine, known: tuple[Actor, str, str]
 ) -> None:
@@ -75,7 +219,7 @@ def test_a_withdrawn_work_is_recognised_no_more(
 def test_an_answer_is_kept_as_it_was_given(database: Database) -> None:
     facts = ManifestFacts(
         integrity=Integrity(state=IntegrityState.ABSENT),
-        timestamp=AT,
+        time_stamp=TimeStampFacts(state=TimeStampState.TRUSTED, at=AT, authority="A clock"),
         soft_bindings=(SoftBinding(algorithm="org.clearmark.video-phash-v1", value=b"\x00\xff"),),
     )
     answer = verifications.describe(facts)
@@ -86,3 +230,51 @@ def test_an_answer_is_kept_as_it_was_given(database: Database) -> None:
     assert stored["integrity"]["state"] == "absent"
     assert stored["timestamp"] == "2026-03-02T17:00:00+00:00"
     assert stored["soft_bindings"] == [{"algorithm": "org.clearmark.video-phash-v1", "value": "00ff"}]
+
+
+def segment(item: int, start_s: float, end_s: float, score: float, algorithm: Algorithm) -> Segment:
+    return Segment(
+        item=ItemNumber(item), algorithm=algorithm, query_start_s=start_s, query_end_s=end_s, reference_start_s=start_s,
+        reference_end_s=end_s, score_0_1=score,
+    )  # fmt: skip
+
+
+def led_back(database: Database, index: IndexEngine, *segments: Segment) -> list[int]:
+    """Which of three releases, by number, a file with these segments is said to come from."""
+    with database.transaction() as session:
+        maker = factories.actor(session)
+        ids = {}
+        for number in (1, 2, 3):
+            checked = factories.check(session, maker, index, factories.fingerprint(50 + number))
+            ids[ItemNumber(number)] = factories.release(session, maker, checked).id
+        answer = Answer(segments=list(segments), subjects=ids, sequence=0)
+        numbers = {release_id: int(number) for number, release_id in ids.items()}
+        return [numbers[one.release.id] for one in recovery.recover(session, None, answer)]
+
+
+PICTURE, SOUND = Algorithm.VIDEO_PHASH_V1, Algorithm.AUDIO_CHROMAPRINT_V1
+
+
+def test_what_is_only_like_a_release_is_not_where_a_file_came_from(database: Database, index: IndexEngine) -> None:
+    copy = segment(1, 0.0, 9.99, 0.98, PICTURE), segment(1, 0.0, 9.9, 0.95, SOUND)
+    same_place = segment(2, 0.0, 10.0, 0.45, Algorithm.VIDEO_SSCD_V1)
+    same_tune = segment(3, 0.0, 10.0, 0.7, SOUND)
+    assert led_back(database, index, same_place, same_tune, *copy) == [1]
+
+
+def test_a_file_made_of_two_releases_is_led_back_to_both(database: Database, index: IndexEngine) -> None:
+    one_after_another = segment(1, 0.0, 6.0, 0.9, PICTURE), segment(2, 6.0, 9.0, 0.9, PICTURE)
+    assert led_back(database, index, *one_after_another) == [1, 2]
+
+
+def test_picture_and_sound_may_come_from_two_releases(database: Database, index: IndexEngine) -> None:
+    assert led_back(database, index, segment(1, 0.0, 9.0, 0.9, PICTURE), segment(2, 0.0, 9.0, 0.8, SOUND)) == [1, 2]
+
+
+def test_releases_of_the_same_content_are_both_named(database: Database, index: IndexEngine) -> None:
+    assert led_back(database, index, segment(1, 0.0, 9.0, 0.9, PICTURE), segment(2, 0.0, 9.0, 0.88, PICTURE)) == [1, 2]
+    assert led_back(database, index, segment(1, 0.0, 9.0, 0.9, PICTURE), segment(2, 0.0, 9.0, 0.5, PICTURE)) == [1]
+
+
+def test_only_what_tells_a_copy_from_something_alike_leads_back(database: Database, index: IndexEngine) -> None:
+    assert led_back(database, index, replace(segment(1, 0.0, 9.0, 0.9, PICTURE), confirmed=False)) == []

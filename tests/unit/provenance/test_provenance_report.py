@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provenance.model import IntegrityState, ManifestFacts, SignerState
-from provenance.report import MAX_ITEMS, MAX_TOKEN_CHARS, facts_from_report
+from provenance.authority import Standing, TrustAnchor
+from provenance.model import IdentityState, IntegrityState, ManifestFacts, Redaction, SignerState, TimeStampState
+from provenance.report import MAX_BINDINGS, MAX_ITEMS, MAX_TOKEN_CHARS, facts_from_report
 
-URIS = frozenset({"urn:example:own"})
+OWN = TrustAnchor(pem="", uri="urn:example:own", standing=Standing.OPERATOR)
 LABEL = "urn:c2pa:1"
 
 
@@ -41,7 +42,7 @@ def report(
 
 
 def read(data: object) -> ManifestFacts:
-    return facts_from_report(json.dumps(data), manifest_uris=URIS)
+    return facts_from_report(json.dumps(data), anchors=[OWN])
 
 
 @pytest.mark.parametrize(
@@ -100,12 +101,14 @@ STAMPED = ("timeStamp.validated", "timeStamp.trusted", "claimSignature.validated
 
 def test_time_is_what_a_trusted_authority_stamped() -> None:
     facts = read(report(success=STAMPED, time="2026-03-01T14:00:00+02:00"))
-    assert facts.timestamp == datetime(2026, 3, 1, 12, tzinfo=UTC)
+    assert facts.time_stamp.at == datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
 @pytest.mark.parametrize("success", [("timeStamp.validated",), ()])
 def test_a_time_that_nobody_we_trust_stamped_is_not_given(success: tuple[str, ...]) -> None:
-    assert read(report(success=success, time="2026-03-01T14:00:00+02:00")).timestamp is None
+    assert (
+        read(report(success=success, time="2026-03-01T14:00:00+02:00")).time_stamp.state is not TimeStampState.TRUSTED
+    )
 
 
 @pytest.mark.parametrize(
@@ -165,8 +168,9 @@ def test_every_list_is_bounded() -> None:
             ],
         )
     )
-    sizes = (facts.integrity.failures, facts.ingredients, facts.actions, facts.soft_bindings)
-    assert [len(size) for size in sizes] == [MAX_ITEMS] * 4
+    sizes = (facts.integrity.failures, facts.ingredients, facts.actions)
+    assert [len(size) for size in sizes] == [MAX_ITEMS] * 3
+    assert len(facts.soft_bindings) == MAX_BINDINGS
     assert len(facts.training_mining) == MAX_ITEMS
     assert facts.consents == (), "the file is not intact"
 
@@ -234,3 +238,90 @@ top_keys = st.sampled_from(["active_manifest", "manifests", "validation_results"
 @given(data=st.dictionaries(top_keys, json_values))
 def test_no_shape_of_report_breaks_it_or_is_intact(data: dict[str, Any]) -> None:
     assert read(data).integrity.state is IntegrityState.INVALID
+
+
+def part(label: str, *below: dict[str, Any], relationship: str = "componentOf", ai: bool = False) -> dict[str, Any]:
+    """An ingredient and, under `manifest`, the manifest that it has."""
+    kind = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
+    actions = [{"action": "c2pa.created", "digitalSourceType": kind}] if ai else []
+    manifest = {
+        "signature_info": {"common_name": "Somebody"},
+        "assertions": [{"label": "c2pa.actions.v2", "data": {"actions": actions}}],
+        "ingredients": [{key: value for key, value in one.items() if key != "manifest"} for one in below],
+    }
+    manifests = {label: manifest, **_manifests(below)}
+    return {"title": label, "relationship": relationship, "active_manifest": label, "manifest": manifests}
+
+
+def _manifests(parts: tuple[dict[str, Any], ...]) -> dict[str, Any]:
+    return {label: manifest for one in parts for label, manifest in one.get("manifest", {}).items()}
+
+
+def made_of(*parts: dict[str, Any]) -> ManifestFacts:
+    told = report(ingredients=[{key: value for key, value in one.items() if key != "manifest"} for one in parts])
+    told["manifests"] |= _manifests(parts)
+    return read(told)
+
+
+def test_what_a_file_was_made_of_does_not_depend_on_what_is_told_first() -> None:
+    deep = part("D", relationship="parentOf", ai=True)
+    contained = part("C", deep)
+    using = part("A", contained, relationship="inputTo")
+    for parts in ((using, contained), (contained, using)):
+        facts = made_of(*parts)
+        assert facts.ai_generated is True
+        found = {one.title: one for one in facts.ingredients}
+        assert [one.title for one in found["C"].ingredients] == ["D"]
+        assert [one.title for one in found["A"].ingredients] == ["C"]
+
+
+def test_what_was_given_to_a_generator_is_not_inside_what_it_made() -> None:
+    assert made_of(part("A", part("C", ai=True), relationship="inputTo")).ai_generated is None
+
+
+def test_a_manifest_that_is_its_own_ancestor_ends_somewhere() -> None:
+    told = report(ingredients=[{"title": "self", "relationship": "parentOf", "active_manifest": LABEL}])
+    (one,) = read(told).ingredients
+    assert one.ingredients == ()
+
+
+@pytest.mark.parametrize(
+    ("success", "failure", "state"),
+    [
+        (("cawg.identity.well-formed", "cawg.x509.credential.trusted"), (), IdentityState.TRUSTED),
+        (("cawg.identity.well-formed",), ("cawg.x509.credential.untrusted",), IdentityState.WELL_FORMED),
+        (("cawg.identity.well-formed",), ("cawg.x509.signature.mismatch",), IdentityState.INVALID),
+        ((), (), IdentityState.INVALID),
+    ],
+)
+def test_an_identity_stands_beside_integrity_and_signer(
+    success: tuple[str, ...], failure: tuple[str, ...], state: IdentityState
+) -> None:
+    assertion = {
+        "label": "cawg.identity",
+        "data": {"signer_payload": {"sig_type": "cawg.x509.cose"}, "signature_info": {"common_name": "Ada"}},
+    }
+    told = report(
+        success=("signingCredential.trusted", "claimSignature.validated", *success), failure=failure, state="Valid",
+        assertions=[assertion],
+    )  # fmt: skip
+    facts = read(told)
+    (identity,) = facts.identities
+    assert (identity.state, identity.kind, identity.names) == (state, "cawg.x509.cose", ("Ada",))
+    assert (facts.integrity.state, facts.signer.state) == (IntegrityState.INTACT, SignerState.TRUSTED)
+
+
+def test_accounts_that_were_verified_are_named_with_who_verified_them() -> None:
+    identities = [{"name": "Ada", "provider": {"name": "Example ID"}}, {"username": "ada"}, {"x": 1}]
+    data = {"signer_payload": {"sig_type": "cawg.identity_claims_aggregation"}, "verifiedIdentities": identities}
+    (identity,) = read(report(assertions=[{"label": "cawg.identity__1", "data": data}])).identities
+    assert identity.names == ("Ada (Example ID)", "ada")
+
+
+def test_what_was_redacted_is_told_with_its_reason() -> None:
+    uri = "self#jumbf=/c2pa/urn:c2pa:0/c2pa.assertions/c2pa.location"
+    redacted = {"action": "c2pa.redacted", "reason": "c2pa.PII.present", "parameters": {"redacted": uri}}
+    told = report(redactions=[uri], assertions=[{"label": "c2pa.actions.v2", "data": {"actions": [redacted]}}])
+    assert read(told).redactions == (
+        Redaction(assertion="c2pa.location", manifest_label="urn:c2pa:0", reason="c2pa.PII.present"),
+    )

@@ -85,7 +85,7 @@ def test_our_own_reader_of_manifests_understands_what_is_written() -> None:
     written = write(said(use, Value.RESERVED) for use in USES)
     manifest = {"assertions": [{"label": TRAINING_MINING_LABEL, "data": json.loads(written.text)}]}
     report = json.dumps({"active_manifest": "m", "manifests": {"m": manifest}, "validation_state": "Valid"})
-    facts = facts_from_report(report, manifest_uris=frozenset())
+    facts = facts_from_report(report, anchors=())
     assert facts.training_mining == {str(entry): {"use": "notAllowed"} for entry in MiningEntry}
 
 
