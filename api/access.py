@@ -29,6 +29,12 @@ def service_of(request: Request) -> Service:
     return service
 
 
+def base_url(request: Request) -> str:
+    """Where this service is for others: as the operator says, else as whoever asks has reached it."""
+    return service_of(request).settings.public_url.rstrip("/") or str(request.base_url).rstrip("/")
+
+
+BaseUrl = Annotated[str, Depends(base_url)]
 TheService = Annotated[Service, Depends(service_of)]
 
 

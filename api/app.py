@@ -5,6 +5,8 @@ from http import HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
+from starlette.middleware.cors import CORSMiddleware
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api import problems
 from api.limits import RateLimits
@@ -27,6 +29,7 @@ from api.routes import (
     own,
     preferences,
     releases,
+    soft_binding,
     verifications,
     webhooks,
     well_known,
@@ -44,14 +47,15 @@ Nobody is recognised by face or voice: a person is protected where a check names
 registered reference clips are copied.
 """
 _ROUTERS = (
-    works, consents, imports, exchange, assets, conflicts, checks, releases, verifications, preferences, feeds, notices,
-    ledger, holders, own, accounts, oidc, negatives, webhooks, well_known, operations,
+    works, consents, imports, exchange, assets, conflicts, checks, releases, verifications, soft_binding, preferences,
+    feeds, notices, ledger, holders, own, accounts, oidc, negatives, webhooks, well_known, operations,
 )  # fmt: skip
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
 }
+_FOR_ALL_SITES = ("/sbr/", "/.well-known/c2pa-soft-binding-resolution")
 # The interactive documentation of FastAPI loads scripts of its own and is left out of the policy.
 _DOCUMENTATION = ("/docs", "/redoc")
 
@@ -79,6 +83,7 @@ def _bare_app() -> FastAPI:
     app.add_exception_handler(BodyTooLarge, on_body_too_large)
     app.add_middleware(BoundedBodies)
     app.add_middleware(RateLimits)
+    app.add_middleware(OpenToAnyOrigin)  # outside the limits, so that a page may read that it asked too much
     for module in _ROUTERS:
         app.include_router(module.router)
 
@@ -96,6 +101,25 @@ def _bare_app() -> FastAPI:
         return answer
 
     return app
+
+
+class OpenToAnyOrigin:
+    """Middleware: what readers of credentials ask from pages of any site (CORS); nothing there knows who asks."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        self._open = CORSMiddleware(
+            app,
+            allow_origins=["*"],
+            allow_methods=["GET", "POST"],
+            allow_headers=["*"],
+            expose_headers=["Retry-After", "RateLimit", "RateLimit-Policy"],
+            max_age=86_400,
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        is_open = scope["type"] == "http" and scope["path"].startswith(_FOR_ALL_SITES)
+        await (self._open if is_open else self._app)(scope, receive, send)
 
 
 _PROBLEM: dict[str, Any] = {

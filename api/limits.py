@@ -37,7 +37,7 @@ _log = logging.getLogger(__name__)
 _FREE = ("/healthz", "/readyz", "/metrics")
 # Where passwords and codes could be tried, and letters are sent.
 _SIGN_IN = ("/v1/accounts", "/v1/account/password", "/v1/sessions", "/v1/oidc", "/v1/memberships")
-_COSTLY = ("/v1/verifications",)
+_COSTLY, _ALWAYS_COSTLY = ("/v1/verifications",), ("/sbr/matches/",)
 # A key that was found on record is believed for so long; of how many it is kept.
 _KNOWN_S, _MOST_KNOWN = 60.0, 10_000
 # So many addresses may use up their tries on one account, before each has to wait in between.
@@ -209,7 +209,8 @@ def _kind(path: str, method: str) -> Kind:
     """What a request counts as before it is known who asks."""
     if method == "POST" and path.startswith(_SIGN_IN):
         return Kind.SIGN_IN
-    return Kind.VERIFICATION if method == "POST" and path.startswith(_COSTLY) else Kind.ANONYMOUS
+    costly = path.startswith(_ALWAYS_COSTLY) or (method == "POST" and path.startswith(_COSTLY))
+    return Kind.VERIFICATION if costly else Kind.ANONYMOUS
 
 
 def _presented(scope: Scope) -> str | None:

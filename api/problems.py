@@ -14,7 +14,7 @@ from starlette.requests import ClientDisconnect
 
 from api.wording import worded
 from fingerprinting.errors import BadDocument, MediaError, MediaFault
-from provenance.errors import ProvenanceError, UnsupportedContainer
+from provenance.errors import IdentityInvalid, KeyUnavailable, ProvenanceError, TimeStampFailed, UnsupportedContainer
 from registry.errors import Conflict, Forbidden, Invalid, NotFound, RegistryError, TooSoon
 from registry.index import IndexBehind
 from takedown.errors import IllegalTransition, TakedownError
@@ -22,6 +22,8 @@ from takedown.errors import IllegalTransition, TakedownError
 _log = logging.getLogger(__name__)
 _TYPE = "urn:clearmark:problem:"
 MEDIA_TYPE = "application/problem+json"
+# Routes whose specification knows 400 for whatever cannot be understood.
+_C2PA = "/sbr/"
 
 
 class ProblemDocument(BaseModel):
@@ -92,7 +94,15 @@ def problem_of(error: Exception) -> Problem:
         case BadDocument():
             return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "bad-fingerprint", error.problem, path=error.path)
         case UnsupportedContainer():
-            return Problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unsupported-container", str(error))
+            detail = f"{error}. Signed are: {', '.join(error.supported)}."
+            return Problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unsupported-container", detail)
+        case IdentityInvalid():
+            detail = f"Nothing can be signed now: {error.reason}. The operator must replace the certificate."
+            return Problem(HTTPStatus.SERVICE_UNAVAILABLE, "signer-invalid", detail)
+        case KeyUnavailable() | TimeStampFailed():
+            detail = f"Nothing was signed: {error}. Ask again in a while."
+            headers = {"Retry-After": "30"}
+            return Problem(HTTPStatus.SERVICE_UNAVAILABLE, "signing-unavailable", detail, headers=headers)
         case IndexBehind():
             detail = "The index is still catching up. Ask again in a moment."
             return Problem(HTTPStatus.SERVICE_UNAVAILABLE, "index-behind", detail, headers={"Retry-After": "5"})
@@ -117,14 +127,15 @@ def install(app: FastAPI) -> None:
     def on_ours(_request: Request, error: Exception) -> JSONResponse:
         return response(problem_of(error))
 
-    def on_validation(_request: Request, error: Exception) -> JSONResponse:
+    def on_validation(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, RequestValidationError)
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"][1:]) or str(first["loc"][0])
         if first["type"] == "json_invalid":  # then it says at which character
             field = str(first["loc"][0])
         detail = f"{field}: {worded(first)}"
-        return response(Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid", detail, field=field))
+        status = HTTPStatus.BAD_REQUEST if request.url.path.startswith(_C2PA) else HTTPStatus.UNPROCESSABLE_ENTITY
+        return response(Problem(status, "invalid", detail, field=field))
 
     def on_http(_request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, HTTPException)

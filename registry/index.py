@@ -12,22 +12,27 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
+from typing import cast
 
+import numpy as np
+import numpy.typing as npt
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from fingerprinting.document import descriptors_from_bytes, times_to_bytes
 from fingerprinting.errors import BadSnapshot
-from fingerprinting.index.protocol import FingerprintIndex
+from fingerprinting.index.protocol import FingerprintIndex, VectorIndex
 from fingerprinting.index.snapshot import Snapshot, read_snapshot, write_snapshot
 from fingerprinting.layout import thinned
 from fingerprinting.looks import Glance
 from fingerprinting.match import Reference, find_copies
-from fingerprinting.model import Algorithm, Descriptors, Fingerprint, ItemNumber, Segment
+from fingerprinting.model import Algorithm, Descriptors, Fingerprint, ItemNumber, Segment, Vectors
 from registry.errors import RegistryError
 from registry.models import Corpus, Heads, IndexLogRow, Item, StoredDescriptors
 
 _BATCH = 200
+# Rows near to one that is asked for on its own.
+_NEAREST = 200
 type _Indexes = dict[tuple[Corpus, Algorithm], FingerprintIndex]
 
 # Corpora that are searched; checks are kept to look back at, not searched.
@@ -203,6 +208,30 @@ class IndexEngine:
             subjects=subjects,
             sequence=sequence,
         )
+
+    def nearest(
+        self, session: Session, corpus: Corpus, algorithm: Algorithm, rows: Vectors, *, radius_bits: int,
+        timeout_s: float,
+    ) -> dict[str, npt.NDArray[np.int32]]:  # fmt: skip
+        """The subjects that have rows near to these: for each, how far the nearest is from each row that has one.
+
+        Args:
+            rows: uint8 (n, algorithm.row_bytes), of an algorithm whose index is one of vectors.
+
+        Raises:
+            IndexBehind: see `catch_up`.
+        """
+        _, held = self._caught_up(session, timeout_s)
+        index = cast("VectorIndex", held[corpus, algorithm])
+        hits = index.search(rows, radius_bits=radius_bits, limit=_NEAREST)
+        numbers = [int(number) for number in np.unique(hits.items)]
+        known = sa.select(Item.number, Item.subject_id).where(Item.number.in_(numbers))
+        found: dict[str, npt.NDArray[np.int32]] = {}
+        for number, subject_id in session.execute(known):
+            mine = hits.items == number
+            _, first = np.unique(hits.query_rows[mine], return_index=True)  # ordered by distance
+            found[subject_id] = hits.distances_bits[mine][first]
+        return found
 
     def rivals(self, session: Session, subject_id: str, *, timeout_s: float = 600.0) -> Answer:
         """What else in the works' corpus a stored subject copies; itself left out.

@@ -1,0 +1,152 @@
+"""Soft bindings: which manifests are found by a value, and which are not given out."""
+
+import pytest
+
+from fingerprinting import iscc
+from fingerprinting.extract import Extracted
+from fingerprinting.iscc import Iscc, MainType, Unit
+from fingerprinting.model import Algorithm, Fingerprint, MediaInfo
+from registry import releases, soft_bindings
+from registry.access import Actor
+from registry.database import Database
+from registry.errors import Invalid, NotFound
+from registry.index import IndexEngine
+from registry.models import Release, Revocation
+from registry.soft_bindings import Binding
+from tests import factories
+from tests.factories import AT
+
+PHASH = "org.clearmark.video-phash-v1"
+BODY = bytes(range(32))
+VIDEO, HEADER = 3, bytes.fromhex("2307")
+
+
+@pytest.fixture
+def known(database: Database, index: IndexEngine) -> tuple[Actor, str]:
+    """A maker and a release that is clip 2, with an ISCC."""
+    with database.transaction() as session:
+        maker = factories.actor(session)
+        release = factories.release(session, maker, factories.check(session, maker, index, factories.fingerprint(2)))
+        release.iscc_kind, release.iscc_body = VIDEO, BODY
+    return maker, release.id
+
+
+def coded(body: bytes) -> bytes:
+    """The value of a video's Content-Code."""
+    unit = Unit(main_type=MainType.CONTENT, sub_type=VIDEO, version=0, header=HEADER, body=body)
+    value = Iscc(units=(unit,)).value
+    assert iscc.parse(value).units == (unit,)
+    return value
+
+
+def turned(bits: int) -> bytes:
+    """The body with so many of its bits turned."""
+    number = int.from_bytes(BODY, "big") ^ ((1 << bits) - 1)
+    return number.to_bytes(32, "big")
+
+
+def found(database: Database, index: IndexEngine, alg: str, value: bytes) -> list[Binding]:
+    with database.reading() as session:
+        return soft_bindings.by_value(session, index, alg, value, most=10)
+
+
+@pytest.mark.parametrize(("bits", "similarity"), [(0, 100), (8, 97), (32, 88), (33, None), (128, None)])
+def test_a_code_finds_what_is_near_enough(
+    database: Database, index: IndexEngine, known: object, bits: int, similarity: int | None
+) -> None:
+    assert known
+    expected = [] if similarity is None else [Binding(manifest_id="urn:c2pa:1", similarity=similarity)]
+    assert found(database, index, "io.iscc.v0", coded(turned(bits))) == expected
+
+
+def test_rows_of_a_fingerprint_find_the_release_that_has_them(
+    database: Database, index: IndexEngine, known: object
+) -> None:
+    assert known
+    [rows] = factories.fingerprint(2).descriptors
+    [others] = factories.fingerprint(9).descriptors
+    spread = rows.vectors[::5].tobytes()
+    assert found(database, index, PHASH, spread) == [Binding(manifest_id="urn:c2pa:1", similarity=100)]
+    assert found(database, index, PHASH, others.vectors[:8].tobytes()) == []
+    # Half of what is asked for must be there: one still that both have is no match.
+    mixed = rows.vectors[:1].tobytes() + others.vectors[:7].tobytes()
+    assert found(database, index, PHASH, mixed) == []
+
+
+@pytest.mark.parametrize(
+    ("alg", "value"),
+    [
+        ("com.example.unknown", b"1"),
+        ("io.iscc.v0", b""),
+        ("io.iscc.v0", b"\x00" * 36),
+        ("io.iscc.v0", b"ISCC:KACT"),
+        (PHASH, b""),
+        (PHASH, b"1" * 33),
+        (PHASH, b"1" * 32 * 65),
+        ("org.clearmark.video-sscd-v1", b"1" * 512),
+    ],
+)
+def test_what_cannot_be_asked_for_is_refused_in_words(
+    database: Database, index: IndexEngine, alg: str, value: bytes
+) -> None:
+    with pytest.raises(Invalid) as refused:
+        found(database, index, alg, value)
+    assert refused.value.problem.endswith(".") or ":" in refused.value.problem
+
+
+def extracted(shown: Fingerprint) -> Extracted:
+    media = MediaInfo(container="mp4", duration_s=shown.duration_s, width=1, height=1, video_tracks=1, audio_tracks=0)
+    return Extracted(media=media, fingerprint=shown)
+
+
+def test_content_finds_the_releases_that_it_came_from(database: Database, index: IndexEngine, known: object) -> None:
+    assert known
+    part = extracted(factories.fingerprint(2, seconds=6.0, start_s=3.0))
+    with database.reading() as session:
+        for only in (None, Algorithm.VIDEO_PHASH_V1):
+            answer = soft_bindings.by_content(session, "00" * 32, part, index, only=only, most=10)
+            assert [one.manifest_id for one in answer] == ["urn:c2pa:1"]
+        by_sound = soft_bindings.by_content(
+            session, "00" * 32, part, index, only=Algorithm.AUDIO_CHROMAPRINT_V1, most=10
+        )
+        same = soft_bindings.by_content(session, "cd" * 32, extracted(factories.fingerprint(9)), index, most=10)
+    assert by_sound == []
+    assert same == [Binding(manifest_id="urn:c2pa:1", similarity=100)]
+
+
+@pytest.mark.parametrize("gone", ["revoked", "disabled"])
+def test_a_release_that_is_not_stood_by_is_not_given_out(
+    database: Database, index: IndexEngine, known: tuple[Actor, str], gone: str
+) -> None:
+    maker, release_id = known
+    with database.reading() as session:
+        assert soft_bindings.manifest_store(session, "urn:c2pa:1") == b"a store"
+    with database.transaction() as session:
+        if gone == "revoked":
+            releases.revoke(session, maker, release_id, Revocation.MISTAKE, "Wrong.", at=AT)
+        else:
+            releases.disable(session, session.get_one(Release, release_id), at=AT)
+    [rows] = factories.fingerprint(2).descriptors
+    assert found(database, index, "io.iscc.v0", coded(BODY)) == []
+    assert found(database, index, PHASH, rows.vectors[:8].tobytes()) == []
+    with database.reading() as session:
+        shown = extracted(factories.fingerprint(2))
+        assert soft_bindings.by_content(session, "cd" * 32, shown, index, most=10) == []
+        with pytest.raises(NotFound):
+            soft_bindings.manifest_store(session, "urn:c2pa:1")
+        with pytest.raises(NotFound):
+            soft_bindings.manifest_store(session, "urn:c2pa:none")
+
+
+def test_a_manifest_without_its_ingredients_is_given_where_it_has_none(
+    database: Database, known: tuple[Actor, str]
+) -> None:
+    _, release_id = known
+    with database.transaction() as session:
+        release = session.get_one(Release, release_id)
+        release.manifest = {"manifests": {"urn:c2pa:1": {}}}
+        assert soft_bindings.manifest_store(session, "urn:c2pa:1", active_only=True) == b"a store"
+        release.manifest = {"manifests": {"urn:c2pa:1": {}, "urn:c2pa:0": {}}}
+        session.flush()
+        with pytest.raises(NotFound, match="ingredients"):
+            soft_bindings.manifest_store(session, "urn:c2pa:1", active_only=True)
