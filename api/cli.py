@@ -1,11 +1,12 @@
-"""The `clearmark` command. `register`, `import`, `export`, `check`, `explain`, `release`, `verify`, `consents`,
-`reservations`, `negatives`, `conflicts`, `findings`, `quarantines`, `holders`, `domains`, `agents` and `sync` speak to
-a service over HTTP; `preferences` asks a service, or a copy with no network at all; `keys`, `webhooks` and `index` work
-on the data folder, beside a running service too; `ledger` does both.
+"""The `clearmark` command. `register`, `import`, `export`, `check`, `explain`, `release`, `releases`, `verify`,
+`consents`, `reservations`, `negatives`, `conflicts`, `findings`, `quarantines`, `holders`, `domains`, `agents` and
+`sync` speak to a service over HTTP; `recover` to any resolver of credentials; `preferences` asks a service, or a copy
+with no network at all; `keys`, `trust`, `signer`, `webhooks` and `index` work on the data folder, beside a running
+service too; `ledger` does both.
 
 Exit codes: 0 fine; 1 error; 2 wrong use; 10 block; 11 review; 12 unknown, also of a file that cannot be read;
 13 a file to be registered, added or verified cannot be used; 14 verification found something that is not intact or not
-trusted; 15 rows of an import were refused, or a format could not say all.
+trusted, or no credentials were recovered; 15 rows of an import were refused, or a format could not say all.
 """
 
 import itertools
@@ -13,7 +14,6 @@ import json
 import logging
 import sys
 from collections import Counter
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -36,6 +36,7 @@ from api.console import (
     progress,
     service_at,
     show,
+    span,
     the_service,
 )
 from api.copy_commands import preferences, sync
@@ -43,12 +44,15 @@ from api.decision_commands import conflicts, findings, quarantines
 from api.holder_commands import agents, domains, holders
 from api.key_commands import keys
 from api.ledger_commands import ledger
+from api.release_commands import recover, release, releases, verify
 from api.reservation_commands import reservations
 from api.settings import SettingsError, describe, in_force, load_settings
+from api.trust_commands import signer, trust
 from api.webhook_commands import webhooks
 from clearmark.client import ClearmarkError, Problem, Unreachable
 from clearmark.client import local as local_fingerprint
 from fingerprinting.errors import FingerprintingError
+from provenance.errors import ProvenanceError
 from registry.errors import RegistryError
 
 app = typer.Typer(
@@ -75,10 +79,16 @@ _GROUPS = {
     "holders": holders,
     "domains": domains,
     "agents": agents,
+    "releases": releases,
+    "trust": trust,
+    "signer": signer,
 }
 for name, group in _GROUPS.items():
     app.add_typer(group, name=name)
 app.command("sync")(sync)
+app.command("recover")(recover)
+app.command("release")(release)
+app.command("verify")(verify)
 
 
 def main() -> None:
@@ -93,7 +103,7 @@ def main() -> None:
         complain(str(problem))
         fault = "fault" in problem.document
         sys.exit(Exit.REJECTED if fault else Exit.ERROR)
-    except (SettingsError, RegistryError, FingerprintingError, ClearmarkError) as error:
+    except (SettingsError, RegistryError, FingerprintingError, ProvenanceError, ClearmarkError) as error:
         complain(str(error))
         sys.exit(Exit.ERROR)
 
@@ -232,7 +242,7 @@ def check(
 
     def table() -> RenderableType:
         rows: list[list[object]] = [
-            [m["title"], m["modality"], _span(m, "query"), _span(m, "reference"), f"{m['score']:.2f}"]
+            [m["title"], m["modality"], span(m, "query"), span(m, "reference"), f"{m['score']:.2f}"]
             for m in found["matches"]
         ]
         title = f"{verdict.upper()}  {found['id']}\n" + "\n".join(r["message"] for r in found["reasons"])
@@ -359,47 +369,6 @@ def remove_negative(
     show({"id": negative_id, "removed": True}, as_json=as_json, table=lambda: f"{negative_id} is removed.")
 
 
-@app.command()
-def release(
-    check_id: Annotated[str, typer.Argument(help="A check that allows it.")],
-    key: Key,
-    output: Annotated[Path, typer.Option("--output", "-o", help="Where to write the signed file.")],
-    title: Annotated[str | None, typer.Option()] = None,
-    generator: Annotated[str | None, typer.Option(help="Name of the model that made the clip.")] = None,
-    holder: Holder = None,
-    url: Url = URL,
-    as_json: AsJson = False,
-) -> None:
-    """Sign the file of a check and fetch it."""
-    said: dict[str, Any] = {"title": title} if title else {}
-    if generator:
-        said["generator"] = {"name": generator}
-    with service_at(url, key, holder) as client, progress("Signing", quiet=as_json):
-        made = client.release(check_id, **said)
-        client.download(made["id"], output)
-    rows = {"release": made["id"], "file": output, "sha256": made["sha256"], "manifest": made["manifest_id"]}
-    show(made, as_json=as_json, table=lambda: fields(made["title"], rows))
-
-
-@app.command()
-def verify(file: Media, url: Url = URL, as_json: AsJson = False) -> None:
-    """Ask where a file came from. Exit code: 0 intact and trusted, 14 anything else."""
-    with service_at(url) as client, progress(f"Verifying {file.name}", quiet=as_json):
-        found = client.verify(file)
-    rows: dict[str, object] = {
-        "integrity": found["integrity"]["state"],
-        "failures": "; ".join(failure["explanation"] for failure in found["integrity"]["failures"]),
-        "signer": f"{found['signer']['state']} {found['signer']['name'] or ''}",
-        "made with AI": found["ai_generated"],
-        "recovered": "; ".join(f"{r['release_id']} {_span(r, 'query')}" for r in found["recovered"]),
-        "registered works": "; ".join(f"{m['title']} {_span(m, 'query')}" for m in found["registry_matches"]),
-        "consents": "; ".join(f"{c['id']} {c['state']}" for c in found["consents"]),
-    }
-    show(found, as_json=as_json, table=lambda: fields(file.name, rows))
-    trusted = found["integrity"]["state"] == "intact" and found["signer"]["state"] == "trusted"
-    raise typer.Exit(Exit.OK if trusted else Exit.NOT_VERIFIED)
-
-
 # -- on this machine ---------------------------------------------------------------------------
 
 
@@ -477,10 +446,6 @@ def _json_object(text: str | None, option: str) -> dict[str, Any] | None:
     if found is not None and not isinstance(found, dict):
         raise typer.BadParameter("Give a JSON object.", param_hint=option)
     return found
-
-
-def _span(found: Mapping[str, Any], side: str) -> str:
-    return f"{found[f'{side}_start_s']:.1f}–{found[f'{side}_end_s']:.1f} s"
 
 
 if __name__ == "__main__":

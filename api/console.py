@@ -144,6 +144,11 @@ def _printable(value: object) -> str:
     )
 
 
+def span(found: Mapping[str, Any], side: str) -> str:
+    """An interval in seconds: `side` is query or reference."""
+    return f"{found[f'{side}_start_s']:.1f}–{found[f'{side}_end_s']:.1f} s"
+
+
 def day(at: datetime | str | None) -> str:
     """The day of a time that the database or the API told; nothing where there is none."""
     return str(at)[: len("2026-12-31")] if at is not None else ""

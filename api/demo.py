@@ -22,6 +22,7 @@ import imageio_ffmpeg
 from api.console import Exit, columns, err, say
 from api.settings import SettingsError
 from clearmark.client import ClearmarkError, Client, Problem
+from clearmark.client.resolver import Resolver
 from clearmark.client.results import Match
 
 _SCOPES = "works:write,checks:write,releases:write,notices:write"
@@ -49,6 +50,7 @@ class Story:
     pipeline: Client
     operator: Client
     cli: Callable[..., dict[str, Any]]
+    url: str
     folder: Path
     steps: list[Step] = field(default_factory=list)
     kept: dict[str, Any] = field(default_factory=dict)
@@ -124,10 +126,11 @@ class Story:
         tampered = self.folder / "tampered.mp4"
         self.step("flip one byte of its picture, verify", "invalid", lambda: self._tamper(signed, tampered))
         self.step(
-            "strip it by re-encoding, verify",
-            "absent, recovered: our release",
+            "strip it by re-encoding without its first 3 s, verify",
+            "absent, recovered: our release; missing 0–3 s",
             lambda: self._strip(signed, stripped),
         )
+        self.step("find its credentials with a C2PA resolver", "our release", lambda: self._recover(stripped))
         self.step("file a takedown notice against it", "valid, 1 deadline", self._notice)
         self.step("disable it, fetch its file", "refused (451)", self._disable)
         self.step("answer with a counter-notice", "forwarded, 3 deadlines", self._counter)
@@ -174,7 +177,7 @@ class Story:
             "training_mining": rule,
         }
         made = self.pipeline.release(self.kept["clear"]["id"], **said)
-        self.kept["release"] = made["id"]
+        self.kept["release"], self.kept["manifest"] = made["id"], made["manifest_id"]
         self.pipeline.download(made["id"], self.folder / "signed.mp4")
         return str(made["state"])
 
@@ -190,11 +193,22 @@ class Story:
         return str(self.pipeline.verify(tampered)["integrity"]["state"])
 
     def _strip(self, signed: Path, stripped: Path) -> str:
-        _ffmpeg("-i", signed, "-map_metadata", -1, "-vf", "scale=-2:120", "-crf", 35, stripped)
+        _ffmpeg("-ss", 3, "-i", signed, "-map_metadata", -1, "-vf", "scale=-2:120", "-crf", 35, stripped)
         found = self.pipeline.verify(stripped)
-        recovered = {recovery["release_id"] for recovery in found["recovered"]}
-        whose = "our release" if recovered == {self.kept["release"]} else f"{sorted(recovered)}"
-        return f"{found['integrity']['state']}, recovered: {whose}"
+        recovered = [recovery["release_id"] for recovery in found["recovered"]]
+        whose = "our release" if recovered == [self.kept["release"]] else f"{recovered}"
+        changed = [
+            f"{change['change']} {_span(change, 'reference')}"
+            for recovery in found["recovered"]
+            for change in recovery["differences"]
+        ]
+        return f"{found['integrity']['state']}, recovered: {whose}; {', '.join(changed) or 'nothing changed'}"
+
+    def _recover(self, stripped: Path) -> str:
+        with Resolver(self.url) as resolver:
+            found = resolver.recover(stripped)
+        ours = [self.kept["manifest"]]
+        return "our release" if [one.manifest_id for one in found] == ours else f"{found}"
 
     def _notice(self) -> str:
         notice = self.studio.file_notice(
@@ -260,6 +274,7 @@ def run_demo(keep: Path | None, *, as_json: bool) -> int:
             pipeline=client("Pipeline"),
             operator=client("Operator", "review"),
             cli=cli,
+            url=url,
             folder=folder,
         )
         story.tell()

@@ -6,7 +6,8 @@ with Client("https://clearmark.example", key) as clearmark:
         release = clearmark.release(gate.check["id"], title="A quiet street")
         clearmark.download(release["id"], "signed.mp4")
 
-Answers are the JSON objects of the API, typed in `clearmark.client.results`.
+Answers are the JSON objects of the API, typed in `clearmark.client.results`. `Resolver` asks services of the C2PA's
+Soft Binding Resolution API, Clearmark's or others', for credentials that a file has lost.
 """
 
 from clearmark.client.errors import (
@@ -18,10 +19,12 @@ from clearmark.client.errors import (
     Problem,
     Unknown,
     Unreachable,
+    Unsupported,
 )
 from clearmark.client.exchange import Retries
 from clearmark.client.gate import Decision, Gate, judge
 from clearmark.client.http import AsyncClient, Client
+from clearmark.client.resolver import Recovered, Resolver
 
 __all__ = [
     "AsyncClient",
@@ -34,8 +37,11 @@ __all__ = [
     "Misconfigured",
     "NotReady",
     "Problem",
+    "Recovered",
+    "Resolver",
     "Retries",
     "Unknown",
     "Unreachable",
+    "Unsupported",
     "judge",
 ]

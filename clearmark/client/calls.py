@@ -429,7 +429,12 @@ class Calls:
 
     @Call
     def release(self, /, check_id: str, *, idempotency_key: str | None = None, **said: Any) -> Flow[Release]:
-        """Sign the file of a check: `title`, `generator`, `ai_generated`, `training_mining`."""
+        """Sign the file of a check: `title`, `generator`, `ai_generated`, `digital_source_type`, `training_mining`, …
+
+        `digital_source_type` says how it was made (`compositeWithTrainedAlgorithmicMedia`, `algorithmicMedia`, …), and
+        `ingredients` what went into it, each `{"relationship": "inputTo" or "componentOf"}` with a `check_id` or a
+        `release_id`, and with a `title` where it has one.
+        """
         body = {"check_id": check_id, **said}
         return (yield from self._object(_post("/v1/releases", body, key=_key(idempotency_key), wait_s=LONG_S), Release))
 
@@ -442,19 +447,55 @@ class Calls:
         return Pages("/v1/releases")
 
     @Call
+    def revoke_release(self, release_id: str, revocation: str, reason: str) -> Flow[Release]:
+        """Stand by a release no more: `mistake`, `withdrawn`, `bad_check`, `key_compromise`; for reviewers `takedown`.
+
+        Whoever verifies it reads the reason. It cannot be undone.
+        """
+        body = {"revocation": revocation, "reason": reason}
+        return (yield from self._object(_post(_at("releases", release_id, "revocation"), body), Release))
+
+    @Call
+    def release_manifest(self, release_id: str, target: Path | str) -> Flow[None]:
+        """Write the credentials alone to `target`, a `.c2pa` file; it appears there whole, or not at all."""
+        yield from self._ask(replace(_get(_at("releases", release_id, "manifest")), target=Path(target)))
+
+    @Call
+    def release_snippet(self, release_id: str) -> Flow[dict[str, Any]]:
+        """What a page that shows the release says to search engines: schema.org JSON-LD."""
+        return (yield from self._object(_get(_at("releases", release_id, "jsonld")), dict))
+
+    @Call
     def download(self, release_id: str, target: Path | str) -> Flow[None]:
         """Write the signed file to `target`; it appears there whole, or not at all."""
         yield from self._ask(replace(_get(_at("releases", release_id, "file")), target=Path(target)))
 
     @Call
-    def verify(self, path: Path | str) -> Flow[Verification]:
-        """Ask what can be said of a file; no key is needed."""
-        asked = Send(method="POST", path="/v1/verifications", file=Path(path), is_question=True, wait_s=LONG_S)
+    def verify(self, path: Path | str, manifest: Path | str | None = None) -> Flow[Verification]:
+        """Ask what can be said of a file; no key is needed.
+
+        Args:
+            manifest: a `.c2pa` file with the credentials that lie beside it.
+        """
+        asked = Send(
+            method="POST", path="/v1/verifications", file=Path(path),
+            manifest=Path(manifest) if manifest is not None else None, is_question=True, wait_s=LONG_S,
+        )  # fmt: skip
         return (yield from self._object(asked, Verification))
 
     @Call
     def get_verification(self, verification_id: str) -> Flow[Verification]:
         return (yield from self._object(_get(_at("verifications", verification_id)), Verification))
+
+    @Call
+    def verification_crjson(self, verification_id: str) -> Flow[dict[str, Any]]:
+        """What the file said of itself, in the C2PA's own JSON, where it `has_crjson`."""
+        return (yield from self._object(_get(_at("verifications", verification_id, "crjson")), dict))
+
+    @Call
+    def verification_manifest(self, verification_id: str, target: Path | str) -> Flow[None]:
+        """Write the manifest store to `target` where it `has_manifest`; it appears there whole, or not at all."""
+        yield from self._ask(replace(_get(_at("verifications", verification_id, "manifest")), target=Path(target)))
 
     # -- catalogues ----------------------------------------------------------------------------
 

@@ -20,11 +20,15 @@ class NotReady(ClearmarkError):
 
 
 class BadAnswer(ClearmarkError):
-    """An answer came that no Clearmark service gives: something else listens there, or stands between."""
+    """An answer came that no such service gives: something else listens there, stands between, or means no good."""
 
 
 class CannotFingerprint(ClearmarkError):
     """A file could not be fingerprinted on this machine."""
+
+
+class Unsupported(ClearmarkError):
+    """The resolver cannot be asked about this file in any way that this client knows."""
 
 
 class Unknown(ClearmarkError):

@@ -38,6 +38,7 @@ class Send:
     Attributes:
         body: sent as JSON; None sends none.
         file: sent as the part `file` of a form, read anew at each attempt, with `fields` beside it.
+        manifest: a file of credentials, sent as the part `manifest` of the same form.
         target: where the body of the answer goes, all of it or nothing.
         wait_s: how long the service may say nothing.
         key: the Idempotency-Key.
@@ -49,6 +50,7 @@ class Send:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     body: object = None
     file: Path | None = None
+    manifest: Path | None = None
     fields: Mapping[str, str] = field(default_factory=dict)
     target: Path | None = None
     wait_s: float = QUICK_S
@@ -219,7 +221,7 @@ def _retry_after_s(headers: Mapping[str, str]) -> float | None:
     try:
         until = email.utils.parsedate_to_datetime(text)
         return max(0.0, (until - email.utils.parsedate_to_datetime(headers["date"])).total_seconds())
-    except (ValueError, TypeError, KeyError):  # TypeError: one of them has no zone
+    except (ValueError, OverflowError, TypeError, KeyError):  # TypeError: one of them has no zone
         return None
 
 

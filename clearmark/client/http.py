@@ -4,7 +4,7 @@ import contextlib
 import os
 import secrets
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
@@ -48,7 +48,7 @@ class Client(Calls):
             Misconfigured: no service can have that address, or no key or id of a holder look like that.
         """
         super().__init__(retries or Retries())
-        self._http = httpx.Client(base_url=_address(url), headers=_headers(key, holder), transport=transport)
+        self._http = httpx.Client(base_url=service_address(url), headers=_headers(key, holder), transport=transport)
 
     def __enter__(self) -> Self:
         return self
@@ -63,17 +63,7 @@ class Client(Calls):
 
     def run[T](self, flow: Flow[T]) -> T:
         """Do what a call asks for until it has its result."""
-        outcome: Outcome = None
-        try:
-            while True:
-                step = flow.send(outcome)
-                try:
-                    outcome = self._do(step)
-                except Exception as error:
-                    outcome = Failed(error)
-        except StopIteration as finished:
-            result: T = finished.value
-            return result
+        return carry_out(flow, self._do)
 
     def iterate[Item](self, pages: Pages[Item]) -> Iterator[Item]:
         following: Pages[Item] | None = pages
@@ -127,7 +117,9 @@ class AsyncClient(Calls):
     ) -> None:
         """As `Client`."""
         super().__init__(retries or Retries())
-        self._http = httpx.AsyncClient(base_url=_address(url), headers=_headers(key, holder), transport=transport)
+        self._http = httpx.AsyncClient(
+            base_url=service_address(url), headers=_headers(key, holder), transport=transport
+        )
 
     async def __aenter__(self) -> Self:
         return self
@@ -188,14 +180,41 @@ class AsyncClient(Calls):
                 return _answer(answer, b"")
 
 
-def _address(url: str) -> httpx.URL:
+def carry_out[T](flow: Flow[T], do: Callable[[Step], Outcome]) -> T:
+    """Do what a flow asks for, one step after another, until it has its result."""
+    outcome: Outcome = None
+    try:
+        while True:
+            step = flow.send(outcome)
+            try:
+                outcome = do(step)
+            except Exception as error:
+                outcome = Failed(error)
+    except StopIteration as finished:
+        result: T = finished.value
+        return result
+
+
+def service_address(url: str) -> httpx.URL:
+    """An address as a user gave it. Raises: Misconfigured: no service can have it."""
     try:
         address = httpx.URL(url)
-    except httpx.InvalidURL:
+    except (httpx.InvalidURL, ValueError):  # ValueError: half a character
         address = httpx.URL("")
-    if address.scheme not in ("http", "https") or not address.host:
+    if address.scheme not in ("http", "https") or not can_be_reached(address):
         raise Misconfigured(f"{url!r} is not the address of a service; it looks like http://127.0.0.1:8000")
     return address
+
+
+def can_be_reached(address: httpx.URL) -> bool:
+    """Whether a host can have that name and a port that number; what cannot would fail in words of its own."""
+    labels = address.raw_host.removesuffix(b".").split(b".")
+    return all(0 < len(label) < 64 for label in labels) and address.port != 0 and (address.port or 0) < 1 << 16
+
+
+def patience(wait_s: float) -> httpx.Timeout:
+    """How long each part of a request may take, where the service may say nothing for `wait_s`."""
+    return httpx.Timeout(wait_s, connect=_CONNECT_S, write=_WRITE_S)
 
 
 def _headers(key: str | None, holder: str | None) -> dict[str, str]:
@@ -211,12 +230,15 @@ def _headers(key: str | None, holder: str | None) -> dict[str, str]:
 
 @contextlib.contextmanager
 def _opened(send: Send) -> Iterator[dict[str, Any] | None]:
-    """The file of a request from its beginning, as a part of a form; an upload is streamed from it."""
+    """The files of a request from their beginnings, as parts of a form; an upload is streamed from them."""
     if send.file is None:
         yield None
         return
-    with send.file.open("rb") as file:
-        yield {"file": ("media", file)}
+    with contextlib.ExitStack() as opened:
+        files: dict[str, Any] = {"file": ("media", opened.enter_context(send.file.open("rb")))}
+        if send.manifest is not None:
+            files["manifest"] = ("manifest", opened.enter_context(send.manifest.open("rb")), "application/c2pa")
+        yield files
 
 
 def _arguments(send: Send, files: dict[str, Any] | None) -> dict[str, Any]:
@@ -226,7 +248,7 @@ def _arguments(send: Send, files: dict[str, Any] | None) -> dict[str, Any]:
         "json": send.body,
         "files": files,
         "data": dict(send.fields),
-        "timeout": httpx.Timeout(send.wait_s, connect=_CONNECT_S, write=_WRITE_S),
+        "timeout": patience(send.wait_s),
     }
 
 

@@ -8,6 +8,7 @@ from typing import Any, Literal, TypedDict
 
 type Use = Literal["train", "train_generative", "input", "search", "tdm", "depict_in_output"]
 type Value = Literal["allowed", "constrained", "reserved"]
+type Revocation = Literal["bad_check", "takedown", "mistake", "withdrawn", "key_compromise"]
 type Verdict = Literal["clear", "review", "block", "unknown"]
 
 
@@ -152,9 +153,11 @@ class Check(TypedDict):
 
 
 class Release(TypedDict):
+    """A signed file; `is_sidecar` says that its credentials lie beside it, `revocation` why it is not stood by."""
+
     id: str
     check_id: str
-    state: Literal["signed", "disabled"]
+    state: Literal["signed", "disabled", "revoked"]
     title: str
     media_type: str
     sha256: str
@@ -162,17 +165,37 @@ class Release(TypedDict):
     size_bytes: int
     manifest_id: str
     manifest: dict[str, Any]
+    is_sidecar: bool
+    source_type: str | None
+    source_type_in_file: bool
+    iscc: str | None
     created_at: str
+    disabled_at: str | None
+    revoked_at: str | None
+    revocation: Revocation | None
+    revocation_reason: str | None
 
 
 class Verification(TypedDict):
-    """Separate facts; there is no overall score."""
+    """Separate facts; there is no overall score. `manifest_source` is where the credentials lie, None without any."""
 
     id: str
     sha256: str
+    verified_at: str
     integrity: dict[str, Any]
     signer: dict[str, Any]
     timestamp: str | None
+    time_stamp: dict[str, Any]
+    manifest_source: Literal["embedded", "sent", "kept"] | None
+    remote_url: str | None
+    identities: list[dict[str, Any]]
+    redactions: list[dict[str, Any]]
+    manifest_label: str | None
+    claim_generator: str | None
+    title: str | None
+    release: dict[str, Any] | None
+    has_crjson: bool
+    has_manifest: bool
     actions: list[dict[str, Any]]
     ai_generated: bool | None
     training_mining: dict[str, Any]

@@ -18,7 +18,8 @@ import httpx
 import pytest
 from standardwebhooks import Webhook
 
-from clearmark.client import AsyncClient, Client, Decision, Gate, Problem
+from clearmark.client import AsyncClient, Client, Decision, Gate, Problem, Resolver, local
+from clearmark.client.resolver import ISCC
 from registry.domain.merkle import leaf_hash, verify_inclusion
 from registry.domain.receipt import prove
 from tests import media
@@ -92,6 +93,36 @@ def test_a_pipeline_releases_what_is_clear_and_answers_a_notice(
     assert notice["missing"]
     assert author.get_notice(notice["id"])["state"] == notice["state"]
     assert [row["id"] for row in author.notices()] == [notice["id"]]
+
+
+def test_what_a_release_says_is_had_apart_and_found_again(
+    maker: Client, service: RunningService, tmp_path: Path
+) -> None:
+    path = media.clip_with_sound(tmp_path / "found.mp4", seconds=5, seed=305)
+    how = "compositeWithTrainedAlgorithmicMedia"
+    release = maker.release(maker.check(path, wait=60)["id"], title="Found", digital_source_type=how)
+    assert (release["source_type"], release["is_sidecar"]) == (how, False)
+    assert maker.release_snippet(release["id"])["@context"]
+    store = tmp_path / "found.c2pa"
+    maker.release_manifest(release["id"], store)
+    stripped = media.copied(path, tmp_path / "stripped.mp4", options=["-crf", "30"])
+    with Client(service.url) as anyone, Resolver(f"{service.url}/sbr") as resolver:
+        found = resolver.recover(stripped)
+        assert [(one.manifest_id, one.store) for one in found] == [(release["manifest_id"], store.read_bytes())]
+        matches = resolver.by_binding(ISCC, local.iscc(path))
+        assert [match.manifest_id for match in matches] == [release["manifest_id"]]
+        assert ISCC in resolver.algorithms()
+        beside = anyone.verify(stripped, store)
+        assert (beside["manifest_source"], beside["integrity"]["state"]) == ("sent", "invalid")
+        read = anyone.verification_crjson(beside["id"])
+        assert release["manifest_id"] in json.dumps(read)
+        anyone.verification_manifest(beside["id"], tmp_path / "read.c2pa")
+        assert (tmp_path / "read.c2pa").read_bytes() == store.read_bytes()
+        revoked = maker.revoke_release(release["id"], "mistake", "It is the wrong clip.")
+        assert (revoked["state"], revoked["revocation"]) == ("revoked", "mistake")
+        again = anyone.verify(stripped, store)["release"]
+        assert again is not None
+        assert again["state"] == "revoked"
 
 
 def test_the_same_key_of_ones_own_is_one_check(maker: Client, clips: Clips) -> None:

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Any, get_type_hints, is_typeddict
+from typing import Any, get_args, get_type_hints, is_typeddict
 
 import httpx
 import pytest
@@ -200,6 +200,62 @@ def test_a_file_that_is_not_there_is_an_error_of_its_own(service: Scripted, tmp_
     assert len(service.requests) == 1
 
 
+def test_credentials_beside_a_file_go_with_it_at_each_attempt(service: Scripted, tmp_path: Path) -> None:
+    media, sidecar = tmp_path / "a.mkv", tmp_path / "a.c2pa"
+    media.write_bytes(b"frames")
+    sidecar.write_bytes(b"credentials")
+    service.says(httpx.Response(503), httpx.Response(200, json={"id": "vrf_1"}))
+    assert service.ask("verify", media, str(sidecar)) == {"id": "vrf_1"}
+    for request in service.requests:
+        form = request.content.split(request.headers["content-type"].split("boundary=")[1].encode())
+        [file] = [part for part in form if b'name="file"' in part]
+        [manifest] = [part for part in form if b'name="manifest"' in part]
+        assert (b"frames" in file, b"credentials" in manifest) == (True, True)
+        assert b"application/c2pa" in manifest
+    service.ask("verify", media)
+    assert b'name="manifest"' not in service.requests[-1].content
+    with pytest.raises(FileNotFoundError):
+        service.ask("verify", media, tmp_path / "gone.c2pa")
+
+
+@pytest.mark.parametrize(
+    ("name", "path"),
+    [
+        ("release_manifest", "/v1/releases/x_1/manifest"),
+        ("verification_manifest", "/v1/verifications/x_1/manifest"),
+        ("download", "/v1/releases/x_1/file"),
+    ],
+)
+def test_credentials_alone_are_fetched_like_a_file(service: Scripted, tmp_path: Path, name: str, path: str) -> None:
+    service.says(httpx.Response(200, content=b"store"))
+    service.ask(name, "x_1", str(tmp_path / "a.c2pa"))
+    assert service.sent == [f"GET {path}"]
+    assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"store"]
+
+
+@pytest.mark.parametrize(
+    ("name", "path"),
+    [("release_snippet", "/v1/releases/x_1/jsonld"), ("verification_crjson", "/v1/verifications/x_1/crjson")],
+)
+def test_what_is_said_of_a_file_is_an_object(service: Scripted, name: str, path: str) -> None:
+    service.says(httpx.Response(200, json={"@context": "https://schema.org"}))
+    assert service.ask(name, "x_1") == {"@context": "https://schema.org"}
+    assert service.sent == [f"GET {path}"]
+
+
+def test_a_release_says_how_it_was_made_and_is_taken_back_with_a_reason(service: Scripted) -> None:
+    service.says(httpx.Response(201, json={"id": "rel_1"}))
+    said = {
+        "digital_source_type": "compositeWithTrainedAlgorithmicMedia",
+        "ingredients": [{"relationship": "inputTo", "release_id": "rel_0"}],
+    }
+    service.ask("release", "chk_1", **said)
+    assert json.loads(service.requests[0].content) == {"check_id": "chk_1", **said}
+    service.ask("revoke_release", "rel_1", "mistake", "It is the wrong clip.")
+    assert service.sent[1] == "POST /v1/releases/rel_1/revocation"
+    assert json.loads(service.requests[1].content) == {"revocation": "mistake", "reason": "It is the wrong clip."}
+
+
 # -- the description -------------------------------------------------------------------------------
 
 
@@ -211,6 +267,15 @@ def test_the_results_have_only_what_the_specification_has() -> None:
         bare = kind.__name__.removeprefix("Webhook")
         name = next(name for name in (f"{bare}Out", bare) if name in schemas)
         assert set(get_type_hints(kind)) <= set(schemas[name]["properties"]), kind.__name__
+
+
+def test_releases_and_verifications_are_typed_in_full() -> None:
+    schemas = specification()["components"]["schemas"]
+    for kind in (results.Release, results.Verification):
+        assert set(get_type_hints(kind)) == set(schemas[f"{kind.__name__}Out"]["properties"])
+    said = schemas["RevocationIn"]["properties"]["revocation"]
+    names = said.get("enum") or schemas[said["$ref"].rsplit("/", 1)[1]]["enum"]
+    assert set(get_args(results.Revocation.__value__)) == set(names)
 
 
 def test_every_call_is_explained_on_both_clients() -> None:

@@ -67,6 +67,7 @@ def test_the_waits_are_spread() -> None:
         ({"Retry-After": "Wed, 21 Oct 2026 07:28:30 GMT", "Date": "Wed, 21 Oct 2026 07:28:00 GMT"}, 30 + 1),
         ({"Retry-After": "Wed, 21 Oct 2026 07:28:00 GMT", "Date": "Wed, 21 Oct 2026 07:29:00 GMT"}, 0 + 1),
         ({"Retry-After": "Wed, 21 Oct 2026 07:28:30 GMT"}, 1),
+        ({"Retry-After": "Wed, 21 Oct 99999999999 07:28:30 GMT", "Date": "Wed, 21 Oct 2026 07:29:00 GMT"}, 1),
         ({"Retry-After": "soon"}, 1),
         ({"Retry-After": "-5"}, 1),
         ({"Retry-After": "٣"}, 1),
@@ -128,6 +129,7 @@ def test_a_key_of_the_callers_own_is_used(service: Scripted) -> None:
         ("reserve", ("train", "reserved"), {"work_id": "wrk_1"}),
         ("change_work", ("wrk_1",), {"title": "B"}),
         ("decide", ("chk_1", "approve", "It is ours."), {}),
+        ("revoke_release", ("rel_1", "mistake", "It is the wrong clip."), {}),
         ("act_on_notice", ("ntc_1", "disable"), {}),
         ("counter_notice", ("ntc_1",), {"signature": "Bo"}),
         ("post", ("/v1/new", {}), {}),
@@ -239,7 +241,11 @@ def test_the_key_is_sent_and_never_told(service: Scripted) -> None:
     assert "cm_key" not in f"{raised.value!r} {raised.value.document}"
 
 
-@pytest.mark.parametrize("url", ["", "clearmark.example", "ftp://clearmark.example", "http://", "http://a\nb", "/v1"])
+@pytest.mark.parametrize(
+    "url",
+    ["", "clearmark.example", "ftp://clearmark.example", "http://", "http://a\nb", "/v1", "http://a:99999", "http://a:0",
+     "http://a..b", "http://\ud800.example"],
+)  # fmt: skip
 def test_an_address_that_is_none_is_told_at_once(url: str) -> None:
     with pytest.raises(Misconfigured):
         Client(url)
