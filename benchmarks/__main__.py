@@ -10,16 +10,19 @@ from typing import Protocol
 from benchmarks.accuracy import accuracy
 from benchmarks.calibrate import calibrate
 from benchmarks.corpus import QUICK, USUAL, prepare
+from benchmarks.differences import what_changed
 from benchmarks.feed import feeds
 from benchmarks.gate import gate
 from benchmarks.index import index
 from benchmarks.media import Clip, NoMedia, find_clips
 from benchmarks.peers import peers
 from benchmarks.preferences import preferences
+from benchmarks.recovery import recovery
 from benchmarks.report import Report
 from benchmarks.scale import scale
 from benchmarks.speed import speed
 from benchmarks.systems import clearmark
+from benchmarks.verification import verification
 
 Say = Callable[[str], None]
 
@@ -75,6 +78,9 @@ _PARTS: dict[str, _Part] = {
     "scale": scale,
     "preferences": preferences,
     "feed": feeds,
+    "recovery": recovery,
+    "verification": verification,
+    "differences": what_changed,
 }
 # The document of a part, where it is named otherwise.
 _DOCUMENTS = {"calibrate": "calibration"}
