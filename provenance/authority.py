@@ -248,8 +248,8 @@ def _require_claim_signer(leaf: x509.Certificate) -> None:
             raise IdentityInvalid(reason=f"the certificate lacks {wanted}")
 
 
-def place(target: Path, files: Mapping[str, bytes]) -> None:
-    """Put a folder of files at `target` at once, or leave the one that is already there."""
+def place(target: Path, files: Mapping[str, bytes]) -> bool:
+    """Put a folder of files at `target` at once, or leave the one that is already there; whether it is this one."""
     scratch = target.with_name(f".new-{secrets.token_hex(8)}")
     scratch.mkdir(mode=0o700)
     try:
@@ -264,6 +264,8 @@ def place(target: Path, files: Mapping[str, bytes]) -> None:
         except OSError:
             if not target.is_dir():  # not a lost race
                 raise
+            return False
+        return True
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 

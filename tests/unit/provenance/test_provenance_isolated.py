@@ -103,7 +103,7 @@ def framed(message: str) -> bytes:
 )  # fmt: skip
 def test_a_broken_child_gives_no_answer(own: Credentials, content: bytes, how: str) -> None:
     with child(says(content)) as connection, pytest.raises(WorkerDied) as died:
-        converse(connection, request(own), None, wall_s=0.3)
+        converse(connection, request(own), None, wall_s=10)
     assert died.value.how == how
 
 
@@ -117,13 +117,13 @@ def test_a_child_that_drips_is_late(own: Credentials) -> None:
     def drip(connection: socket.socket) -> None:
         frames.receive(connection)
         with suppress(OSError):
-            for _ in range(30):
-                connection.sendall(b"\0")
+            for _ in range(30):  # of a long frame's length and what follows, never its end
+                connection.sendall(b"\1")
                 time.sleep(0.05)
 
     with child(drip) as connection, pytest.raises(WorkerDied) as died:
         converse(connection, request(own), None, wall_s=0.3)
-    assert died.value.how in ("timeout", "garbled")
+    assert died.value.how == "timeout"
 
 
 def test_where_no_process_can_be_had_nothing_is_said_of_the_file(
@@ -166,13 +166,13 @@ def test_a_child_cannot_have_signed_what_it_likes_without_end(own: Credentials) 
     assert key.signed == 1
 
 
-@pytest.mark.parametrize("ending", [b"\0", b"\xff\xfe", b"[]"])
+@pytest.mark.parametrize("ending", ["exit", "no facts"])
 def test_no_answer_that_fits_is_unreadable(
     engine: IsolatedEngine, media: MediaMaker, claim: ReleaseClaim, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
-    ending: bytes,
+    ending: str,
 ) -> None:  # fmt: skip
     def broken(*_: Any, **__: Any) -> Any:
-        if ending == b"[]":
+        if ending == "no facts":
             return []
         raise WorkerDied(operation="read", how="exit")
 
@@ -188,6 +188,7 @@ def test_no_answer_that_fits_is_unreadable(
 def test_a_late_child_is_ended(own: Credentials, tmp_path: Path) -> None:
     os.mkfifo(pipe := tmp_path / "clip.mp4")  # opening it waits for a writer, for ever
     with closing(IsolatedEngine(lambda: own, limits=WorkerLimits(wall_s=0.3))) as engine:
+        engine.read(pipe, "video/mp4")  # the library is loaded
         began = time.monotonic()
         facts = engine.read(pipe, "video/mp4")
         assert facts.integrity.failures[0].code in ("clearmark.reader.exit", "clearmark.reader.timeout")
@@ -345,6 +346,8 @@ def test_who_is_bound_opens_its_file_and_no_key(tmp_path: Path) -> None:
         pytest.skip("this kernel has no Landlock")
     assert in_a_child(bound(key.read_text)) == 3
     assert in_a_child(bound(lambda: key.write_text("x"))) == 3
+    assert in_a_child(bound(lambda: os.truncate(key, 0))) == 3
+    assert key.read_text() == "key"
     assert in_a_child(bound(lambda: list(tmp_path.iterdir()))) == 3
     assert in_a_child(bound(lambda: (tmp_path / "new").write_text("x"))) == 3
 
@@ -358,6 +361,7 @@ def test_what_a_child_leaves_behind_is_ended(tmp_path: Path) -> None:
         "    if os.fork() == 0:\n"
         "        os.setsid()\n"
         "        while True: Path(sys.argv[2]).write_text(str(time.time())); time.sleep(0.02)\n"
+        "    while not Path(sys.argv[2]).exists(): time.sleep(0.02)\n"
         "worker.answer = answer\n"
         "worker.serve(socket.socket(fileno=int(sys.argv[1])))"
     )
