@@ -199,8 +199,13 @@ def _is_same(one: Segment, other: Segment) -> bool:
 
 def covered_s(segments: list[Segment]) -> float:
     """Seconds of the query that at least one of the segments covers."""
+    return union_s((s.query_start_s, s.query_end_s) for s in segments)
+
+
+def union_s(intervals: Iterable[tuple[float, float]]) -> float:
+    """Seconds that at least one of the intervals covers, each from its start to its end."""
     total, reached = 0.0, 0.0
-    for start, end in sorted((s.query_start_s, s.query_end_s) for s in segments):
+    for start, end in sorted(intervals):
         total += max(0.0, end - max(start, reached))
         reached = max(reached, end)
     return total

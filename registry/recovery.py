@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from fingerprinting.differences import differences
+from fingerprinting.match import union_s
 from fingerprinting.model import Algorithm, Fingerprint, Modality, Segment
 from provenance.authority import TrustAnchor
 from provenance.report import facts_of
@@ -111,10 +112,10 @@ def _told_apart(copied: Sequence[Recovered]) -> list[Recovered]:
     explained: dict[Modality, list[tuple[float, float]]] = {}
     for one in sorted(copied, key=lambda one: -one.strength):
         adds = any(
-            covered_s([*explained.get(modality, ()), *intervals]) - covered_s(explained.get(modality, ())) >= _NEWS_S
+            union_s([*explained.get(modality, ()), *intervals]) - union_s(explained.get(modality, ())) >= _NEWS_S
             for modality, intervals in one.intervals.items()
         )
-        if adds or one.strength >= _AS_STRONG * kept[0].strength:
+        if not kept or adds or one.strength >= _AS_STRONG * kept[0].strength:
             kept.append(one)
             for modality, intervals in one.intervals.items():
                 explained.setdefault(modality, []).extend(intervals)
@@ -198,15 +199,6 @@ def plain(value: Any) -> Any:
     return value
 
 
-def covered_s(intervals: Iterable[tuple[float, float]]) -> float:
-    """Seconds that intervals cover together."""
-    total, end = 0.0, float("-inf")
-    for start_s, end_s in sorted(intervals):
-        total += max(0.0, end_s - max(start_s, end))
-        end = max(end, end_s)
-    return total
-
-
 def _similarity(segments: Sequence[Segment]) -> float:
     lengths = [max(segment.query_length_s, 1e-3) for segment in segments]
     weighed = sum(length * segment.score_0_1 for length, segment in zip(lengths, segments, strict=True))
@@ -225,14 +217,12 @@ def _hull(segments: Sequence[Segment]) -> dict[str, float]:
 def _statement(recovered: Recovered) -> str:
     release = recovered.release
     if recovered.how is How.SHA256:
-        said = f"The same file, byte for byte, as release {release.id}."
-    else:
-        where = _hull(recovered.segments)
-        said = (
-            f"Matched by fingerprint to release {release.id} at seconds {where['query_start_s']:.1f}"
-            f"–{where['query_end_s']:.1f}, similarity {recovered.similarity_0_1:.2f}."
-        )
-    return said + what_became_of(release)
+        return f"The same file, byte for byte, as release {release.id}."
+    where = _hull(recovered.segments)
+    return (
+        f"Matched by fingerprint to release {release.id} at seconds {where['query_start_s']:.1f}"
+        f"–{where['query_end_s']:.1f}, similarity {recovered.similarity_0_1:.2f}."
+    )
 
 
 def what_became_of(release: Release) -> str:

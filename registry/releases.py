@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from fingerprinting.iscc import ALGORITHM as ISCC
 from fingerprinting.iscc import Iscc, MainType
+from fingerprinting.layout import thinned
 from fingerprinting.model import Algorithm, Fingerprint
 from provenance.engine import ProvenanceEngine
 from provenance.model import (
@@ -261,11 +262,20 @@ def by_manifest(session: Session, manifest_id: str) -> Release | None:
     return session.scalars(sa.select(Release).where(Release.manifest_id == manifest_id).limit(1)).first()
 
 
-def by_store(session: Session, manifest_id: str | None, store: bytes | None) -> Release | None:
-    """The release with exactly these credentials; anybody can write its manifest's id into their own."""
+def by_store(
+    session: Session, manifest_id: str | None, store: bytes | None, *, sha256: str | None
+) -> Release | None:  # fmt: skip
+    """The release with exactly these credentials; anybody can write its manifest's id into their own.
+
+    Args:
+        sha256: of the file. Releases of before their stores were kept are known by all their bytes.
+    """
     release = by_manifest(session, manifest_id) if manifest_id is not None and store is not None else None
-    kept = session.get(ReleaseManifest, release.id) if release is not None else None
-    return release if kept is not None and kept.store == store else None
+    if release is None:
+        return None
+    kept = session.get(ReleaseManifest, release.id)
+    same = kept.store == store if kept is not None else release.sha256 == sha256
+    return release if same else None
 
 
 def kept_beside(session: Session, sha256: str) -> bytes | None:
@@ -345,11 +355,11 @@ def _stands() -> sa.ColumnElement[bool]:
 
 
 def _soft_bindings(fingerprint: Fingerprint | None) -> tuple[SoftBinding, ...]:
-    """Rows spread evenly over the clip, for each algorithm of short rows, under our own reverse-domain names."""
+    """Rows spread evenly over the clip, of those that the index keeps, under our own reverse-domain names."""
     bindings = []
     for descriptors in fingerprint.descriptors if fingerprint else ():
-        if descriptors.algorithm in _BOUND and len(descriptors):
-            spread = descriptors.vectors[:: max(1, len(descriptors) // _SOFT_BINDING_ROWS)][:_SOFT_BINDING_ROWS]
+        if descriptors.algorithm in _BOUND and len(kept := thinned(descriptors)):
+            spread = kept.vectors[:: max(1, len(kept) // _SOFT_BINDING_ROWS)][:_SOFT_BINDING_ROWS]
             name = f"org.clearmark.{descriptors.algorithm}"
             bindings.append(SoftBinding(algorithm=name, value=spread.tobytes()))
     return tuple(bindings)

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from fingerprinting.extract import Extracted
+from fingerprinting.match import covered_s
 from provenance.authority import TrustAnchor
 from provenance.model import ManifestFacts, SoftBinding, TimeStampState
 from registry import checks, consents, recovery, releases
@@ -55,9 +56,13 @@ def consents_in(
     return [consents.shown(session, stated, keys, at=at) for stated in facts.consents]
 
 
-def release_of(session: Session, facts: ManifestFacts) -> Release | None:
-    """The release of ours whose very credentials were read."""
-    return releases.by_store(session, facts.manifest_label, facts.manifest_store)
+def release_of(session: Session, facts: ManifestFacts, *, sha256: str | None) -> Release | None:
+    """The release of ours whose very credentials were read.
+
+    Args:
+        sha256: of the file, in hexadecimal digits.
+    """
+    return releases.by_store(session, facts.manifest_label, facts.manifest_store, sha256=sha256)
 
 
 def recognise(
@@ -119,9 +124,8 @@ def shown(session: Session, kept: Verification) -> dict[str, Any]:
 def _standing_now(session: Session, said: dict[str, Any]) -> dict[str, Any]:
     release = session.get_one(Release, said["release_id"])
     now = recovery.standing(session, release)
-    if "statement" in said and now["state"] != said["state"]:
-        said = {**said, "statement": said["statement"] + recovery.what_became_of(release)}
-    return {**said, **now}
+    statement = {"statement": said["statement"] + recovery.what_became_of(release)} if "statement" in said else {}
+    return {**said, **statement, **now}
 
 
 def manifest_of(session: Session, verification_id: str) -> VerificationManifest | None:
@@ -140,10 +144,10 @@ def forget(session: Session, *, older_than: datetime) -> None:
 def _keep_manifest(session: Session, facts: ManifestFacts) -> str | None:
     """Keep what a file said, once however often it is sent, and as long as there is room for what strangers send."""
     store, crjson = facts.manifest_store, facts.crjson
-    if store is None or crjson is None or not is_kept(store):
+    if store is None or crjson is None or len(store) > MAX_KEPT_BYTES:
         return None
     sha256 = hashlib.sha256(store + crjson.encode()).hexdigest()
-    if session.get(VerificationManifest, sha256) is None:
+    if session.scalar(sa.select(VerificationManifest.sha256).where(VerificationManifest.sha256 == sha256)) is None:
         size = len(store) + len(crjson)
         taken = session.scalar(sa.select(sa.func.sum(VerificationManifest.size_bytes))) or 0
         if taken + size > MAX_ALL_KEPT_BYTES:
@@ -151,11 +155,6 @@ def _keep_manifest(session: Session, facts: ManifestFacts) -> str | None:
         session.add(VerificationManifest(sha256=sha256, store=store, crjson=crjson, size_bytes=size))
         session.flush()
     return sha256
-
-
-def is_kept(store: bytes | None) -> bool:
-    """Whether a manifest store can be had again later."""
-    return store is not None and len(store) <= MAX_KEPT_BYTES
 
 
 def _works(session: Session, found: checks.Found, *, at: datetime) -> list[dict[str, Any]]:
@@ -175,7 +174,7 @@ def _works(session: Session, found: checks.Found, *, at: datetime) -> list[dict[
                 "work_id": work_id,
                 "title": work.title,
                 **longest,
-                "matched_s": round(recovery.covered_s((s.query_start_s, s.query_end_s) for s in segments), 3),
+                "matched_s": round(covered_s(segments), 3),
                 "confirmed": any(segment.confirmed for segment in segments),
                 "segments": [recovery.described(segment) for segment in segments[:_MOST_WORKS]],
                 "reservations": {use.value: held[use].answer.value for use in Use},

@@ -92,7 +92,7 @@ def _facts(
     at = service.now()
     anchors = service.credentials().anchors
     with service.database.reading() as session:
-        release = verifications.release_of(session, facts)
+        release = verifications.release_of(session, facts, sha256=upload.sha256)
         recognised = verifications.recognise(
             session,
             extracted,

@@ -45,6 +45,7 @@ def upgrade() -> None:
         sa.Column("crjson", sa.Text(), nullable=False),
         sa.Column("size_bytes", sa.Integer(), nullable=False),
     )
+    op.create_index("ix_verification_manifests_size_bytes", "verification_manifests", ["size_bytes"])
     op.add_column("verifications", sa.Column("manifest_sha256", sa.Text(), nullable=True))
     op.create_index("ix_verifications_manifest_sha256", "verifications", ["manifest_sha256"])
 

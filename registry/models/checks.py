@@ -164,7 +164,7 @@ class VerificationManifest(Base):
     sha256: Mapped[str] = mapped_column(primary_key=True)
     store: Mapped[bytes]
     crjson: Mapped[str]
-    size_bytes: Mapped[int]
+    size_bytes: Mapped[int] = mapped_column(index=True)
 
 
 class Finding(Base):

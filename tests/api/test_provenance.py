@@ -244,8 +244,7 @@ def test_every_binding_in_a_manifest_leads_back_to_it(anyone: httpx.Client, rele
         ):
             [match] = ok(answer)["matches"]
             assert match["manifestId"] == release["manifest_id"]
-            # Of a fingerprint the index holds some rows only by their neighbours.
-            assert match["similarityScore"] >= (100 if binding["alg"] == "io.iscc.v0" else 85)
+            assert match["similarityScore"] == 100
 
 
 def test_a_hint_is_asked_for_where_the_content_leads_nowhere(

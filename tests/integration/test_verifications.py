@@ -21,7 +21,7 @@ from registry.access import Actor
 from registry.database import Database
 from registry.domain.preferences import Use, Value
 from registry.index import Answer, IndexEngine
-from registry.models import Release, Revocation, Verification, VerificationManifest
+from registry.models import Release, ReleaseManifest, Revocation, Verification, VerificationManifest
 from registry.reservations import NewReservation
 from takedown.service import Desk
 from tests import factories
@@ -115,7 +115,6 @@ def test_a_revoked_release_is_said_to_be_revoked(
     with database.reading() as session:
         found = verifications.recognise(session, extracted(factories.fingerprint(2)), index, at=AT)
     [recovered] = found["recovered"]
-    assert recovered["statement"].endswith("That release was revoked: The check was wrong.")
     said = (recovered["state"], recovered["revocation"], recovered["revoked_at"])
     assert said == ("revoked", "bad_check", AT.isoformat())
 
@@ -128,12 +127,30 @@ def facts(label: str, store: bytes | None) -> ManifestFacts:
 def test_only_the_very_credentials_of_a_release_are_its_own(database: Database, known: tuple[Actor, str, str]) -> None:
     _, _, release_id = known
     with database.reading() as session:
-        own = verifications.release_of(session, facts("urn:c2pa:1", b"a store"))
+        own = verifications.release_of(session, facts("urn:c2pa:1", b"a store"), sha256=None)
         assert own is not None
         assert own.id == release_id
-        assert verifications.release_of(session, facts("urn:c2pa:1", b"another's, of the same name")) is None
-        assert verifications.release_of(session, facts("urn:c2pa:1", None)) is None
-        assert verifications.release_of(session, facts("urn:c2pa:2", b"a store")) is None
+        file = own.sha256
+        for label, store in (
+            ("urn:c2pa:1", b"another's, of the same name"),
+            ("urn:c2pa:1", None),
+            ("urn:c2pa:2", b"a store"),
+        ):
+            assert verifications.release_of(session, facts(label, store), sha256=file) is None
+
+
+def test_a_release_of_before_its_store_was_kept_is_known_by_its_bytes(
+    database: Database, known: tuple[Actor, str, str]
+) -> None:
+    _, _, release_id = known
+    with database.transaction() as session:
+        session.execute(sa.delete(ReleaseManifest))
+        file = session.get_one(Release, release_id).sha256
+        own = verifications.release_of(session, facts("urn:c2pa:1", b"a store"), sha256=file)
+        assert own is not None
+        assert own.id == release_id
+        assert verifications.release_of(session, facts("urn:c2pa:1", b"a store"), sha256="ef" * 32) is None
+        assert verifications.release_of(session, facts("urn:c2pa:1", b"a store"), sha256=None) is None
 
 
 def test_a_kept_answer_tells_how_a_release_stands_now(
@@ -260,6 +277,11 @@ def test_what_is_only_like_a_release_is_not_where_a_file_came_from(database: Dat
     same_place = segment(2, 0.0, 10.0, 0.45, Algorithm.VIDEO_SSCD_V1)
     same_tune = segment(3, 0.0, 10.0, 0.7, SOUND)
     assert led_back(database, index, same_place, same_tune, *copy) == [1]
+
+
+@pytest.mark.parametrize("length_s", [0.0, 1.2])
+def test_a_still_and_the_shortest_copy_are_led_back(database: Database, index: IndexEngine, length_s: float) -> None:
+    assert led_back(database, index, segment(1, 0.0, length_s, 0.9, PICTURE)) == [1]
 
 
 def test_a_file_made_of_two_releases_is_led_back_to_both(database: Database, index: IndexEngine) -> None:
