@@ -109,7 +109,7 @@ class Signers:
             IdentityInvalid, KeyUnavailable, SigningFailed: it would sign nothing that holds.
         """
         self.ring.mkdir(mode=0o700, parents=True, exist_ok=True)
-        opened = _open(key, self.settings)
+        opened = _open(key, self.settings, said_in="The key")
         try:
             files = {"chain.pem": chain.read_bytes(), "anchors.pem": anchors.read_bytes()}
             if isinstance(opened, PemKey):
@@ -123,9 +123,10 @@ class Signers:
             signer.identity.require_key(signer.key)
             signer.identity.require_valid(at=at)
             require_signature(signer, at=at)
-        number = max(_generations(self.ring), default=0) + 1
-        place(self.ring / f"{number:04d}", files)
-        return _load(self.ring / f"{number:04d}", self.settings)
+        while True:  # until no other rotation takes the same place
+            folder = self.ring / f"{max(_generations(self.ring), default=0) + 1:04d}"
+            if place(folder, files):
+                return _load(folder, self.settings)
 
     def renew_development(self, *, at: datetime) -> Signer:
         """Another development certificate under the development CA."""
@@ -209,11 +210,11 @@ def _operators(pem: str) -> TrustAnchor:
     return TrustAnchor(pem=pem, uri=_OPERATOR_URI, standing=Standing.OWN)
 
 
-def _open(key: str, settings: Settings) -> SigningKey:
+def _open(key: str, settings: Settings, *, said_in: str = "CLEARMARK_SIGNER_KEY") -> SigningKey:
     try:
         return open_key(key, token=settings.signer_token)
     except BadKeyReference as error:
-        raise SettingsError(f"CLEARMARK_SIGNER_KEY: {error.reason}") from error
+        raise SettingsError(f"{said_in}: {error.reason}") from error
 
 
 def _load(folder: Path, settings: Settings) -> Signer:
