@@ -297,7 +297,7 @@ def revoke(
     release = own_release(session, actor, release_id)
     if release.holder_id != actor.holder_id or why is Revocation.TAKEDOWN:
         actor.require(Scope.REVIEW)
-    else:
+    elif not actor.may(Scope.REVIEW):
         actor.require(Scope.RELEASES_WRITE)
     if release.state == ReleaseState.REVOKED:
         raise ConflictError(kind="release", id=release.id, problem=f"It was revoked already: {release.revocation}.")

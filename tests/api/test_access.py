@@ -25,6 +25,10 @@ OPERATIONS = sorted(
 # What needs no key: anyone may verify a file, check the ledger, and ask whether the service lives.
 PUBLIC = {
     "POST /v1/verifications", "GET /v1/verifications/{verification_id}", "GET /v1/ledger/checkpoint",
+    "GET /v1/verifications/{verification_id}/crjson", "GET /v1/verifications/{verification_id}/manifest",
+    "GET /.well-known/c2pa-soft-binding-resolution", "GET /sbr/services/capabilities", "GET /sbr/services/status",
+    "GET /sbr/services/supportedAlgorithms", "GET /sbr/matches/byBinding", "POST /sbr/matches/byBinding",
+    "POST /sbr/matches/byContent", "GET /sbr/manifests/{manifest_id}",
     "GET /v1/ledger/checkpoint/timestamp", "GET /v1/ledger/key", "GET /v1/ledger/keys", "GET /v1/ledger/entries",
     "GET /v1/ledger/proof", "GET /v1/ledger/consistency",
     "GET /v1/hosted/{host}", "GET /v1/hosted/{host}/{file}", "GET /.well-known/tdmrep.json", "GET /license.xml",
@@ -92,6 +96,9 @@ NEEDS: dict[str, Scope | tuple[Scope, ...] | None] = {
     "GET /v1/releases": Scope.RELEASES_WRITE,
     "GET /v1/releases/{release_id}": None,
     "GET /v1/releases/{release_id}/file": None,
+    "GET /v1/releases/{release_id}/manifest": None,
+    "GET /v1/releases/{release_id}/jsonld": None,
+    "POST /v1/releases/{release_id}/revocation": (Scope.RELEASES_WRITE, Scope.REVIEW),
     "POST /v1/preferences/query": None,
     "GET /v1/preferences": None,
     "GET /v1/ledger/receipts/{subject_id}": None,
@@ -224,6 +231,7 @@ def owned(service: RunningService, clips: Clips, film: Registered, tmp_path_fact
         "POST /v1/reservations": {**reservation, "scope": "catalogue"},
         "POST /v1/checks": document,
         "POST /v1/checks/{check_id}/decision": {"decision": "approve", "reason": "fine"},
+        "POST /v1/releases/{release_id}/revocation": {"revocation": "mistake", "reason": "Wrong file."},
         "POST /v1/releases": {"check_id": check},
         "POST /v1/preferences/query": {"items": [{"work_id": work}]},
         "POST /v1/keys": {"scopes": ["works:write"]},

@@ -30,9 +30,17 @@ def _status_mib(service: RunningService, name: str) -> float:
 
 
 def _children(service: RunningService) -> list[str]:
-    """Processes that the service started and that have not ended; dead ones not waited for count too."""
-    tasks = Path(f"/proc/{service.process.pid}/task").glob("*/children")
-    return [pid for task in tasks for pid in task.read_text().split()]
+    """Processes that the service started and that have not ended; dead ones not waited for count too.
+
+    That which forks the readers stays; what it forked does not.
+    """
+    started = _started_by(service.process.pid)
+    forking = [pid for pid in started if "provenance.worker" in Path(f"/proc/{pid}/cmdline").read_text()]
+    return [pid for pid in started if pid not in forking] + [read for pid in forking for read in _started_by(pid)]
+
+
+def _started_by(pid: int | str) -> list[str]:
+    return [child for task in Path(f"/proc/{pid}/task").glob("*/children") for child in task.read_text().split()]
 
 
 def _left_behind(service: RunningService) -> list[str]:
