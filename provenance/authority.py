@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
+from typing import cast
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -23,7 +24,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, ObjectIdentifier
 
 from provenance.errors import IdentityInvalid
-from provenance.keys import PemKey, SigningAlgorithm, SigningKey, algorithm_of
+from provenance.keys import PemKey, PublicKey, SigningAlgorithm, SigningKey, algorithm_of
 
 C2PA_CLAIM_SIGNING = "1.3.6.1.4.1.62558.2.1"
 EMAIL_PROTECTION = ExtendedKeyUsageOID.EMAIL_PROTECTION.dotted_string
@@ -86,9 +87,13 @@ class SigningIdentity:
 
     def require_key(self, key: SigningKey) -> None:
         """Raises IdentityInvalid when the key is another's, KeyUnavailable when it cannot be asked."""
-        leaf = x509.load_pem_x509_certificates(self.certificate_chain_pem.encode("ascii"))[0]
-        if leaf.public_key() != key.public_key():
+        if self.public_key() != key.public_key():
             raise IdentityInvalid(reason="the key is not the certificate's")
+
+    def public_key(self) -> PublicKey:
+        """That of the certificate; its kind was seen when the identity was read (`algorithm_of`)."""
+        leaf = x509.load_pem_x509_certificates(self.certificate_chain_pem.encode("ascii"))[0]
+        return cast("PublicKey", leaf.public_key())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

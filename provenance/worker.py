@@ -56,11 +56,12 @@ class Request:
 class _KeyBehindSocket:
     """The signing key, which stays with who asked: a `SigningKey` for the library."""
 
-    def __init__(self, connection: socket.socket) -> None:
+    def __init__(self, connection: socket.socket, identity: SigningIdentity) -> None:
         self._connection = connection
+        self._identity = identity
 
     def public_key(self) -> PublicKey:
-        raise NotImplementedError("a worker only signs")
+        return self._identity.public_key()
 
     def sign(self, data: bytes) -> bytes:
         frames.send(self._connection, {"sign": encode(data)})
@@ -78,7 +79,9 @@ def perform(request: Request, connection: socket.socket) -> dict[str, Any]:
     from provenance.authority import Credentials, Signer
     from provenance.engine import LibraryEngine
 
-    signer = Signer(identity=request.identity, key=_KeyBehindSocket(connection), key_at="behind the socket")
+    signer = Signer(
+        identity=request.identity, key=_KeyBehindSocket(connection, request.identity), key_at="behind the socket"
+    )
     engine = LibraryEngine(
         Credentials(
             signer=signer,
@@ -135,7 +138,7 @@ def serve(control: socket.socket) -> None:
         for descriptor in descriptors:
             try:
                 child = os.fork()
-            except OSError:  # for now there are too many processes; who asked sees that nobody began
+            except OSError:  # there are too many processes; who asked sees that nobody began
                 os.close(descriptor)
                 continue
             if child == 0:

@@ -22,7 +22,24 @@ MAX_ANSWER_BYTES = 64 << 20
 _CONNECT_S, _WRITE_S = 10.0, 60.0
 
 
-class Client(Calls):
+class Closing:
+    """Keeps connections open, and lets go of them at the end of its `with`."""
+
+    _http: httpx.Client
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._http.close()
+
+
+class Client(Closing, Calls):
     """A connection to a service, for programs that wait; `AsyncClient` is the same for those that do not.
 
     with Client("https://clearmark.example", key) as clearmark:
@@ -49,17 +66,6 @@ class Client(Calls):
         """
         super().__init__(retries or Retries())
         self._http = httpx.Client(base_url=service_address(url), headers=_headers(key, holder), transport=transport)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        self._http.close()
 
     def run[T](self, flow: Flow[T]) -> T:
         """Do what a call asks for until it has its result."""

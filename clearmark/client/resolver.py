@@ -16,8 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 from pathlib import Path
-from types import TracebackType
-from typing import IO, Any, Self
+from typing import IO, Any
 from urllib.parse import quote
 
 import httpx
@@ -25,7 +24,7 @@ import httpx
 from clearmark.client import local
 from clearmark.client.errors import BadAnswer, ClearmarkError, Misconfigured, Problem, Unreachable, Unsupported
 from clearmark.client.exchange import LONG_S, Answer, Outcome, Retries, Send, Step, Wait, exchange, read_object
-from clearmark.client.http import can_be_reached, carry_out, patience, service_address
+from clearmark.client.http import Closing, can_be_reached, carry_out, patience, service_address
 
 ISCC = "io.iscc.v0"
 BY_CONTENT = "queryByContent"
@@ -117,7 +116,7 @@ class _Api:
     capabilities: httpx.URL
 
 
-class Resolver:
+class Resolver(Closing):
     """A resolver of the C2PA's Soft Binding Resolution API, Clearmark's or anybody's.
 
     with Resolver("https://resolver.example") as resolver:
@@ -150,17 +149,6 @@ class Resolver:
         self._retries = retries or Retries()
         self._http = httpx.Client(headers={"Accept-Encoding": "identity"}, transport=transport)
         self._found: _Api | None = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        self._http.close()
 
     def capabilities(self) -> Capabilities | None:
         """What it says that it can; None where it does not say. Raises: ClearmarkError."""

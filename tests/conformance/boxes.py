@@ -109,7 +109,7 @@ def with_store(path: Path, store: bytes) -> bytes:
             size = int.from_bytes(content[head : head + 4]) - len(old) + len(store)
             return content[:head] + size.to_bytes(4) + content[head + 4 : at] + store + content[at + len(old) :]
         case kind:
-            raise NotImplementedError(kind)
+            raise ValueError(f"nobody said where a {kind} keeps its store")
 
 
 def jpeg_segments(store: bytes, *, number: int = 1) -> bytes:

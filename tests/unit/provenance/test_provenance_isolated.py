@@ -140,11 +140,12 @@ def test_where_no_process_can_be_had_nothing_is_said_of_the_file(
 class Counted:
     """A key that counts."""
 
-    def __init__(self) -> None:
+    def __init__(self, own: Credentials) -> None:
         self.signed = 0
+        self._identity = own.signer.identity
 
     def public_key(self) -> PublicKey:
-        raise NotImplementedError
+        return self._identity.public_key()
 
     def sign(self, data: bytes) -> bytes:  # noqa: ARG002 - the protocol's
         self.signed += 1
@@ -152,7 +153,7 @@ class Counted:
 
 
 def test_a_child_cannot_have_signed_what_it_likes_without_end(own: Credentials) -> None:
-    key = Counted()
+    key = Counted(own)
 
     def greedy(connection: socket.socket) -> None:
         frames.receive(connection)
@@ -281,7 +282,7 @@ def test_a_key_that_refuses_is_named_and_leaves_no_file(
             super().sign(data)
             raise KeyUnavailable(reason="the device is locked")
 
-    key = Refusing()
+    key = Refusing(own)
     locked = Credentials(signer=replace(own.signer, key=key))
     with (
         closing(IsolatedEngine(lambda: locked)) as engine,
