@@ -169,21 +169,17 @@ def ensure_development_signer(folder: Path, *, at: datetime) -> Signer:
         place(ca, _new_ca(at))
     anchors = development_anchors(folder)
 
-    signers = sorted(folder.glob("signer-[0-9][0-9][0-9][0-9]"))
+    signers = _signers(folder)
     if signers:
         newest = _development_signer(signers[-1], anchors)
         if newest.identity.not_after > at:
             return newest
-    return renew_development_signer(folder, at=at)
+    return _next_signer(folder, signers, at)
 
 
 def renew_development_signer(folder: Path, *, at: datetime) -> Signer:
     """Another development signer under the CA of `folder`, which is the newest from now on."""
-    ca, anchors = folder / "ca", development_anchors(folder)
-    numbers = [int(path.name.removeprefix("signer-")) for path in folder.glob("signer-[0-9][0-9][0-9][0-9]")]
-    signer = folder / f"signer-{max(numbers, default=0) + 1:04d}"
-    place(signer, _new_signer(ca, at))
-    return _development_signer(signer, anchors)
+    return _next_signer(folder, _signers(folder), at)
 
 
 def development_anchors(folder: Path) -> tuple[TrustAnchor, ...]:
@@ -194,9 +190,22 @@ def development_anchors(folder: Path) -> tuple[TrustAnchor, ...]:
 
 def development_certificates(folder: Path) -> list[str]:
     """The SHA-256 of every development signer's certificate, DER, in hexadecimal digits."""
-    chains = sorted(folder.glob("signer-[0-9][0-9][0-9][0-9]/chain.pem"))
-    leaves = [x509.load_pem_x509_certificates(chain.read_bytes())[0] for chain in chains]
+    chains = [(signer / "chain.pem").read_bytes() for signer in _signers(folder)]
+    leaves = [x509.load_pem_x509_certificates(chain)[0] for chain in chains]
     return [leaf.fingerprint(hashes.SHA256()).hex() for leaf in leaves]
+
+
+def _signers(folder: Path) -> list[Path]:
+    return sorted(folder.glob("signer-[0-9][0-9][0-9][0-9]"))
+
+
+def _next_signer(folder: Path, seen: Sequence[Path], at: datetime) -> Signer:
+    """The signer after those that the caller saw: one made since then is that signer, and no other is made."""
+    number = int(seen[-1].name.removeprefix("signer-")) + 1 if seen else 1
+    signer = folder / f"signer-{number:04d}"
+    if not signer.exists():
+        place(signer, _new_signer(folder / "ca", at))
+    return _development_signer(signer, development_anchors(folder))
 
 
 def _certificates(anchor: TrustAnchor) -> list[x509.Certificate]:

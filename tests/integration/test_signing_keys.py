@@ -555,7 +555,7 @@ def remote(signer: RemoteSigner, *, token: str = TOKEN, timeout_s: float = 5.0) 
     ],
 )
 def test_a_signing_service_that_fails_is_unavailable(signer: RemoteSigner, failure: Failure, why: str) -> None:
-    key = remote(signer, timeout_s=0.3)
+    key = remote(signer, timeout_s=2.0 if failure is Failure.SLOW else 30.0)
     key.public_key()
     signer.failure = failure
     assert why in refusal(lambda: key.sign(DATA))

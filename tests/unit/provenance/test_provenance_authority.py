@@ -42,9 +42,11 @@ def test_the_development_identity_is_made_once(tmp_path: Path) -> None:
 
 def test_processes_that_start_at_once_end_with_one_identity(tmp_path: Path) -> None:
     with ThreadPoolExecutor(8) as pool:
-        made = list(pool.map(lambda _: ensure_development_signer(tmp_path / "keys", at=AT), range(8)))
-    assert len(set(made)) == 1
-    assert sorted(path.name for path in (tmp_path / "keys").iterdir()) == ["ca", "signer-0001"]
+        for go in range(20):
+            keys = tmp_path / str(go)
+            made = list(pool.map(lambda _, keys=keys: ensure_development_signer(keys, at=AT), range(8)))
+            assert len(set(made)) == 1
+            assert sorted(path.name for path in keys.iterdir()) == ["ca", "signer-0001"]
 
 
 def test_an_expired_signer_is_renewed_under_the_same_authority(tmp_path: Path) -> None:

@@ -188,7 +188,7 @@ def test_an_expired_certificate_is_the_signers_matter_and_hides_no_tampering(
     media: MediaMaker, claim: ReleaseClaim, tmp_path: Path
 ) -> None:
     lifetime, moment = timedelta(days=365), datetime.now(UTC)
-    brief = ensure_development_signer(tmp_path / "keys", at=moment - lifetime + timedelta(seconds=3))
+    brief = ensure_development_signer(tmp_path / "keys", at=moment - lifetime + timedelta(seconds=6))
     engine = LibraryEngine(Credentials(signer=brief))
     engine.sign(media("mp4"), tmp_path / "signed.mp4", claim)
     flip_in_mdat(tmp_path / "signed.mp4", media("mp4"), tmp_path / "flipped.mp4")

@@ -76,6 +76,11 @@ def says(content: bytes) -> Callable[[socket.socket], None]:
     return say
 
 
+def waits_for_the_end(connection: socket.socket) -> None:
+    while connection.recv(1 << 16):
+        pass
+
+
 def framed(message: str) -> bytes:
     return len(message).to_bytes(4, "big") + message.encode()
 
@@ -108,7 +113,7 @@ def test_a_broken_child_gives_no_answer(own: Credentials, content: bytes, how: s
 
 
 def test_a_silent_child_is_late(own: Credentials) -> None:
-    with child(lambda _: time.sleep(0.6)) as connection, pytest.raises(WorkerDied) as died:
+    with child(waits_for_the_end) as connection, pytest.raises(WorkerDied) as died:
         converse(connection, request(own), None, wall_s=0.3)
     assert died.value.how == "timeout"
 
@@ -117,7 +122,7 @@ def test_a_child_that_drips_is_late(own: Credentials) -> None:
     def drip(connection: socket.socket) -> None:
         frames.receive(connection)
         with suppress(OSError):
-            for _ in range(30):  # of a long frame's length and what follows, never its end
+            while True:  # of a long frame's length and what follows, never its end
                 connection.sendall(b"\1")
                 time.sleep(0.05)
 
@@ -194,7 +199,7 @@ def test_a_late_child_is_ended(own: Credentials, tmp_path: Path) -> None:
         facts = engine.read(pipe, "video/mp4")
         assert facts.integrity.failures[0].code in ("clearmark.reader.exit", "clearmark.reader.timeout")
         while children_of(forking(engine).pid):
-            assert time.monotonic() - began < 3
+            assert time.monotonic() - began < 10
             time.sleep(0.02)
 
 
@@ -238,7 +243,7 @@ def test_nobody_is_left_when_its_user_is_killed(media: MediaMaker, tmp_path: Pat
         assert user.stdout is not None
         forks = int(user.stdout.readline())
         user.kill()
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 30
     while Path(f"/proc/{forks}/cmdline").exists() and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not Path(f"/proc/{forks}/cmdline").exists()
