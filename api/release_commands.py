@@ -64,12 +64,13 @@ def verify(
         Path | None,
         typer.Option(exists=True, dir_okay=False, readable=True, help="Credentials that lie beside it (.c2pa)."),
     ] = None,
+    recognise: Annotated[bool, typer.Option(help="Look for works and releases in what it shows.")] = True,
     url: Url = URL,
     as_json: AsJson = False,
 ) -> None:
     """Ask where a file came from. Exit code: 0 intact, trusted and stood by, 14 anything else."""
     with service_at(url) as client, progress(f"Verifying {file.name}", quiet=as_json):
-        found = client.verify(file, manifest=manifest)
+        found = client.verify(file, manifest=manifest, recognise=recognise)
     signer, stamp, standing = found["signer"], found["time_stamp"], found["release"]
     revoked = standing if standing is not None and standing["state"] != "signed" else None
     rows: dict[str, object] = {
@@ -88,6 +89,7 @@ def verify(
         "release": f"{revoked['release_id']} {revoked['state']}: {revoked['revocation_reason']}" if revoked else "",
         "recovered": "\n".join(line for one in found["recovered"] for line in _recovered(one)),
         "registered works": "\n".join(f"{m['title']} {span(m, 'query')}" for m in found["registry_matches"]),
+        "not compared": found["fingerprint_problem"],
         "consents": "\n".join(f"{c['id']} {c['state']}" for c in found["consents"]),
     }
     told = {name: value for name, value in rows.items() if value not in ("", None) or name in _ALWAYS}

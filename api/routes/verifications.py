@@ -1,9 +1,9 @@
 """Verification: anyone may ask where a file came from; no key is needed."""
 
 from http import HTTPStatus
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Query, Response
 from sqlalchemy.orm import Session
 
 from api.access import TheService
@@ -22,14 +22,17 @@ from registry.models import Verification
 router = APIRouter(prefix="/v1", tags=["verifications"])
 
 
+_NOT_ASKED = "Not asked for: only what the file says of itself was read."
+_RECOGNISE = "Whether works and releases are looked for in what it shows. Without, the answer comes many times sooner."
+type Recognise = Annotated[bool, Query(description=_RECOGNISE)]
 _MANIFEST_FIELD = {"type": "string", "format": "binary", "description": "Credentials that lie beside the file (.c2pa)."}
 
 
 @router.post("/verifications", openapi_extra=form_body(document=False, manifest=_MANIFEST_FIELD))
-def verify(received: ReceivedFile, service: TheService) -> VerificationOut:
+def verify(received: ReceivedFile, service: TheService, recognise: Recognise = True) -> VerificationOut:
     upload = received.require_upload()
     with service.media_slots.taken():
-        answer, facts = _facts(service, upload, received.manifest)
+        answer, facts = _facts(service, upload, received.manifest, recognise=recognise)
     with service.database.transaction() as session:
         kept = verifications.keep(session, upload.sha256, answer, facts, at=service.now())
         return _verification(session, kept)
@@ -75,19 +78,20 @@ def _said(service: Service, verification_id: str, what: Literal["crjson", "store
 
 
 def _facts(
-    service: Service, upload: Upload, manifest: bytes | None
+    service: Service, upload: Upload, manifest: bytes | None, *, recognise: bool
 ) -> tuple[dict[str, Any], ManifestFacts]:  # fmt: skip
     media_type = media_type_of(upload.path)
     extracted: Extracted | None = None
-    problem: MediaError | None = None
-    try:
-        extracted = extract_query(upload.path, limits=service.decode_limits, embedder=service.embedder)
-    except MediaError as error:
-        problem = error
-    if problem is not None and media_type is None:
-        # Neither a container that we know nor anything that could be played: not a file to verify.
-        detail = f"{problem.problem} Send a video, sound or image file."
-        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "not-media", detail, fault=problem.fault)
+    unseen: str | None = None if recognise else _NOT_ASKED
+    if recognise:
+        try:
+            extracted = extract_query(upload.path, limits=service.decode_limits, embedder=service.embedder)
+        except MediaError as error:
+            unseen = error.problem
+            if media_type is None:
+                # Neither a container that we know nor anything that could be played: not a file to verify.
+                detail = f"{error.problem} Send a video, sound or image file."
+                raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "not-media", detail, fault=error.fault) from error
     facts, lies = _read(service, upload, media_type or "application/octet-stream", manifest)
     at = service.now()
     anchors = service.credentials().anchors
@@ -104,14 +108,13 @@ def _facts(
         )
         consents = verifications.consents_in(session, facts, service.tokens.public(), at=at)
         standing = recovery.standing(session, release) if release is not None else None
-    unread = problem.problem if problem else None
     answer = {
         **verifications.describe(facts),
         **recognised,
         "manifest_source": lies,
         "release": standing,
         "consents": consents,
-        "fingerprint_problem": unread,
+        "fingerprint_problem": unseen,
     }
     return answer, facts
 

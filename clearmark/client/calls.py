@@ -471,14 +471,17 @@ class Calls:
         yield from self._ask(replace(_get(_at("releases", release_id, "file")), target=Path(target)))
 
     @Call
-    def verify(self, path: Path | str, manifest: Path | str | None = None) -> Flow[Verification]:
+    def verify(
+        self, path: Path | str, manifest: Path | str | None = None, *, recognise: bool = True
+    ) -> Flow[Verification]:
         """Ask what can be said of a file; no key is needed.
 
         Args:
             manifest: a `.c2pa` file with the credentials that lie beside it.
+            recognise: whether works and releases are looked for in what it shows; without, it is answered much sooner.
         """
         asked = Send(
-            method="POST", path="/v1/verifications", file=Path(path),
+            method="POST", path="/v1/verifications", parameters={"recognise": recognise}, file=Path(path),
             manifest=Path(manifest) if manifest is not None else None, is_question=True, wait_s=LONG_S,
         )  # fmt: skip
         return (yield from self._object(asked, Verification))

@@ -189,6 +189,7 @@ def test_a_release_is_written_and_verified(clearmark: Run, clips: Clips, tmp_pat
     assert (found["integrity"]["state"], found["signer"]["state"]) == ("intact", "trusted")
     assert _json(clearmark("verify", clips.unrelated, "--json"), Exit.NOT_VERIFIED)["integrity"]["state"] == "absent"
     assert "trusted" in clearmark("verify", signed).stdout
+    assert "Not asked for" in clearmark("verify", signed, "--no-recognise").stdout
     again = tmp_path / "again.mp4"
     assert release["id"] in _one_line(clearmark("release", check["id"], "-o", again, "--json"))
     assert not again.exists()

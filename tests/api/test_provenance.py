@@ -62,6 +62,21 @@ def test_what_a_file_says_can_be_had_as_it_said_it(
     problem(anyone.get("/v1/verifications/vrf_none/crjson"), 404, "not-found")
 
 
+def test_what_is_not_to_be_recognised_is_read_alone(
+    anyone: httpx.Client, release: dict[str, Any], signed: Path, clip: Path
+) -> None:
+    whole = ok(send(anyone, "/v1/verifications", signed))
+    read = ok(send(anyone, "/v1/verifications?recognise=false", signed))
+    own = {"id", "verified_at", "fingerprint_problem", "recovered"}
+    assert {name: read[name] for name in read if name not in own} == {n: whole[n] for n in whole if n not in own}
+    assert whole["fingerprint_problem"] is None
+    assert "Not asked for" in read["fingerprint_problem"]
+    assert [(one["release_id"], one["how"]) for one in read["recovered"]] == [(release["id"], "sha256")]
+    stripped = media.copied(clip, clip.with_name("stripped-of-it.mp4"))
+    assert ok(send(anyone, "/v1/verifications", stripped))["recovered"]
+    assert ok(send(anyone, "/v1/verifications?recognise=false", stripped))["recovered"] == []
+
+
 def test_file_page_and_manifest_say_the_same_of_how_it_was_made(
     pipeline: httpx.Client, release: dict[str, Any], signed: Path
 ) -> None:

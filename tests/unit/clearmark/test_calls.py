@@ -212,8 +212,10 @@ def test_credentials_beside_a_file_go_with_it_at_each_attempt(service: Scripted,
         [manifest] = [part for part in form if b'name="manifest"' in part]
         assert (b"frames" in file, b"credentials" in manifest) == (True, True)
         assert b"application/c2pa" in manifest
-    service.ask("verify", media)
+    assert service.requests[-1].url.params["recognise"] == "true"
+    service.ask("verify", media, recognise=False)
     assert b'name="manifest"' not in service.requests[-1].content
+    assert service.requests[-1].url.params["recognise"] == "false"
     with pytest.raises(FileNotFoundError):
         service.ask("verify", media, tmp_path / "gone.c2pa")
 
