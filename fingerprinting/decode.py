@@ -6,12 +6,14 @@ image sequences, which name other files, are not among them). A still image is a
 """
 
 import errno
+import os
 import re
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import BinaryIO
 
 import imageio_ffmpeg
 import numpy as np
@@ -40,16 +42,25 @@ _CONTAINERS = (
     "mov,mp4,m4a,3gp,3g2,mj2", "mp3", "mpeg", "mpegts", "mpegvideo", "mxf", "ogg", "w64", "wav", "yuv4mpegpipe",
 )  # fmt: skip
 
-# Told by their first bytes, and read as just that: by their names, ffmpeg would look for whole sequences.
-_STILLS = {b"\x89PNG\r\n\x1a\n": "png_pipe", b"\xff\xd8\xff": "jpeg_pipe", b"RIFF????WEBP": "webp_pipe"}
+# Told by their first bytes, and read as just that: by their names, ffmpeg would look for whole sequences. A GIF is a
+# still when it holds one picture.
+_PNG, _GIF = b"\x89PNG\r\n\x1a\n", "gif"
+_STILLS = {_PNG: "png_pipe", b"\xff\xd8\xff": "jpeg_pipe", b"RIFF????WEBP": "webp_pipe"}
+_IMAGES = {**_STILLS, b"GIF8": _GIF}
+
+# Pieces of a PNG before its picture; one with more is not looked through.
+_MOST_CHUNKS = 10_000
 
 # Media is read a little past the longest accepted: what then still goes on is too long.
 _PAST_END_S = 1.0
 
 # The first picture and the first sound, told in ffmpeg's own words: what it prints on its log also holds
 # words of the file (a track's language, tags of any length), which could hide one of them.
-_LISTING = ["-map", "0:V?", "-map", "0:a?", "-c", "copy", "-t", "0", "-f", "framecrc", "pipe:{streams}"]
+_LISTED = ["-map", "0:V?", "-map", "0:a?", "-c", "copy"]
+_LISTING = [*_LISTED, "-t", "0", "-f", "framecrc", "pipe:{streams}"]
+_LISTING_WITH_TWO_PICTURES = [*_LISTED, "-frames:v", "2", "-f", "framecrc", "pipe:{streams}"]
 _LISTING_BYTES = 1 << 16
+_PICTURE = re.compile(r"^0,", re.MULTILINE)
 _MEDIA_TYPE = re.compile(r"^#media_type \d+: (video|audio)$", re.MULTILINE)
 _DIMENSIONS = re.compile(r"^#dimensions \d+: (\d+)x(\d+)$", re.MULTILINE)
 
@@ -148,7 +159,9 @@ def probe(path: Path, *, limits: DecodeLimits | None = None) -> MediaInfo:
         raise MediaError(fault=MediaFault.EMPTY, problem="The file is empty. Send the media itself.")
     listed = bytearray()
     streams = Output(take=listed.extend, most_bytes=_LISTING_BYTES)
-    command = [*_reading(path, limits, log_level="info"), *_LISTING]
+    image = _image_format(path)
+    listing = _LISTING_WITH_TWO_PICTURES if image == _GIF else _LISTING
+    command = [*_reading(path, limits, log_level="info"), *listing]
     result = _run(command, outputs={"streams": streams}, limits=limits.probe)
     media = _parse_headers(result.stderr, listed.decode(errors="replace"))
     if media is None or _was_limited(result):
@@ -290,23 +303,45 @@ def _looking(
 
 
 def _reading(path: Path, limits: DecodeLimits, *, log_level: str) -> list[str]:
-    still = _still_format(path)
+    image = _image_format(path)
     # Decoders count the rows and columns that they add to fill their blocks; `probe` holds the exact limit.
     return [
         imageio_ffmpeg.get_ffmpeg_exe(), "-nostdin", "-hide_banner", "-v", log_level, "-threads", "2",
         "-filter_complex_threads", "1",
-        "-protocol_whitelist", "file,pipe", "-format_whitelist", ",".join([*_CONTAINERS, *_STILLS.values()]),
+        "-protocol_whitelist", "file,pipe", "-format_whitelist", ",".join([*_CONTAINERS, *_IMAGES.values()]),
         "-max_streams", str(limits.max_streams), "-max_pixels", str(2 * limits.max_pixels),
-        *(["-f", still] if still else []), "-t", str(limits.max_duration_s + _PAST_END_S),
+        *(["-f", image] if image else []), "-t", str(limits.max_duration_s + _PAST_END_S),
         "-i", "file:" + _braced(path.resolve()),
     ]  # fmt: skip
 
 
-def _still_format(path: Path) -> str | None:
-    """The ffmpeg demuxer of a still image; None for anything else."""
+def _image_format(path: Path) -> str | None:
+    """The ffmpeg demuxer of an image; None for anything else.
+
+    Raises:
+        MediaError: it is an animated PNG, of which only the first picture would be looked at.
+    """
     with path.open("rb") as file:
         head = file.read(12)
-    return next((name for magic, name in _STILLS.items() if _begins(head, magic)), None)
+        if head.startswith(_PNG) and _is_animated(file):
+            raise MediaError(
+                fault=MediaFault.UNREADABLE, problem="Animated PNGs are not accepted. Send the animation as a video."
+            )
+    return next((name for magic, name in _IMAGES.items() if _begins(head, magic)), None)
+
+
+def _is_animated(png: BinaryIO) -> bool:
+    """Whether an `acTL` chunk comes before the picture. Source: PNG (Third Edition) section 11.3.6.1."""
+    png.seek(len(_PNG))
+    for _ in range(_MOST_CHUNKS):
+        head = png.read(8)
+        length, kind = int.from_bytes(head[:4]), head[4:]
+        if kind in (b"IDAT", b"IEND", b""):
+            return False
+        if kind == b"acTL":
+            return True
+        png.seek(length + 4, os.SEEK_CUR)
+    return True
 
 
 def _begins(head: bytes, magic: bytes) -> bool:
@@ -370,7 +405,7 @@ def _parse_headers(text: str, listing: str) -> MediaInfo | None:
     if found is None:
         return None
     # A length that ffmpeg only estimated from the bit rate can be wrong by half: nothing was said.
-    still = found[1] in _STILLS.values()
+    still = found[1] in _STILLS.values() or (found[1] == _GIF and len(_PICTURE.findall(listing)) == 1)
     duration = None if still or "Estimating duration from bitrate" in text else _DURATION.search(text)
     kinds, size = _MEDIA_TYPE.findall(listing), _DIMENSIONS.search(listing)
     return MediaInfo(

@@ -162,6 +162,19 @@ def test_what_went_into_an_output_keeps_its_own_credentials(
     assert parts["Harbour"]["manifest_label"] == release["manifest_id"]
 
 
+@pytest.mark.parametrize("moves", [False, True])
+def test_a_gif_is_checked_signed_and_verified(
+    pipeline: httpx.Client, anyone: httpx.Client, tmp_path: Path, moves: bool
+) -> None:
+    drawn = [Image.fromarray(one) for one in media.frames(seconds=5, seed=4720 + moves)][:: 1 if moves else 1000]
+    drawn[0].save(tmp_path / "a.gif", save_all=moves, append_images=drawn[1:], duration=100)
+    made = released(pipeline, tmp_path / "a.gif", title="A gif")
+    found = ok(send(anyone, "/v1/verifications", fetched(pipeline, made, tmp_path / "signed.gif")))
+    assert (found["integrity"]["state"], found["manifest_source"]) == ("intact", "embedded")
+    with Image.open(tmp_path / "signed.gif") as image:
+        assert (image.n_frames > 1) == moves
+
+
 def test_signed_input_is_opened_and_never_created_afresh(
     pipeline: httpx.Client, anyone: httpx.Client, tmp_path: Path
 ) -> None:

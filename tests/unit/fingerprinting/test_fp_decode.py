@@ -3,9 +3,11 @@
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from fingerprinting import chromaprint
 from fingerprinting.child import ProcessLimits
@@ -207,7 +209,7 @@ def test_the_systems_chromaprint_hears_the_same_words(made: Path, monkeypatch: p
 # --- Images ------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["still.png", "still.jpg", "still.webp", "%03d.png", "no_suffix"])
+@pytest.mark.parametrize("name", ["still.png", "still.jpg", "still.webp", "still.gif", "%03d.png", "no_suffix"])
 def test_an_image_is_a_video_of_one_frame(tmp_path: Path, name: str) -> None:
     suffix = Path(name).suffix or ".png"
     made, path = tmp_path / f"made{suffix}", tmp_path / name
@@ -218,6 +220,41 @@ def test_an_image_is_a_video_of_one_frame(tmp_path: Path, name: str) -> None:
     assert extracted.fingerprint.is_still
     (hashes,) = extracted.fingerprint.descriptors
     assert hashes.times_s.tolist() == [0.0]
+
+
+def pictures(path: Path, count: int, **how: Any) -> Path:
+    """An animation of so many pictures, the first of them plain."""
+    plain = np.full((90, 160), 200, np.uint8)
+    first, *rest = [Image.fromarray(one) for one in (plain, *media.frames(seconds=1, seed=5)[: count - 1])]
+    first.save(path, save_all=True, append_images=rest, **how)
+    return path
+
+
+@pytest.mark.parametrize("delay_ms", [0, 200])  # without a delay a GIF does not say how long it lasts
+def test_a_gif_that_moves_is_looked_at_to_its_end(tmp_path: Path, delay_ms: int) -> None:
+    extracted = extract(pictures(tmp_path / "moves.gif", 3, duration=delay_ms))
+    assert not extracted.media.is_still
+    assert len(extracted.fingerprint.descriptors[0])
+
+
+def test_the_last_picture_of_a_gif_is_shown_as_long_as_it_says(tmp_path: Path) -> None:
+    decoded = decode(pictures(tmp_path / "slow.gif", 2, duration=5000))
+    assert decoded.duration_s == pytest.approx(10, abs=0.2)
+    assert decoded.shown[-1] == decoded.frames - 1
+
+
+def test_what_is_hidden_behind_the_first_picture_of_a_png_is_not_accepted(tmp_path: Path) -> None:
+    with pytest.raises(MediaError, match="Send the animation as a video"):
+        extract(pictures(tmp_path / "moves.png", 3, duration=200))
+
+
+def test_a_png_with_pieces_without_end_is_not_read_to_their_end(tmp_path: Path) -> None:
+    still = pictures(tmp_path / "still.png", 1)
+    content = still.read_bytes()
+    head = content[: 8 + 25]  # signature and IHDR
+    still.write_bytes(head + b"\0\0\0\0tEXt\0\0\0\0" * 20_000 + content[len(head) :])
+    with pytest.raises(MediaError):
+        extract(still)
 
 
 def test_an_image_is_read_alone_whatever_lies_beside_it(tmp_path: Path) -> None:
