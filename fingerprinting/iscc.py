@@ -7,7 +7,7 @@ another file holds is not told here, but by fingerprints.
 """
 
 import base64
-import binascii
+import math
 import re
 from dataclasses import dataclass, replace
 from enum import IntEnum
@@ -16,7 +16,7 @@ from pathlib import Path
 import iscc_lib
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
+from PIL import Image, ImageChops
 
 from fingerprinting import chromaprint
 from fingerprinting.decode import DecodeLimits, decode, decode_part
@@ -32,7 +32,6 @@ _MOST_TEXT = 5 + 2 * MOST_BYTES
 # The numbers of a header: a hex digit below the first of each row begins one of so many digits, which hold so much
 # more than the number itself. Source: ISO 24138, `varnibble`.
 _NUMBERS = ((0x8, 1, 0), (0xC, 2, 0x80 - 8), (0xE, 3, 0xC00 - 72), (0xF, 4, 0xE000 - 584))
-_ISCC_CODE = 5
 
 # Of MPEG-7 signatures: the frames a second that iscc-sdk looks at, generously their bytes, and the smallest picture
 # that ffmpeg can sign; of a smaller one it dies.
@@ -48,6 +47,7 @@ _FEWEST_VALUES = 100
 
 # Borders of about one colour are cut, again and again, since a frame may lie within a frame.
 _IMAGE_PX, _MOST_CUTS, _BORDER_TOLERANCE = 32, 16, 16
+_MOST_PIXELS, _PAM_ENDS = 3840 * 2160, b"ENDHDR\n"
 # A picture has half of each 64 bits set; one without detail hardly any, and resembles all others without.
 _FEWEST_SET_BITS = 8
 
@@ -104,12 +104,6 @@ class Iscc:
         """The same for people."""
         return _base32(self.value)
 
-    @property
-    def code(self) -> str:
-        """The ISCC-CODE, "ISCC:K…": short, for catalogues; ValueError where Data- or Instance-Code is missing."""
-        composite: str = iscc_lib.gen_iscc_code_v0([unit.text for unit in self.units])["iscc"]
-        return composite
-
     def of(self, main_type: MainType) -> Unit | None:
         return next((unit for unit in self.units if unit.main_type is main_type), None)
 
@@ -138,7 +132,7 @@ def parse(code: str | bytes) -> Iscc:
     """Read a code of anybody's making.
 
     Args:
-        code: bytes are an ISCC-SEQ, the value of a soft binding; text is a unit, several, or an ISCC-CODE.
+        code: bytes are an ISCC-SEQ, the value of a soft binding; text is the same for people, or a unit.
     Raises:
         BadIscc: it is none.
     """
@@ -153,41 +147,6 @@ def parse(code: str | bytes) -> Iscc:
     return Iscc(units=tuple(units))
 
 
-def content_distance(a: Iscc, b: Iscc) -> int | None:
-    """How many of 256 bits differ between two Content-Codes; None where they are of different kinds, or shorter.
-
-    Measured on six real and twelve drawn clips: copies re-encoded, scaled, brighter or at other frame rates 0 to 23,
-    cropped by a tenth 18 to 51, with bars 35 to 88; mirrored or half as long up to chance; other clips 92 to 164.
-    """
-    ours, theirs = a.of(MainType.CONTENT), b.of(MainType.CONTENT)
-    if ours is None or theirs is None or len(ours.body) != len(theirs.body) or len(ours.body) * 8 != BITS:
-        return None
-    return _differing_bits(ours, theirs)
-
-
-def similarities(a: Iscc, b: Iscc) -> dict[MainType, float]:
-    """The share of equal bits, 0 to 1, for each type of unit that both have; an Instance-Code is equal or is not.
-
-    Of different lengths, the shorter counts; of several pairs of a type, the most similar.
-    """
-    found: dict[MainType, float] = {}
-    for ours in a.units:
-        for theirs in b.units:
-            bits = _differing_bits(ours, theirs)
-            if bits is not None:
-                share = 1 - bits / (8 * min(len(ours.body), len(theirs.body)))
-                share = float(share == 1) if ours.main_type is MainType.INSTANCE else share
-                found[ours.main_type] = max(share, found.get(ours.main_type, 0.0))
-    return found
-
-
-def _differing_bits(ours: Unit, theirs: Unit) -> int | None:
-    if (ours.main_type, ours.sub_type, ours.version) != (theirs.main_type, theirs.sub_type, theirs.version):
-        return None
-    pairs = zip(ours.body, theirs.body, strict=False)
-    return sum((one ^ other).bit_count() for one, other in pairs)
-
-
 def _base32(encoded: bytes) -> str:
     return "ISCC:" + base64.b32encode(encoded).decode().rstrip("=")
 
@@ -198,16 +157,11 @@ def _parse_text(text: str) -> Iscc:
     digits = text.strip().upper().removeprefix("ISCC:").replace("-", "")
     try:
         encoded = base64.b32decode(digits + "=" * (-len(digits) % 8))
-        if _base32(encoded) != f"ISCC:{digits}":
-            raise BadIscc(problem="An ISCC is base32 without padding.")
-        if not encoded or encoded[0] >> 4 != _ISCC_CODE:
-            return parse(encoded)
-        parts: list[str] = iscc_lib.iscc_decompose(digits)
-    except (binascii.Error, UnicodeError) as error:
-        raise BadIscc(problem="An ISCC is the letters A to Z and the digits 2 to 7.") from error
     except ValueError as error:
-        raise error if isinstance(error, BadIscc) else BadIscc(problem="This is no ISCC-CODE.") from error
-    return Iscc(units=tuple(unit for part in parts for unit in _parse_text(part).units))
+        raise BadIscc(problem="An ISCC is the letters A to Z and the digits 2 to 7.") from error
+    if _base32(encoded) != f"ISCC:{digits}":
+        raise BadIscc(problem="An ISCC is base32 without padding.")
+    return parse(encoded)
 
 
 def _first_unit(encoded: bytes) -> Unit:
@@ -269,12 +223,15 @@ def _audio_code(path: Path, media: MediaInfo, limits: DecodeLimits) -> str | Non
     return code
 
 
-def _image_code(path: Path, _: MediaInfo, limits: DecodeLimits) -> str | None:
-    how = ["-map", "0:V:0", "-frames:v", "1", "-f", "image2pipe", "-c:v", "pam", "-pix_fmt", "rgba"]
-    drawn_bytes = decode_part(path, how, start_s=0, most_bytes=4 * limits.max_pixels + 256, limits=limits)
-    header, pixels = drawn_bytes.split(b"ENDHDR\n", 1)
-    width, height = (int(number) for number in re.findall(rb"(?:WIDTH|HEIGHT) (\d+)", header))
-    drawn = Image.frombytes("RGBA", (width, height), pixels)
+def _image_code(path: Path, media: MediaInfo, limits: DecodeLimits) -> str | None:
+    # What is larger comes smaller, so that a picture cannot fill this process.
+    shrink = math.sqrt((media.width or 1) * (media.height or 1) / _MOST_PIXELS)
+    scaled = ["-vf", f"scale=iw/{shrink:.4f}:ih/{shrink:.4f}:flags=area"] if shrink > 1 else []
+    how = ["-map", "0:V:0", "-frames:v", "1", *scaled, "-f", "image2pipe", "-c:v", "pam", "-pix_fmt", "rgba"]
+    drawn_bytes = decode_part(path, how, start_s=0, most_bytes=5 * _MOST_PIXELS, limits=limits)
+    begins = drawn_bytes.index(_PAM_ENDS) + len(_PAM_ENDS)
+    width, height = (int(number) for number in re.findall(rb"(?:WIDTH|HEIGHT) (\d+)", drawn_bytes[:begins]))
+    drawn = Image.frombuffer("RGBA", (width, height), drawn_bytes[begins:], "raw", "RGBA", 0, 1)
     picture = Image.new("RGB", drawn.size, "white")
     picture.paste(drawn, mask=drawn.getchannel("A"))
     grey = _without_borders(picture).convert("L").resize((_IMAGE_PX, _IMAGE_PX), Image.Resampling.BICUBIC)
@@ -285,23 +242,19 @@ def _image_code(path: Path, _: MediaInfo, limits: DecodeLimits) -> str | None:
 
 def _without_borders(picture: Image.Image) -> Image.Image:
     for _ in range(_MOST_CUTS):
-        pixels = np.asarray(picture)
-        box = _within_borders(pixels, _BORDER_TOLERANCE)
+        box = _within_borders(picture, _BORDER_TOLERANCE)
         if box is None or box == (0, 0, *picture.size):
             break
         sides = sum(one != other for one, other in zip(box, (0, 0, *picture.size), strict=True))
         # One side alone is a border only where it is flat: a sky is not.
-        if sides == 1 and box != _within_borders(pixels, _BORDER_TOLERANCE // 2):
+        if sides == 1 and box != _within_borders(picture, _BORDER_TOLERANCE // 2):
             break
         picture = picture.crop(box)
     return picture
 
 
-def _within_borders(pixels: npt.NDArray[np.uint8], tolerance: int) -> tuple[int, int, int, int] | None:
-    """The box, ends not in it, of all that differs from the first pixel by more in any colour: uint8 (h, w, 3)."""
-    corner = pixels[0, 0]
-    inside = (np.maximum(pixels, corner) - np.minimum(pixels, corner) > tolerance).any(axis=2)
-    rows, columns = np.flatnonzero(inside.any(axis=1)), np.flatnonzero(inside.any(axis=0))
-    if not len(rows):
-        return None
-    return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
+def _within_borders(picture: Image.Image, tolerance: int) -> tuple[int, int, int, int] | None:
+    """The box, ends not in it, of all that differs from the first pixel by more in any colour."""
+    corner = Image.new(picture.mode, picture.size, picture.getpixel((0, 0)))
+    differs = [value > tolerance for value in range(256)] * len(picture.getbands())
+    return ImageChops.difference(picture, corner).point(differs).getbbox()
