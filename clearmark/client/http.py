@@ -214,6 +214,10 @@ def service_address(url: str) -> httpx.URL:
 
 def can_be_reached(address: httpx.URL) -> bool:
     """Whether a host can have that name and a port that number; what cannot would fail in words of its own."""
+    try:
+        _ = address.host  # httpx reads it too, on the way; `xn--` before what no name is written as raises
+    except ValueError:
+        return False
     labels = address.raw_host.removesuffix(b".").split(b".")
     return all(0 < len(label) < 64 for label in labels) and address.port != 0 and (address.port or 0) < 1 << 16
 

@@ -3,16 +3,19 @@
 Decides how such a resolver is asked, and which of its answers are taken. It does not decide whether credentials are
 true, nor whether they belong to the file: what reads a manifest store does, `Client.verify(path, manifest)` too.
 
-A resolver is a stranger, and so is each that it names. Answers are bounded in bytes and in time, asked for without
-compression, and checked; what is told of them holds no control characters. An address that one names is followed by
-https, or to its own origin. A redirection is followed within its host alone, and to https at most: a file goes nowhere
-but where it was sent.
+A resolver is a stranger, and so is each that it names. Answers are bounded in bytes, asked for without compression, and
+checked; what is told of them holds no control characters. A request that takes longer than `_most_s` is broken off,
+whatever still comes, before an answer as within it; only to open the connection has limits of its own. An address that
+one names is followed by https, or to its own origin. A redirection is followed within its host alone, and to https at
+most: a file goes nowhere but where it was sent.
 """
 
 import base64
+import socket
+import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 from pathlib import Path
@@ -32,8 +35,8 @@ MAX_STORE_BYTES = 32 << 20
 MAX_MATCHES_BYTES = 1 << 20
 # Of an answer that is none, only its beginning is told.
 _REFUSAL_BYTES, _SHOWN_CHARS = 1 << 14, 200
-# From its first byte to its last: 32 MiB at 1 Mbit/s.
-_RECEIVING_S = 300.0
+# To receive: 32 MiB at 1 Mbit/s. To send: a file that is taken in more slowly is not sent to its end.
+_RECEIVING_S, _SLOWEST_SENDING_BYTES_PER_S = 300.0, 1 << 15
 # Many servers take addresses of 2,048 characters in all; an ISCC has 260 at most.
 _MOST_QUERY_CHARS = 1500
 _MOST_ID_CHARS, _MOST_ADDRESS_CHARS = 1024, 2048
@@ -147,7 +150,9 @@ class Resolver(Closing):
             raise Misconfigured("The token holds characters that none has; copy it again.")
         self._token = token
         self._retries = retries or Retries()
-        self._http = httpx.Client(headers={"Accept-Encoding": "identity"}, transport=transport)
+        # Each request has a connection of its own: `_ended_in_time` is told of it when it is opened.
+        headers = {"Accept-Encoding": "identity", "Connection": "close"}
+        self._http = httpx.Client(headers=headers, transport=transport)
         self._found: _Api | None = None
 
     def capabilities(self) -> Capabilities | None:
@@ -348,16 +353,20 @@ class Resolver(Closing):
         headers = {"Content-Type": asked.media_type} if asked.media_type else {}
         if self._token is not None and asked.with_token:
             headers["Authorization"] = f"Bearer {self._token}"
-        with (
-            _opened(asked) as body,
-            self._http.stream(
-                asked.method, url, headers=headers, json=asked.body, content=body, timeout=patience(asked.wait_s)
-            ) as answer,
-        ):
-            if answer.status_code in _REDIRECTIONS[asked.method] and "location" in answer.headers:
-                return _onward(answer.headers["location"], url)
-            content = _received(answer, asked.most_bytes if answer.is_success else _REFUSAL_BYTES)
-            return Answer(status=answer.status_code, headers=answer.headers, content=content)
+        with _opened(asked) as body, _ended_in_time(_host(url), _most_s(asked)) as trace:
+            request = self._http.build_request(
+                asked.method, url, headers=headers, json=asked.body, content=body, timeout=patience(asked.wait_s),
+                extensions={"trace": trace},
+            )  # fmt: skip
+            try:
+                answer = self._http.send(request, stream=True)
+            except ValueError as error:  # httpx reads the address that it is sent on to, also where it does not follow
+                raise BadAnswer(f"{_host(url)} sends on to no address ({_shown(str(error))}); not followed.") from None
+            with closing(answer):
+                if answer.status_code in _REDIRECTIONS[asked.method] and "location" in answer.headers:
+                    return _onward(answer.headers["location"], url)
+                content = _received(answer, asked.most_bytes if answer.is_success else _REFUSAL_BYTES)
+                return Answer(status=answer.status_code, headers=answer.headers, content=content)
 
 
 @contextmanager
@@ -369,9 +378,54 @@ def _opened(asked: _Ask) -> Iterator[IO[bytes] | None]:
         yield file
 
 
+def _most_s(asked: _Ask) -> float:
+    """How long a request may take in all: to be sent, to be thought about, to be answered."""
+    file_bytes = asked.file.stat().st_size if asked.file is not None else 0
+    return file_bytes / _SLOWEST_SENDING_BYTES_PER_S + asked.wait_s + _RECEIVING_S
+
+
+@contextmanager
+def _ended_in_time(host: str, most_s: float) -> Iterator[Callable[[str, Mapping[str, Any]], None]]:
+    """Break a request off when its time is up, in whatever part of it; gives what httpx is to tell of its steps.
+
+    The limits of httpx hold for each read alone, and what drips never reaches them.
+
+    Raises:
+        BadAnswer: it was broken off.
+    """
+    opened: list[socket.socket] = []
+    is_over = threading.Event()
+
+    def end() -> None:
+        is_over.set()
+        for connection in opened:
+            with suppress(OSError):  # closed, or TLS took its place
+                # Neither `close` nor the `shutdown` of an SSLSocket: they take away what the reading thread still uses.
+                socket.socket.shutdown(connection, socket.SHUT_RDWR)
+
+    def trace(step: str, said: Mapping[str, Any]) -> None:
+        if step.endswith(("connect_tcp.complete", "start_tls.complete")):
+            opened.append(said["return_value"].get_extra_info("socket"))
+            if is_over.is_set():
+                end()
+
+    timer = threading.Timer(most_s, end)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield trace
+    except httpx.RequestError:
+        if not is_over.is_set():
+            raise
+    finally:
+        timer.cancel()
+    if is_over.is_set():  # also without an error: a body may end with its connection
+        raise BadAnswer(f"{host} was not done answering after {most_s:.0f} s; no more of it is taken.")
+
+
 def _received(answer: httpx.Response, most_bytes: int) -> bytes:
     """The body of an answer; of a refusal, its beginning."""
-    host, content, ends_s = _host(answer.url), bytearray(), time.monotonic() + _RECEIVING_S
+    host, content = _host(answer.url), bytearray()
     if answer.headers.get("content-encoding", "identity").lower() != "identity":
         if answer.is_success:
             raise BadAnswer(f"{host} compresses its answer though it was asked not to; it is not unpacked.")
@@ -382,8 +436,6 @@ def _received(answer: httpx.Response, most_bytes: int) -> bytes:
             if answer.is_success:
                 raise BadAnswer(f"{host} answers with more than {most_bytes} bytes, which is not taken.")
             break
-        if time.monotonic() > ends_s:
-            raise BadAnswer(f"{host} was not done answering after {_RECEIVING_S:.0f} s; no more of it is taken.")
     return bytes(content[:most_bytes])
 
 
@@ -394,7 +446,7 @@ def _onward(location: str, url: httpx.URL) -> httpx.URL:
     except (httpx.InvalidURL, ValueError):
         found = httpx.URL("")
     is_secured = (url.scheme, found.scheme) == ("http", "https") and (url.port, found.port) == (None, None)
-    if found.userinfo or not (_origin(found) == _origin(url) or (is_secured and found.host == url.host)):
+    if found.userinfo or not (_origin(found) == _origin(url) or (is_secured and found.raw_host == url.raw_host)):
         raise BadAnswer(
             f"{_host(url)} sends on to {_shown(location)!r}, which is not followed. Where you trust that, give its"
             " address instead."
@@ -474,15 +526,15 @@ def _bad(url: httpx.URL, what: str, said: object) -> BadAnswer:
 
 def _optional_text(said: dict[str, Any], name: str, url: httpx.URL) -> str | None:
     value = said.get(name)
-    if value is None or isinstance(value, str):
+    if value is None or (isinstance(value, str) and value.isprintable()):
         return value
-    raise _bad(url, f"{name} is a text", value)
+    raise _bad(url, f"{name} is a text without control characters", value)
 
 
 def _texts(said: object, url: httpx.URL) -> list[str]:
-    if isinstance(said, list) and all(isinstance(text, str) for text in said):
+    if isinstance(said, list) and all(isinstance(text, str) and text.isprintable() for text in said):
         return said
-    raise _bad(url, "supportedCapabilities is a list of texts", said)
+    raise _bad(url, "supportedCapabilities is a list of texts without control characters", said)
 
 
 def _named_algorithms(said: object, url: httpx.URL) -> Iterator[str]:

@@ -4,6 +4,7 @@ import base64
 import gzip
 import itertools
 import json
+import socket
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
@@ -210,14 +211,14 @@ _FOREIGN = [
     "https://user:secret@elsewhere.example/v1", "https://", "https://a.example:99999/", "https://a.example:0/",
     "https://[::1", "https://elsewhere.example/v1?to=1", "https://elsewhere.example/#a", "https://\ud800/",
     "https://elsewhere.example/\ud800", "https://" + "a" * 64 + ".example/", "http://127.0.0.1:1/v1", "\x00",
-    "https://elsewhere.example/" + "a" * 3000, "gopher:x",
+    "https://elsewhere.example/" + "a" * 3000, "gopher:x", "https://xn--a/v1", "https://xn--/", "https://xn--a.example/",
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize("named", _FOREIGN, ids=lambda named: ascii(named)[:40])
 def test_addresses_are_followed_by_https_or_at_home_alone(fake: FakeResolver, named: str) -> None:
     fake.says("GET", WELL_KNOWN, {"apiEndpoint": named})
-    with Resolver(fake.url) as resolver, pytest.raises(BadAnswer, match="not followed"):
+    with Resolver(fake.url) as resolver, pytest.raises(BadAnswer, match=r"not followed|control characters"):
         resolver.algorithms()
     with Resolver(f"{fake.url}/v1") as resolver, pytest.raises(BadAnswer, match="not followed"):
         resolver.manifest(Match(manifest_id="urn:c2pa:1", endpoint=named))
@@ -232,7 +233,7 @@ def test_a_discovery_document_that_says_nothing_usable_is_told(fake: FakeResolve
 
 
 @pytest.mark.parametrize(
-    "url", ["", "resolver.example", "ftp://a.example", "http://a@b.example", "http://a.example/?x"]
+    "url", ["", "resolver.example", "ftp://a.example", "http://a@b.example", "http://a.example/?x", "https://xn--a"]
 )
 def test_an_address_that_is_none_is_told_at_once(url: str) -> None:
     with pytest.raises(Misconfigured):
@@ -439,7 +440,8 @@ def test_who_takes_neither_says_so(fake: FakeResolver, api: Resolver, clip: Path
 
 
 def test_what_is_not_there_is_passed_over_where_something_is(fake: FakeResolver, api: Resolver, clip: Path) -> None:
-    bad = [{"manifestId": "gone", "similarityScore": 99}, {"manifestId": "x", "endpoint": "file:///etc/passwd"}]
+    bad = [{"manifestId": "gone", "similarityScore": 99}, {"manifestId": "x", "endpoint": "file:///etc/passwd"},
+           {"manifestId": "y", "endpoint": "https://xn--a/v1"}]  # fmt: skip
     fake.says("POST", "/v1/matches/byContent", {"matches": [*bad, *ONE["matches"]]})
     with pytest.raises(Problem, match="404"):
         api.recover(clip)
@@ -496,6 +498,7 @@ _NO_ANSWERS: dict[str, object] = {
     "score infinite": b'{"matches": [{"manifestId": "m", "similarityScore": 1e999}]}',
     "score endless": b'{"matches": [{"manifestId": "m", "similarityScore": ' + b"9" * 5000 + b"}]}",
     "endpoint number": _match_of(endpoint=7),
+    "endpoint control": _match_of(endpoint="/\x1b[2J"),
     "huge": b'{"matches": []}' + b" " * (1 << 20),
 }
 
@@ -512,7 +515,8 @@ def test_what_no_resolver_answers_is_not_taken(fake: FakeResolver, api: Resolver
 @pytest.mark.parametrize(
     "said",
     [{}, {"supportedCapabilities": "queryByContent"}, {"supportedCapabilities": [1]},
-     {"supportedCapabilities": [], "c2paSpecificationVersion": 2.4}],
+     {"supportedCapabilities": [], "c2paSpecificationVersion": 2.4}, {"supportedCapabilities": ["\x1b[2J"]},
+     {"supportedCapabilities": [], "c2paSpecificationVersion": "2.4\x1b[2J"}],
 )  # fmt: skip
 def test_capabilities_are_texts(fake: FakeResolver, api: Resolver, said: object) -> None:
     fake.says("GET", "/v1/services/capabilities", said)
@@ -539,13 +543,71 @@ def test_an_answer_without_an_end_is_not_kept(fake: FakeResolver, api: Resolver)
         api.manifest(Match(manifest_id="m"))
 
 
-def test_an_answer_that_drips_is_not_waited_for(
+_OK = b"HTTP/1.1 200 OK\r\n"
+_DRIPPED = {
+    "head": (_OK + b"X: ", b"x"),
+    "early hints": (b"", b"HTTP/1.1 103 Early Hints\r\n\r\n"),
+    "body": (_OK + b"Content-Length: 9999\r\n\r\n", b"x"),
+    "body up to the end": (_OK + b"\r\n" + STORE, b"x"),
+    "chunks": (_OK + b"Transfer-Encoding: chunked\r\n\r\n", b"1\r\nx\r\n"),
+    "trailers": (_OK + b"Transfer-Encoding: chunked\r\n\r\n4\r\n" + STORE[:4] + b"\r\n0\r\nX: ", b"x"),
+    "silence": (b"", b""),
+}
+
+
+@pytest.mark.parametrize("part", _DRIPPED)
+def test_an_answer_that_drips_is_not_waited_for(monkeypatch: pytest.MonkeyPatch, part: str) -> None:
+    beginning, drop = _DRIPPED[part]
+    monkeypatch.setattr(module, "_most_s", lambda _: 0.2)
+    is_gone = threading.Event()
+
+    def drip(connection: socket.socket) -> None:
+        with connection, suppress(OSError):
+            connection.sendall(beginning)
+            while not is_gone.wait(0.01):
+                connection.sendall(drop)
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        dripping = threading.Thread(target=lambda: drip(server.accept()[0]), daemon=True)
+        dripping.start()
+        # No second attempt: nobody would take it in.
+        with Resolver(f"http://127.0.0.1:{server.getsockname()[1]}/v1", retries=Retries(attempts=1)) as resolver:
+            with pytest.raises(BadAnswer, match="not done"):
+                resolver.manifest(Match(manifest_id="m"))
+            is_gone.set()
+            dripping.join()
+
+
+def test_who_drips_only_later_is_not_waited_for(
     fake: FakeResolver, api: Resolver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "_RECEIVING_S", 0.2)
+    fake.says("GET", "/v1/services/capabilities", CAN)
     fake.says("GET", "/v1/manifests/m", _endless(b"x"))
+    api.capabilities()
+    monkeypatch.setattr(module, "_most_s", lambda _: 0.2)
     with pytest.raises(BadAnswer, match="not done"):
         api.manifest(Match(manifest_id="m"))
+
+
+def test_who_takes_a_file_in_by_drips_is_not_waited_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    clip = tmp_path / "clip.mp4"
+    clip.write_bytes(bytes(16 << 20))  # more than lies on the way
+    monkeypatch.setattr(module, "_most_s", lambda _: 0.2)
+    with (
+        socket.create_server(("127.0.0.1", 0)) as server,
+        Resolver(f"http://127.0.0.1:{server.getsockname()[1]}/v1", retries=Retries(attempts=1)) as resolver,
+        pytest.raises(BadAnswer, match="not done"),
+    ):
+        resolver.by_content(clip)
+
+
+def test_a_larger_file_has_more_time(tmp_path: Path) -> None:
+    times_s = []
+    for size in (0, 1 << 20):
+        path = tmp_path / "clip"
+        path.write_bytes(bytes(size))
+        times_s.append(module._most_s(module._Ask(method="POST", path="/", file=path, wait_s=900)))
+    assert times_s == [1200, 1232]
 
 
 def test_the_largest_store_is_taken_and_no_larger(fake: FakeResolver, api: Resolver) -> None:
@@ -608,7 +670,15 @@ def test_a_file_is_sent_on_at_home(fake: FakeResolver, api: Resolver, clip: Path
 def test_nothing_is_sent_on_to_another_host(fake: FakeResolver, other: FakeResolver, api: Resolver, clip: Path) -> None:
     other.says("GET", "/", STORE)
     other.says("POST", "/", ONE)
-    for location in (other.url, "file:///etc/passwd", "//a.example/", "https://a.example/", "http://[", "https://a@b/"):
+    for location in (
+        other.url,
+        "file:///etc/passwd",
+        "//a.example/",
+        "https://a.example/",
+        "http://[",
+        "https://a@b/",
+        "https://xn--a/",
+    ):
         for method, path in (("GET", "/v1/manifests/m"), ("POST", "/v1/matches/byContent"), ("GET", WELL_KNOWN)):
             fake.says(method, path, b"", 307, location=location)
         with pytest.raises(BadAnswer, match="not followed"):
