@@ -15,6 +15,7 @@ from starlette.requests import ClientDisconnect
 from api.wording import worded
 from fingerprinting.errors import BadDocument, MediaError, MediaFault
 from provenance.errors import IdentityInvalid, KeyUnavailable, ProvenanceError, TimeStampFailed, UnsupportedContainer
+from provenance.trust import BadTrustList
 from registry.errors import Conflict, Forbidden, Invalid, NotFound, RegistryError, TooSoon
 from registry.index import IndexBehind
 from takedown.errors import IllegalTransition, TakedownError
@@ -100,9 +101,14 @@ def problem_of(error: Exception) -> Problem:
             detail = f"Nothing can be signed now: {error.reason}. The operator must replace the certificate."
             return Problem(HTTPStatus.SERVICE_UNAVAILABLE, "signer-invalid", detail)
         case KeyUnavailable() | TimeStampFailed():
-            detail = f"Nothing was signed: {error}. Ask again in a while."
+            _log.error("nothing was signed: %s", error)  # where keys lie is the operator's to know
+            detail = "Nothing was signed: the key or the time-stamp authority cannot be reached. Ask again in a while."
             headers = {"Retry-After": "30"}
             return Problem(HTTPStatus.SERVICE_UNAVAILABLE, "signing-unavailable", detail, headers=headers)
+        case BadTrustList():
+            _log.error("nothing can be verified or signed: %s", error)
+            detail = "Nothing can be verified or signed now: a trust list is damaged. The operator must mend it."
+            return Problem(HTTPStatus.SERVICE_UNAVAILABLE, "trust-list-damaged", detail)
         case IndexBehind():
             detail = "The index is still catching up. Ask again in a moment."
             return Problem(HTTPStatus.SERVICE_UNAVAILABLE, "index-behind", detail, headers={"Retry-After": "5"})
@@ -117,6 +123,11 @@ def problem_of(error: Exception) -> Problem:
             return Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "internal-error", "Something went wrong on our side.")
 
 
+def _bad_request(request: Request) -> HTTPStatus:
+    """How a request is refused that says what it may not: the C2PA's API has a status of its own for it."""
+    return HTTPStatus.BAD_REQUEST if request.url.path.startswith(_C2PA) else HTTPStatus.UNPROCESSABLE_ENTITY
+
+
 def install(app: FastAPI) -> None:
     """Make every error of the app a problem document."""
 
@@ -124,8 +135,11 @@ def install(app: FastAPI) -> None:
         assert isinstance(error, Problem)
         return response(error)
 
-    def on_ours(_request: Request, error: Exception) -> JSONResponse:
-        return response(problem_of(error))
+    def on_ours(request: Request, error: Exception) -> JSONResponse:
+        problem = problem_of(error)
+        if problem.status is HTTPStatus.UNPROCESSABLE_ENTITY:
+            problem.status = _bad_request(request)
+        return response(problem)
 
     def on_validation(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, RequestValidationError)
@@ -134,8 +148,7 @@ def install(app: FastAPI) -> None:
         if first["type"] == "json_invalid":  # then it says at which character
             field = str(first["loc"][0])
         detail = f"{field}: {worded(first)}"
-        status = HTTPStatus.BAD_REQUEST if request.url.path.startswith(_C2PA) else HTTPStatus.UNPROCESSABLE_ENTITY
-        return response(Problem(status, "invalid", detail, field=field))
+        return response(Problem(_bad_request(request), "invalid", detail, field=field))
 
     def on_http(_request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, HTTPException)

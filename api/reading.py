@@ -8,7 +8,7 @@ from subprocess import PIPE, Popen, TimeoutExpired
 
 from api.problems import Problem
 from api.service import Service
-from fingerprinting.child import ProcessLimits, limited
+from fingerprinting.child import ProcessLimits, environment, limited
 from provenance.media_types import media_type_of
 from registry.errors import Invalid
 from registry.formats import cawg
@@ -33,7 +33,8 @@ def read_source(service: Service, kind: SourceKind, path: Path) -> Reading:
 
 def _told(kind: SourceKind, path: Path) -> bytes:
     command = [sys.executable, "-m", "registry.formats.reading", kind.value, str(path)]
-    with Popen(limited(command, _LIMITS), stdout=PIPE, stderr=PIPE, start_new_session=True) as child:
+    limits = limited(command, _LIMITS)
+    with Popen(limits, stdout=PIPE, stderr=PIPE, env=environment(), start_new_session=True) as child:
         try:
             return child.communicate(timeout=_LIMITS.wall_s)[0]
         except TimeoutExpired:

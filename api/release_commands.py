@@ -1,6 +1,5 @@
 """The commands about provenance: signing what may go out, verifying, and finding credentials again."""
 
-import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -72,7 +71,7 @@ def verify(
     with service_at(url) as client, progress(f"Verifying {file.name}", quiet=as_json):
         found = client.verify(file, manifest=manifest, recognise=recognise)
     signer, stamp, standing = found["signer"], found["time_stamp"], found["release"]
-    revoked = standing if standing is not None and standing["state"] != "signed" else None
+    fallen = standing if standing is not None and standing["state"] != "signed" else None
     rows: dict[str, object] = {
         "integrity": found["integrity"]["state"],
         "failures": "\n".join(f"{one['explanation']} ({one['code']})" for one in found["integrity"]["failures"]),
@@ -86,7 +85,7 @@ def verify(
         "identities": "\n".join(f"{', '.join(one['names'])} ({one['state']})" for one in found["identities"]),
         "made from": "\n".join(_tree(found["ingredients"])),
         "redacted": "\n".join(one["assertion"] for one in found["redactions"]),
-        "release": f"{revoked['release_id']} {revoked['state']}: {revoked['revocation_reason']}" if revoked else "",
+        "release": f"{fallen['release_id']} {_fall(fallen)}" if fallen else "",
         "recovered": "\n".join(line for one in found["recovered"] for line in _recovered(one)),
         "registered works": "\n".join(f"{m['title']} {span(m, 'query')}" for m in found["registry_matches"]),
         "not compared": found["fingerprint_problem"],
@@ -94,11 +93,15 @@ def verify(
     }
     told = {name: value for name, value in rows.items() if value not in ("", None) or name in _ALWAYS}
     show(found, as_json=as_json, table=lambda: fields(file.name, told))
-    trusted = found["integrity"]["state"] == "intact" and signer["state"] == "trusted" and revoked is None
+    trusted = found["integrity"]["state"] == "intact" and signer["state"] == "trusted" and fallen is None
     raise typer.Exit(Exit.OK if trusted else Exit.NOT_VERIFIED)
 
 
 _ALWAYS = ("integrity", "signer", "made with AI", "recovered", "registered works")
+
+
+def _fall(standing: Mapping[str, Any]) -> str:
+    return f"revoked: {standing['revocation_reason']}" if standing["state"] == "revoked" else "taken down"
 
 
 def _step(action: Mapping[str, Any]) -> str:
@@ -171,9 +174,11 @@ def release_snippet(
 ) -> None:
     """Print the JSON-LD that a page which shows the release gives to search engines."""
     del as_json  # it is JSON either way
+    from registry.snippets import written
+
     with service_at(url, key, holder) as client:
         said = client.release_snippet(release_id)
-    sys.stdout.write(json.dumps(said, ensure_ascii=False, indent=2).replace("<", "\\u003c") + "\n")
+    sys.stdout.write(written(said) + "\n")
 
 
 def recover(

@@ -62,7 +62,10 @@ class Settings(BaseSettings):
         Field(description="Name under which the ledger's checkpoints are signed; choose one and keep it."),
     ] = "clearmark.local/ledger"
     public_url: Annotated[
-        str, Field(description="Where others reach this service, for links in letters; empty means host and port.")
+        str,
+        Field(
+            description="Where others reach this service; empty means where it was reached, in letters host and port."
+        ),
     ] = ""
     sign_up: Annotated[SignUp, Field(description="`open`: anybody may make an account; `closed`: nobody.")] = (
         SignUp.OPEN

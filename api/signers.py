@@ -8,10 +8,11 @@ a rotation needs no new start; releases of older signers are verified by their C
 
 import json
 import os
+import shutil
 import tempfile
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from cryptography.hazmat.primitives import serialization
@@ -37,10 +38,11 @@ from provenance.isolated import IsolatedEngine
 from provenance.keys import PemKey, SigningKey
 from provenance.model import AssertedCheck, ReleaseClaim
 from provenance.source_types import SourceType
-from provenance.trust import TrustLists
+from provenance.trust import BadTrustList, TrustLists, read_certificates
 
 _OPERATOR_URI = "urn:clearmark:operator"
 _KEY, _REQUESTED = "key.pem", "requested.pem"
+_LONGEST_ROTATION = timedelta(hours=1)
 
 
 @dataclass(slots=True)
@@ -109,6 +111,7 @@ class Signers:
             IdentityInvalid, KeyUnavailable, SigningFailed: it would sign nothing that holds.
         """
         self.ring.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _forget_trials(self.ring, at=at)
         opened = _open(key, self.settings, said_in="The key")
         try:
             files = {"chain.pem": chain.read_bytes(), "anchors.pem": anchors.read_bytes()}
@@ -158,9 +161,9 @@ class Signers:
             return [ensure_development_signer(settings.keys_folder, at=at)]
         signers = []
         if settings.signer_key:
-            anchor = _operators(Path(settings.trust_anchors).read_text())
+            anchor = _operators(Path(settings.trust_anchors))
             chain = Path(settings.signer_certificates)
-            signers.append(_signer(chain, settings.signer_key, (anchor,), settings))
+            signers.append(_signer(chain, _open(settings.signer_key, settings), (anchor,), settings.signer_key))
         return [*signers, *(_load(self.ring / f"{number:04d}", settings) for number in _generations(self.ring))]
 
 
@@ -206,8 +209,13 @@ def trial_claim(*, at: datetime) -> ReleaseClaim:
     )
 
 
-def _operators(pem: str) -> TrustAnchor:
-    return TrustAnchor(pem=pem, uri=_OPERATOR_URI, standing=Standing.OWN)
+def _operators(path: Path) -> TrustAnchor:
+    try:
+        return TrustAnchor(pem=read_certificates(path.read_bytes()), uri=_OPERATOR_URI, standing=Standing.OWN)
+    except OSError as error:
+        raise IdentityInvalid(reason=f"the CA certificates in {path} cannot be read ({error.strerror})") from error
+    except BadTrustList as error:
+        raise IdentityInvalid(reason=f"the CA certificates in {path} cannot be read: {error}") from error
 
 
 def _open(key: str, settings: Settings, *, said_in: str = "CLEARMARK_SIGNER_KEY") -> SigningKey:
@@ -218,14 +226,27 @@ def _open(key: str, settings: Settings, *, said_in: str = "CLEARMARK_SIGNER_KEY"
 
 
 def _load(folder: Path, settings: Settings) -> Signer:
-    reference = json.loads((folder / "signer.json").read_text())["key"]
+    described = folder / "signer.json"
+    try:
+        reference = str(json.loads(described.read_text())["key"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise IdentityInvalid(reason=f"{described} is missing or damaged; rotate to the certificate anew") from error
     said = str(folder / _KEY) if reference == _KEY else reference
-    return _signer(folder / "chain.pem", said, (_operators((folder / "anchors.pem").read_text()),), settings)
+    key = _open(said, settings, said_in=str(described))
+    return _signer(folder / "chain.pem", key, (_operators(folder / "anchors.pem"),), said)
 
 
-def _signer(chain: Path, said: str, anchors: tuple[TrustAnchor, ...], settings: Settings) -> Signer:
+def _signer(chain: Path, key: SigningKey, anchors: tuple[TrustAnchor, ...], said: str) -> Signer:
     """A signer whose key is not asked: it may be away just now, and a former one for good."""
-    return load_signer(chain, _open(said, settings), anchors, key_at=without_secrets(said))
+    return load_signer(chain, key, anchors, key_at=without_secrets(said))
+
+
+def _forget_trials(ring: Path, *, at: datetime) -> None:
+    """Remove what rotations that were killed left behind: a copy of a key may be in it."""
+    for left in (*ring.glob(".trial-*"), *ring.glob(".new-*")):
+        with suppress(FileNotFoundError):
+            if datetime.fromtimestamp(left.stat().st_mtime, UTC) < at - _LONGEST_ROTATION:
+                shutil.rmtree(left, ignore_errors=True)
 
 
 def _generations(ring: Path) -> list[int]:

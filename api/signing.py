@@ -5,7 +5,7 @@ staging or an unnamed blob, which the housekeeping removes; after it there is a 
 """
 
 import secrets
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from api.service import Service
@@ -43,7 +43,8 @@ def release_check(
         with ExitStack() as opened:
             source = opened.enter_context(service.blobs.open(prepared.source_blob))
             used = [opened.enter_context(service.blobs.open(kept.blob_key)) for kept in prepared.used]
-            prepared = _looked_at(prepared, source, service.decode_limits)
+            with service.media_slots.taken():
+                prepared = _looked_at(prepared, source, service.decode_limits)
             signed = releases.sign(prepared, service.provenance, source=source, target=target, used=used)
         service.blobs.adopt(target, blob_key)
     except FileNotFoundError as error:
@@ -64,9 +65,9 @@ def release_check(
 
 def _looked_at(prepared: Prepared, source: Path, limits: DecodeLimits) -> Prepared:
     """With a small picture and the ISCC of a file; one that cannot be looked at now is signed without them."""
-    try:
+    thumbnail = iscc = None
+    with suppress(MediaError):
         media = probe(source, limits=limits)
-        thumbnail, iscc = picture_of(source, media, limits=limits), iscc_of(source, media, limits=limits)
-    except MediaError:
-        thumbnail = iscc = None
+        thumbnail = picture_of(source, media, limits=limits)
+        iscc = iscc_of(source, media, limits=limits)
     return prepared.seen(thumbnail_jpeg=thumbnail, iscc=iscc)

@@ -25,6 +25,7 @@ __all__ = ["BadKeyReference", "open_key", "request_certificate", "without_secret
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
 _PIN = re.compile(r"(?<=[?&]pin-value=)[^&]*")
+_QUERY = re.compile(r"(?<=\?).*")
 
 
 def open_key(said: str, *, token: str = "") -> SigningKey:
@@ -53,8 +54,8 @@ def open_key(said: str, *, token: str = "") -> SigningKey:
 
 
 def without_secrets(said: str) -> str:
-    """A reference as it may be shown: a PIN in it is left out."""
-    return _PIN.sub("***", said)
+    """A reference as it may be shown: a PIN, or what is asked of a signing service, is left out."""
+    return (_QUERY if said.lower().startswith(("https:", "http:")) else _PIN).sub("***", said)
 
 
 def _file(said: str) -> Path:

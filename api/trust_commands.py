@@ -59,7 +59,7 @@ def add_list(
     from provenance.trust import BadTrustList
 
     lists = _lists()
-    if lists.get(name) is not None:
+    if _undamaged(lists, name) is not None:
         raise BadTrustList(reason=f"there is a list {name!r} already: clearmark trust update {name}")
     kind = kind or (AnchorKind.TIME_STAMP if name.endswith("tsa") else AnchorKind.MANIFEST)
     standing = standing or _KNOWN.get(name, Standing.OPERATOR)
@@ -83,6 +83,8 @@ def update_list(
     known = lists.get(name)
     if known is None:
         raise BadTrustList(reason=f"there is no trust list {name!r}: clearmark trust add {name} FILE")
+    if source is None and "://" not in known.source:
+        raise BadTrustList(reason=f"{name!r} came from a file: clearmark trust update {name} FILE")
     _put(lists, name, source or known.source, known.kind, known.standing, as_json=as_json)
 
 
@@ -202,11 +204,21 @@ def signer_rotate(
     show(found, as_json=as_json, table=lambda: fields("Signer rotated", rows))
 
 
+def _undamaged(lists: "TrustLists", name: str) -> "TrustList | None":
+    """The list of that name; None also where it is damaged, so that a new one takes its place."""
+    from provenance.trust import BadTrustList
+
+    try:
+        return lists.get(name)
+    except BadTrustList:
+        return None
+
+
 def _put(lists: "TrustLists", name: str, source: str, kind: Any, standing: Any, *, as_json: bool) -> None:
     from provenance.trust import TrustList, compare, read_certificates
 
     at = datetime.now(UTC)
-    old = lists.get(name)
+    old = _undamaged(lists, name)
     new = TrustList(
         name=name, kind=kind, standing=standing, source=source, updated_at=at,
         pem=read_certificates(_content(source)),

@@ -9,7 +9,7 @@ import hashlib
 import json
 import secrets
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -36,9 +36,9 @@ if TYPE_CHECKING:
 _WRITE_BYTES = 1 << 20
 _MAX_FIELD_BYTES = 1 << 16
 _MAX_FIELDS = 16
-# Credentials that lie beside a file are held in memory: those of many ingredients take some megabytes.
-_MANIFEST = "manifest"
-_MOST_BYTES = {_MANIFEST: 16 << 20}
+_FILE, _MANIFEST = "file", "manifest"
+# Credentials that lie beside a file: those of many ingredients take some megabytes.
+_MAX_MANIFEST_BYTES = 16 << 20
 _MAX_HEADER_BYTES = 1 << 13
 _MAX_DOCUMENT_BYTES = 64 << 20
 # Of a body that FastAPI reads whole; 10,000 questions about preferences take 2 MB.
@@ -63,7 +63,7 @@ class Submission:
     upload: Upload | None = None
     fingerprint: Fingerprint | None = None
     document_sha256: str | None = None
-    manifest: bytes | None = None
+    manifest: Upload | None = None
     fields: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -93,21 +93,54 @@ class Submission:
         return value
 
 
-class _Receiver:
-    """Turns multipart events into one file on disk and a few small fields."""
+class _Staged:
+    """A part that is written to disk as it comes."""
 
-    def __init__(self, staging: Path, max_bytes: int) -> None:
-        self.path = staging / secrets.token_hex(16)
+    def __init__(self, path: Path, most_bytes: int) -> None:
+        self.pending = bytearray()
+        self._path, self._most_bytes, self._size_bytes = path, most_bytes, 0
+        self._digest = hashlib.sha256()
+        path.touch()
+
+    @property
+    def upload(self) -> Upload:
+        return Upload(path=self._path, sha256=self._digest.hexdigest(), size_bytes=self._size_bytes)
+
+    def take(self, content: bytes) -> None:
+        """Some more of it."""
+        self._size_bytes += len(content)
+        if self._size_bytes > self._most_bytes:
+            raise too_large(self._most_bytes)
+        self.pending += content
+
+    def flush(self) -> None:
+        """Write what has gathered; called off the event loop."""
+        if self.pending:
+            with self._path.open("ab") as file:
+                file.write(self.pending)
+            self._digest.update(self.pending)
+            self.pending.clear()
+
+    def remove(self) -> None:
+        self._path.unlink(missing_ok=True)
+
+
+class _Receiver:
+    """Turns multipart events into files on disk and a few small fields.
+
+    Args:
+        most_bytes: of each part that is a file.
+    """
+
+    def __init__(self, staging: Path, most_bytes: Mapping[str, int]) -> None:
         self.fields: dict[str, str] = {}
-        self.manifest: bytes | None = None
-        self.size_bytes = 0
+        self.files: dict[str, _Staged] = {}
         self.ended = False
         self.parts = 0
-        self.pending = bytearray()
-        self._max_bytes = max_bytes
-        self._digest = hashlib.sha256()
+        self._staging, self._most_bytes = staging, most_bytes
         self._header_name, self._header_value = bytearray(), bytearray()
-        self._name, self._is_file, self._has_file = "", False, False
+        self._name = ""
+        self._file: _Staged | None = None
         self._value = bytearray()
 
     def callbacks(self) -> "MultipartCallbacks":
@@ -121,37 +154,28 @@ class _Receiver:
             "on_end": self._on_end,
         }
 
+    def upload(self, name: str) -> Upload | None:
+        return self.files[name].upload if name in self.files else None
+
     @property
-    def upload(self) -> Upload | None:
-        if not self._has_file:
-            return None
-        return Upload(path=self.path, sha256=self._digest.hexdigest(), size_bytes=self.size_bytes)
-
-    def begin_file(self) -> None:
-        """What is taken from now on is the file."""
-        self._has_file = True
-        self.path.touch()
-
-    def take(self, content: bytes) -> None:
-        """Some more of the file."""
-        self.size_bytes += len(content)
-        if self.size_bytes > self._max_bytes:
-            raise too_large(self._max_bytes)
-        self.pending += content
+    def pending_bytes(self) -> int:
+        return sum(len(file.pending) for file in self.files.values())
 
     def flush(self) -> None:
         """Write what has gathered; called off the event loop."""
-        if self.pending:
-            with self.path.open("ab") as file:
-                file.write(self.pending)
-            self._digest.update(self.pending)
-            self.pending.clear()
+        for file in self.files.values():
+            file.flush()
+
+    def remove(self) -> None:
+        """Let go of what was received."""
+        for file in self.files.values():
+            file.remove()
 
     def _on_part_begin(self) -> None:
         self.parts += 1
         if self.parts > _MAX_FIELDS + 1:
             raise _bad_form("Too many fields.")
-        self._name, self._is_file = "", False
+        self._name, self._file = "", None
         self._value.clear()
 
     def _on_header_field(self, data: bytes, start: int, end: int) -> None:
@@ -170,26 +194,24 @@ class _Receiver:
         if self._header_name.lower() == b"content-disposition":
             _, options = parse_options_header(bytes(self._header_value))
             self._name = options.get(b"name", b"").decode(errors="replace")
-            self._is_file = self._name == "file"
-            if self._is_file and self._has_file:
-                raise _bad_form("Send one file.")
-            if self._is_file:
-                self.begin_file()
+            if self._name in self.files:
+                raise _bad_form(f"Send one part named {self._name}.")
+            if self._name in self._most_bytes:
+                path = self._staging / secrets.token_hex(16)
+                self._file = self.files[self._name] = _Staged(path, self._most_bytes[self._name])
         self._header_name.clear()
         self._header_value.clear()
 
     def _on_part_data(self, data: bytes, start: int, end: int) -> None:
-        if self._is_file:
-            self.take(data[start:end])
-        elif len(self._value) + end - start <= (most := _MOST_BYTES.get(self._name, _MAX_FIELD_BYTES)):
+        if self._file is not None:
+            self._file.take(data[start:end])
+        elif len(self._value) + end - start <= _MAX_FIELD_BYTES:
             self._value += data[start:end]
         else:
-            raise _bad_form(f"The field {self._name!r} is longer than {most} bytes.")
+            raise _bad_form(f"The field {self._name!r} is longer than {_MAX_FIELD_BYTES} bytes.")
 
     def _on_part_end(self) -> None:
-        if self._name == _MANIFEST and not self._is_file:
-            self.manifest = bytes(self._value)
-        elif not self._is_file:
+        if self._file is None:
             self.fields[self._name] = self._value.decode(errors="replace")
 
     def _on_end(self) -> None:
@@ -247,8 +269,8 @@ async def receive(request: Request) -> AsyncIterator[Submission]:
 
 
 async def receive_file(request: Request) -> AsyncIterator[Submission]:
-    """Receive a form with a file and nothing else, from anyone."""
-    async with _form(request) as submission:
+    """Receive a form with a file, and credentials that lie beside it, from anyone."""
+    async with _form(request, most_bytes={_MANIFEST: _MAX_MANIFEST_BYTES}) as submission:
         yield submission
 
 
@@ -257,47 +279,46 @@ async def receive_raw(request: Request) -> AsyncIterator[Upload]:
     service: Service = request.app.state.service
     _require_room(request, service, spare=0)
     request.scope[_STREAMED]["streamed"] = True
-    receiver = _Receiver(service.blobs.staging, service.settings.max_upload_bytes)
+    file = _Staged(service.blobs.staging / secrets.token_hex(16), service.settings.max_upload_bytes)
     try:
-        receiver.begin_file()
         async for chunk in request.stream():
-            receiver.take(chunk)
-            if len(receiver.pending) >= _WRITE_BYTES:
-                await to_thread.run_sync(receiver.flush)
-        await to_thread.run_sync(receiver.flush)
-        upload = receiver.upload
-        assert upload is not None
-        yield upload
+            file.take(chunk)
+            if len(file.pending) >= _WRITE_BYTES:
+                await to_thread.run_sync(file.flush)
+        await to_thread.run_sync(file.flush)
+        yield file.upload
     finally:
-        receiver.path.unlink(missing_ok=True)
+        file.remove()
 
 
 @asynccontextmanager
-async def _form(request: Request) -> AsyncIterator[Submission]:
+async def _form(request: Request, *, most_bytes: Mapping[str, int] | None = None) -> AsyncIterator[Submission]:
     service: Service = request.app.state.service
     kind, options = parse_options_header(request.headers.get("content-type", ""))
     boundary = options.get(b"boundary")
     if kind != b"multipart/form-data" or not boundary:
         detail = "Send multipart/form-data with a part named file, or a fingerprint document as application/json."
         raise Problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", detail)
-    receiver = _Receiver(service.blobs.staging, service.settings.max_upload_bytes)
+    beside = most_bytes or {}
+    receiver = _Receiver(service.blobs.staging, {_FILE: service.settings.max_upload_bytes, **beside})
+    _require_room(request, service, spare=_MAX_FIELDS * _MAX_FIELD_BYTES + sum(beside.values()))
     try:
         await _stream(request, receiver, boundary)
-        if receiver.upload is None:
+        upload = receiver.upload(_FILE)
+        if upload is None:
             raise _bad_form("The form has no part named file.")
-        yield Submission(upload=receiver.upload, manifest=receiver.manifest, fields=receiver.fields)
+        yield Submission(upload=upload, manifest=receiver.upload(_MANIFEST), fields=receiver.fields)
     finally:
-        receiver.path.unlink(missing_ok=True)
+        receiver.remove()
 
 
 async def _stream(request: Request, receiver: _Receiver, boundary: bytes) -> None:
-    _require_room(request, request.app.state.service, spare=_MAX_FIELDS * _MAX_FIELD_BYTES + sum(_MOST_BYTES.values()))
     request.scope[_STREAMED]["streamed"] = True
     try:
         parser = MultipartParser(boundary, receiver.callbacks())
         async for chunk in request.stream():
             parser.write(chunk)
-            if len(receiver.pending) >= _WRITE_BYTES:
+            if receiver.pending_bytes >= _WRITE_BYTES:
                 await to_thread.run_sync(receiver.flush)
         parser.finalize()
     except FormParserError as error:

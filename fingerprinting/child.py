@@ -13,6 +13,8 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+# Of the environment, what programs and Python look for.
+_NEEDED = frozenset({"PATH", "LD_LIBRARY_PATH", "LANG", "LC_ALL", "TMPDIR", "TZ", "PYTHONPATH", "PYTHONHOME"})
 _CHUNK_BYTES = _STDERR_BYTES = 1 << 16
 
 
@@ -61,6 +63,11 @@ def limited(command: Sequence[str], limits: ProcessLimits) -> list[str]:
     return ["/bin/sh", "-c", script, "limited", *map(str, values), *command]
 
 
+def environment() -> dict[str, str]:
+    """What a child needs of this process's environment: where programs lie, and none of the settings and secrets."""
+    return {name: value for name, value in os.environ.items() if name in _NEEDED}
+
+
 def run_limited(command: Sequence[str], *, limits: ProcessLimits, outputs: Mapping[str, Output]) -> ChildResult:
     """Run a child and hand on what it writes as it comes, so that nothing large is held.
 
@@ -81,6 +88,7 @@ def run_limited(command: Sequence[str], *, limits: ProcessLimits, outputs: Mappi
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
                 pass_fds=tuple(writers.values()),
+                env=environment(),
                 start_new_session=True,
             )
         finally:

@@ -51,7 +51,10 @@ from registry.outbox import tell
 
 # Soft bindings are looked up in the index, so a manifest needs only enough of the fingerprint to name it.
 _SOFT_BINDING_ROWS = 16
-_BOUND = frozenset({Algorithm.VIDEO_PHASH_V1, Algorithm.AUDIO_CHROMAPRINT_V1})
+# Our own fingerprints as manifests name them; the values are rows of their descriptors.
+SOFT_BINDINGS = {
+    f"org.clearmark.{algorithm}": algorithm for algorithm in (Algorithm.VIDEO_PHASH_V1, Algorithm.AUDIO_CHROMAPRINT_V1)
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,9 +143,6 @@ def prepare(session: Session, actor: Actor, said: NewRelease, *, ledger_origin: 
         training_mining=said.training_mining,
         consents=drafts.still_granted(session, check, at=at),
     )
-    if beside := session.scalar(sa.select(Release.id).where(Release.sha256 == sha256, Release.is_sidecar).limit(1)):
-        problem = f"The file is {beside} already, whose credentials lie beside it: they would begin anew."
-        raise ConflictError(kind="check", id=check.id, problem=problem)
     used = _used(session, actor, said)
     return Prepared(claim=claim, source_blob=blob, source_sha256=sha256, check_id=check.id, used=used)
 
@@ -157,6 +157,10 @@ def _used(session: Session, actor: Actor, said: NewRelease) -> tuple[KeptFile, .
 def _kept(session: Session, actor: Actor, used: UsedFile) -> KeptFile:
     if used.release_id is not None:
         release = own_release(session, actor, used.release_id)
+        if release.holder_id != actor.holder_id:
+            raise NotFound(kind="release", id=release.id)
+        if release.state != ReleaseState.SIGNED:
+            raise Invalid(field="ingredients", problem=f"{release.id} is not stood by any more: it is {release.state}.")
         if release.is_sidecar:
             problem = f"The credentials of {release.id} lie beside its file and could not be kept with it."
             raise Invalid(field="ingredients", problem=problem)
@@ -344,6 +348,12 @@ def _releasable(session: Session, check: Check, *, at: datetime) -> tuple[str, s
         problem = f"It was found to copy a work that came after it: {found}. Check the file again."
     elif existing := session.scalar(sa.select(Release.id).where(Release.check_id == check.id)):
         problem = f"It was released already, as {existing}."
+    elif beside := session.scalar(
+        sa.select(Release.id)
+        .where(Release.sha256 == check.sha256, Release.is_sidecar, Release.state == ReleaseState.SIGNED)
+        .limit(1)
+    ):
+        problem = f"The file is {beside} already, whose credentials lie beside it: they would begin anew."
     else:
         return check.blob_key, check.sha256, check.finished_at
     raise ConflictError(kind="check", id=check.id, problem=problem)
@@ -357,9 +367,9 @@ def _stands() -> sa.ColumnElement[bool]:
 def _soft_bindings(fingerprint: Fingerprint | None) -> tuple[SoftBinding, ...]:
     """Rows spread evenly over the clip, of those that the index keeps, under our own reverse-domain names."""
     bindings = []
-    for descriptors in fingerprint.descriptors if fingerprint else ():
-        if descriptors.algorithm in _BOUND and len(kept := thinned(descriptors)):
+    for name, algorithm in SOFT_BINDINGS.items():
+        descriptors = fingerprint.of(algorithm) if fingerprint else None
+        if descriptors is not None and len(kept := thinned(descriptors)):
             spread = kept.vectors[:: max(1, len(kept) // _SOFT_BINDING_ROWS)][:_SOFT_BINDING_ROWS]
-            name = f"org.clearmark.{descriptors.algorithm}"
             bindings.append(SoftBinding(algorithm=name, value=spread.tobytes()))
     return tuple(bindings)

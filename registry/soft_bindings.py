@@ -21,13 +21,12 @@ from registry import recovery, releases
 from registry.errors import Invalid, NotFound
 from registry.index import IndexEngine
 from registry.models import Corpus, Release, ReleaseManifest, ReleaseState
+from registry.releases import SOFT_BINDINGS
 
-_OURS = "org.clearmark."
-# Our own fingerprints as manifests name them; the values are rows of their descriptors.
-ROWS = {f"{_OURS}{algorithm}": algorithm for algorithm in (Algorithm.VIDEO_PHASH_V1, Algorithm.AUDIO_CHROMAPRINT_V1)}
-ALGORITHMS = (iscc.ALGORITHM, *ROWS)
-# Of 256 bits. Films: re-encoded, scaled or brightened copies differ in up to 23, others in 92 and more; sound: copies
-# in up to 4, others in 86. Pictures were measured least, and fewer bits of one are set by what it shows.
+ALGORITHMS = (iscc.ALGORITHM, *SOFT_BINDINGS)
+# Of 256 bits. Films: re-encoded, scaled or brightened copies differ in up to 23, cropped by a tenth in 18 to 51, others
+# in 92 and more; sound: copies in up to 4, others in 86. Pictures were measured least, and fewer bits of one are set by
+# what it shows.
 _NEAREST_CONTENT_BITS, _NEAREST_PICTURE_BITS, _PICTURE = 32, 12, 1
 # Rows of a manifest are those of its release, so what is near to them by chance, or in another take, is not taken for
 # it: exact frames are 0 to 2 bits apart, a slow scene's next moments 10 to 30. One or two rows say little.
@@ -56,8 +55,8 @@ def by_value(session: Session, engine: IndexEngine, algorithm: str, value: bytes
         except BadIscc as error:
             raise Invalid(field="value", problem=f"It is no {algorithm} value: {error.problem}") from None
         return _by_iscc(session, code, most=most)
-    if algorithm in ROWS:
-        return _by_rows(session, engine, ROWS[algorithm], value, most=most)
+    if algorithm in SOFT_BINDINGS:
+        return _by_rows(session, engine, SOFT_BINDINGS[algorithm], value, most=most)
     raise Invalid(field="alg", problem=f"Ask by one of {', '.join(ALGORITHMS)}.")
 
 

@@ -5,6 +5,7 @@ this service (recovery), and registered works with what is reserved of them. It 
 """
 
 import hashlib
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from datetime import datetime
@@ -28,6 +29,8 @@ _TIMEOUT_S = 30
 _MOST_WORKS, _MOST_RELEASES = 50, 20
 # Stores past this are described and not kept.
 MAX_KEPT_BYTES = 2 << 20
+# Of crJSON, all that differs from one reading to the next.
+_READ_AT = re.compile(r'"validationTime": ?"[^"]*"')
 # Of all that strangers' files said, for 30 days.
 MAX_ALL_KEPT_BYTES = 2 << 30
 
@@ -146,9 +149,10 @@ def _keep_manifest(session: Session, facts: ManifestFacts) -> str | None:
     store, crjson = facts.manifest_store, facts.crjson
     if store is None or crjson is None or len(store) > MAX_KEPT_BYTES:
         return None
-    sha256 = hashlib.sha256(store + crjson.encode()).hexdigest()
+    said = _READ_AT.sub("", crjson).encode()
+    sha256 = hashlib.sha256(store + said).hexdigest()
     if session.scalar(sa.select(VerificationManifest.sha256).where(VerificationManifest.sha256 == sha256)) is None:
-        size = len(store) + len(crjson)
+        size = len(store) + len(crjson.encode())
         taken = session.scalar(sa.select(sa.func.sum(VerificationManifest.size_bytes))) or 0
         if taken + size > MAX_ALL_KEPT_BYTES:
             return None

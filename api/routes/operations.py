@@ -12,6 +12,7 @@ from api.access import TheService
 from api.service import Service
 from fingerprinting.decode import ffmpeg_has_chromaprint
 from provenance.authority import SigningIdentity
+from provenance.trust import BadTrustList, TrustLists
 from registry.index import head_sequence
 from registry.jobs import JobKind
 from registry.models import Job, JobState, MessageStatus, OutboxMessage
@@ -59,6 +60,9 @@ def degraded(service: Service, signer: SigningIdentity, failed: int) -> list[str
     expired = left <= timedelta(0)
     soon = not expired and not signer.development and left <= timedelta(days=service.settings.signer_warn_days)
     problems = {
+        "A trust list is damaged, and nothing can be verified or signed: see `clearmark trust lists`.": _is_damaged(
+            service.trust
+        ),
         "The signer is a development certificate: others will call our releases untrusted.": signer.development,
         "The signer's certificate has expired: nothing can be released.": expired,
         f"The signer's certificate ends in {left.days} days: renew it with `clearmark signer csr` and"
@@ -71,6 +75,14 @@ def degraded(service: Service, signer: SigningIdentity, failed: int) -> list[str
         f"The index was {service.index_problem}.": service.index_problem is not None,
     }
     return [problem for problem, applies in problems.items() if applies]
+
+
+def _is_damaged(lists: TrustLists) -> bool:
+    try:
+        lists.all()
+    except BadTrustList:
+        return True
+    return False
 
 
 @router.get("/metrics", response_class=Response)

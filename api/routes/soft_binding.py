@@ -35,6 +35,7 @@ from fingerprinting.iscc import ALGORITHM as ISCC
 from fingerprinting.iscc import iscc_of
 from registry import soft_bindings
 from registry.errors import Invalid
+from registry.releases import SOFT_BINDINGS
 from registry.soft_bindings import Binding
 
 SPECIFICATION = "2.4.0"
@@ -129,9 +130,9 @@ def match_content(
     With `alg` it is compared by that algorithm alone; a hint is asked for where the file itself leads nowhere.
     """
     if alg is not None and alg not in soft_bindings.ALGORITHMS:
-        raise _bad(Invalid(field="alg", problem=f"Ask by one of {', '.join(soft_bindings.ALGORITHMS)}."))
+        raise Invalid(field="alg", problem=f"Ask by one of {', '.join(soft_bindings.ALGORITHMS)}.")
     if (hint_alg is None) != (hint_value is None):
-        raise _bad(Invalid(field="hintAlg", problem="A hint has an algorithm and a value."))
+        raise Invalid(field="hintAlg", problem="A hint has an algorithm and a value.")
     with service.media_slots.taken():
         found = _by_content(service, upload, alg, max_results)
     if not found.matches and hint_alg is not None and hint_value is not None:
@@ -162,12 +163,9 @@ def _by_value(service: Service, alg: str, value: str, most: int) -> MatchesOut:
     try:
         binding = base64.b64decode(value, validate=True)
     except (binascii.Error, ValueError):
-        raise _bad(Invalid(field="value", problem="It is no base64.")) from None
+        raise Invalid(field="value", problem="It is no base64.") from None
     with service.media_slots.taken(), service.database.reading() as session:
-        try:
-            return _matches(soft_bindings.by_value(session, service.index, alg, binding, most=min(most, _MOST)))
-        except Invalid as error:
-            raise _bad(error) from None
+        return _matches(soft_bindings.by_value(session, service.index, alg, binding, most=min(most, _MOST)))
 
 
 def _by_content(service: Service, upload: Upload, alg: str | None, most: int) -> MatchesOut:
@@ -181,7 +179,7 @@ def _by_content(service: Service, upload: Upload, alg: str | None, most: int) ->
         extracted = extract_query(upload.path, limits=limits, embedder=service.embedder)
     except MediaError as error:
         raise Problem(HTTPStatus.BAD_REQUEST, "not-media", error.problem, fault=error.fault) from None
-    only = soft_bindings.ROWS.get(alg) if alg is not None else None
+    only = SOFT_BINDINGS.get(alg) if alg is not None else None
     with service.database.reading() as session:
         return _matches(
             soft_bindings.by_content(session, upload.sha256, extracted, service.index, only=only, most=most)
@@ -190,7 +188,3 @@ def _by_content(service: Service, upload: Upload, alg: str | None, most: int) ->
 
 def _matches(found: list[Binding]) -> MatchesOut:
     return MatchesOut(matches=[BindingOut(manifest_id=b.manifest_id, similarity_score=b.similarity) for b in found])
-
-
-def _bad(error: Invalid) -> Problem:
-    return Problem(HTTPStatus.BAD_REQUEST, "invalid", error.problem, field=error.field)

@@ -32,7 +32,8 @@ _MANIFEST_FIELD = {"type": "string", "format": "binary", "description": "Credent
 def verify(received: ReceivedFile, service: TheService, recognise: Recognise = True) -> VerificationOut:
     upload = received.require_upload()
     with service.media_slots.taken():
-        answer, facts = _facts(service, upload, received.manifest, recognise=recognise)
+        manifest = received.manifest.path.read_bytes() if received.manifest is not None else None
+        answer, facts = _facts(service, upload, manifest, recognise=recognise)
     with service.database.transaction() as session:
         kept = verifications.keep(session, upload.sha256, answer, facts, at=service.now())
         return _verification(session, kept)

@@ -330,6 +330,19 @@ def test_a_content_length_that_is_none_is_refused(target: RunningService, holder
         assert _answer(connection).split(b" ")[1] in (b"400", b"413", b"507")
 
 
+def test_credentials_beside_a_file_are_bounded_and_only_where_they_are_read(
+    target: RunningService, holder: httpx.Client
+) -> None:
+    def sent(path: str, *parts: bytes) -> httpx.Response:
+        named = [("manifest", ("a.c2pa", part)) for part in parts]
+        return holder.post(path, files=[("file", ("a.mp4", FILE)), *named])
+
+    with _harmless(target):
+        problem(sent("/v1/verifications", bytes((16 << 20) + 1)), 413, "too-large")
+        problem(sent("/v1/verifications", b"one", b"two"), 400, "bad-form")
+        problem(sent("/v1/checks", bytes(1 << 20)), 400, "bad-form")
+
+
 def test_a_slow_client_holds_up_nobody_else(target: RunningService, holder: httpx.Client) -> None:
     with _harmless(target):
         slow = [_connect(target) for _ in range(60)]

@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from clearmark.client import Client, Problem
 from tests import media
 from tests.api.conftest import HOLDER_SCOPES
 from tests.api.service import RunningService, run_cli_here, until
+from tests.certificates import CertificateAuthority
 
 
 @pytest.fixture(scope="module")
@@ -247,3 +249,19 @@ def test_a_consent_is_granted_to_the_second_and_its_token_is_whole(
     assert granted["id"] in listed
     wrong = Cli(service, speaker).run("consents grant", person, "--to", pipeline["holder_id"], "--until", "tomorrow")
     assert wrong.returncode == Exit.USAGE
+
+
+def test_a_damaged_trust_list_is_mended_as_it_says(service: RunningService, admin: str, tmp_path: Path) -> None:
+    cli = Cli(service, admin)
+    (anchors := tmp_path / "ca.pem").write_text(CertificateAuthority(at=datetime.now(UTC)).pem)
+    cli.text("trust add mended", anchors)
+    assert "already" in cli.refused("trust add mended", anchors)
+    assert "came from a file" in cli.refused("trust update mended")
+    [damaged] = service.data_dir.rglob("mended.json")
+    damaged.write_text("{")
+    assert "add it again" in cli.refused("trust lists")
+    cli.text("trust add mended", anchors)
+    assert [one["name"] for one in cli.json("trust lists")] == ["mended"]
+    damaged.write_text("{")
+    cli.text("trust remove mended")
+    assert cli.json("trust lists") == []

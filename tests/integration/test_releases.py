@@ -269,11 +269,52 @@ def test_only_ones_own_files_that_are_still_kept_go_into_a_release(service: Serv
         release_check(service, maker, using(release_id="rel_none"))
     with pytest.raises(Invalid, match="not kept any more"):
         release_check(service, maker, using(check_id=gone))
+    reviewer = replace(maker, scopes=maker.scopes | {Scope.REVIEW})
+    with service.database.transaction() as session:
+        beside = factories.check(session, stranger, service.index, factories.fingerprint(7), blob_key="check_7")
+        others = factories.release(session, stranger, beside).id
+    with pytest.raises(NotFound):  # who may see a release may not build on it
+        release_check(service, reviewer, using(release_id=others))
     unsaid = replace(using(check_id=check_id), source_type=None)
     with pytest.raises(Invalid, match="digital_source_type"):
         release_check(service, maker, unsaid)
-    assert_nothing_is_left(service)
+    with service.database.reading() as session:
+        assert [one.id for one in session.scalars(sa.select(Release))] == [others]
     assert clock() == AT
+
+
+@pytest.mark.parametrize("revoke", [True, False])
+def test_what_is_not_stood_by_goes_into_no_release(service: Service, revoke: bool) -> None:
+    maker, check_id = checked(service)
+    first = signed(service, maker, check_id).id
+    sha256 = stored(service, "check_second")
+    with service.database.transaction() as session:
+        again = factories.check(
+            session, maker, service.index, factories.fingerprint(6), sha256=sha256, blob_key="check_second"
+        ).id
+        if not revoke:
+            releases.disable(session, session.get_one(Release, first), at=AT)
+    if revoke:
+        revoked(service, maker, first, Revocation.MISTAKE)
+    used = (UsedFile(relationship=Relationship.COMPONENT_OF, release_id=first),)
+    with pytest.raises(Invalid, match="not stood by any more"):
+        release_check(service, maker, NewRelease(check_id=again, used=used))
+
+
+def test_a_file_with_credentials_beside_it_is_released_again_once_it_was_revoked(service: Service) -> None:
+    maker, check_id = checked(service)
+    first = signed(service, maker, check_id)
+    stored(service, "check_again")
+    with service.database.transaction() as session:
+        beside = session.get_one(Release, first.id)
+        beside.is_sidecar, beside.sha256 = True, hashlib.sha256(MEDIA).hexdigest()
+        again = factories.check(
+            session, maker, service.index, factories.fingerprint(2), sha256=beside.sha256, blob_key="check_again"
+        ).id
+    with pytest.raises(Conflict, match="begin anew"):
+        signed(service, maker, again)
+    revoked(service, maker, first.id, Revocation.MISTAKE)
+    assert signed(service, maker, again).state == "signed"
 
 
 def revoked(service: Service, actor: Actor, release_id: str, why: Revocation, reason: str = "It was wrong.") -> Release:

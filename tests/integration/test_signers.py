@@ -1,6 +1,7 @@
 """Who signs: the certificates of a ring, one after another, with no moment in which nobody does."""
 
 import json
+import os
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -12,6 +13,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from PIL import Image
 
+from api.problems import problem_of
 from api.routes.operations import degraded
 from api.service import Service
 from api.settings import Settings
@@ -22,7 +24,7 @@ from provenance.errors import IdentityInvalid, KeyUnavailable, SigningFailed
 from provenance.isolated import IsolatedEngine
 from provenance.keys import PemKey
 from provenance.model import IntegrityState, SignerState
-from provenance.trust import TrustLists
+from provenance.trust import BadTrustList, TrustLists
 from tests.certificates import CertificateAuthority
 from tests.servers.remote_signer import Failure, RemoteSigner, remote_signer
 
@@ -261,3 +263,65 @@ def test_an_operator_is_told_before_a_certificate_ends(
     ending = replace(identity, not_after=service.now() + left)
     told = [problem for problem in degraded(service, ending, 0) if "certificate" in problem]
     assert (told == []) if said is None else (said in told[0])
+
+
+@pytest.mark.parametrize(
+    "content", [None, b"", b"garbage", b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"]
+)
+def test_anchors_that_cannot_be_read_are_said_before_anything_is_signed(
+    settings: Settings, authority: CertificateAuthority, tmp_path: Path, content: bytes | None
+) -> None:
+    key = pem_key(tmp_path / "key.pem")
+    chain = certified(authority, key, tmp_path / "made")
+    anchors = tmp_path / "given.pem"
+    if content is not None:
+        anchors.write_bytes(content)
+    said = {"signer_certificates": str(chain), "signer_key": str(key), "trust_anchors": str(anchors)}
+    with pytest.raises(IdentityInvalid, match=r"given\.pem cannot be read"):
+        Signers(settings.model_copy(update=said)).current(at=NOW)
+
+
+@pytest.mark.parametrize("content", [None, "{", "[]", '{"key'])
+def test_a_damaged_ring_says_what_to_do(
+    settings: Settings, authority: CertificateAuthority, tmp_path: Path, content: str | None
+) -> None:
+    signers = Signers(settings)
+    rotated(signers, authority, tmp_path / "first")
+    described = signers.ring / "0001" / "signer.json"
+    described.unlink() if content is None else described.write_text(content)
+    with pytest.raises(IdentityInvalid, match="rotate to the certificate anew"):
+        Signers(settings).current(at=NOW)
+
+
+def test_a_rotation_that_was_killed_leaves_no_copy_of_a_key_for_long(
+    settings: Settings, authority: CertificateAuthority, tmp_path: Path
+) -> None:
+    signers = Signers(settings)
+    rotated(signers, authority, tmp_path / "first")
+    left, going_on = signers.ring / ".trial-left", signers.ring / ".trial-now"
+    for folder in (left, going_on):
+        (folder / "signer").mkdir(parents=True)
+        pem_key(folder / "signer" / "key.pem")
+    long_ago = (NOW - DAY).timestamp()
+    os.utime(left, (long_ago, long_ago))
+    rotated(signers, authority, tmp_path / "second")
+    assert (left.exists(), going_on.exists()) == (False, True)
+
+
+def test_a_damaged_trust_list_is_the_operators_matter(service: Service) -> None:
+    service.settings.trust_folder.mkdir(parents=True, exist_ok=True)
+    (service.settings.trust_folder / "mine.json").write_text("{")
+    identity = service.signers.current(at=service.now()).identity
+    assert any("A trust list is damaged" in problem for problem in degraded(service, identity, 0))
+    with pytest.raises(BadTrustList) as damaged:
+        service.credentials()
+    said = problem_of(damaged.value)
+    assert (said.status, said.name) == (503, "trust-list-damaged")
+    assert "mine" not in said.detail
+
+
+def test_where_a_key_lies_is_not_told_to_who_asks(caplog: pytest.LogCaptureFixture) -> None:
+    said = problem_of(KeyUnavailable(reason="the library /opt/hsm/lib.so cannot be used"))
+    assert (said.status, said.name) == (503, "signing-unavailable")
+    assert "/opt" not in said.detail
+    assert "/opt/hsm/lib.so" in caplog.text

@@ -172,11 +172,16 @@ def test_what_many_files_say_alike_is_kept_once_and_goes_with_the_last(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with database.transaction() as session:
-        first = verifications.keep(session, "ab" * 32, {}, facts("urn:c2pa:9", b"s" * 100), at=AT)
-        second = verifications.keep(session, "cd" * 32, {}, facts("urn:c2pa:9", b"s" * 100), at=AT + DAY)
+        said = facts("urn:c2pa:9", b"s" * 100)
+        read, again = (
+            replace(said, crjson=f'{{"validationInfo": {{"validationTime": "2026-11-26T06:08:3{second}+00:00"}}}}')
+            for second in (1, 2)
+        )
+        first = verifications.keep(session, "ab" * 32, {}, read, at=AT)
+        second = verifications.keep(session, "cd" * 32, {}, again, at=AT + DAY)
         assert first.manifest_sha256 == second.manifest_sha256 is not None
         assert session.scalar(sa.select(sa.func.count()).select_from(VerificationManifest)) == 1
-        monkeypatch.setattr(verifications, "MAX_ALL_KEPT_BYTES", 150)
+        monkeypatch.setattr(verifications, "MAX_ALL_KEPT_BYTES", 200)
         third = verifications.keep(session, "ef" * 32, {}, facts("urn:c2pa:8", b"t" * 100), at=AT)
         assert third.manifest_sha256 is None
         verifications.forget(session, older_than=AT + DAY)

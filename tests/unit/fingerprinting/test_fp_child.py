@@ -32,6 +32,14 @@ def test_what_a_child_writes_arrives_whole_and_apart() -> None:
     assert (result.returncode, result.stderr) == (3, "said\n")
 
 
+def test_a_child_has_none_of_the_services_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CLEARMARK_SIGNER_TOKEN", "secret")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    said = run_limited(shell("env >&2"), limits=ROOMY, outputs={}).stderr
+    assert "PATH=" in said
+    assert "secret" not in said
+
+
 def test_a_child_that_outlives_its_wall_time_is_ended(no_trace: NoTrace) -> None:
     started = time.monotonic()
     with no_trace(), pytest.raises(ChildExceededLimit) as ended:
