@@ -41,6 +41,8 @@ _PEAKS_NEAR_S = 1.5
 # This share of what is compared is taken for unaltered.
 _USUAL_SHARE = 0.25
 _TINY_S, _PAIRS_AT_ONCE = 1e-6, 512
+# Of a stretch in either; a shorter one says nothing of how fast it runs.
+_SHORTEST_S = 0.01
 
 type Interval = tuple[float, float]
 
@@ -207,7 +209,9 @@ def _runs(segments: Sequence[Segment]) -> list[_Run]:
     """
     lines: list[_Line] = []
     runs: list[_Run] = []
-    long_enough = [s for s in segments if s.query_length_s > 0 and s.reference_end_s > s.reference_start_s]
+    long_enough = [
+        s for s in segments if min(s.query_length_s, s.reference_end_s - s.reference_start_s) >= _SHORTEST_S
+    ]
     for sure in (True, False):
         chosen = [s for s in long_enough if s.confirmed is sure]
         for segment in sorted(chosen, key=lambda s: (_MOST_EXACT.index(s.algorithm), -s.query_length_s)):

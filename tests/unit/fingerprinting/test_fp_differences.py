@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from fingerprinting import chromaprint
@@ -343,6 +343,8 @@ INTERVALS = st.tuples(*[st.floats(-3, 20, width=32)] * 4)
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(Algorithm), INTERVALS, st.booleans()), max_size=8))
+@example([(PICTURE, (0.0, 1.0, 0.0, 1e-17), True)])
+@example([(PICTURE, (0.0, 1e-17, 0.0, 1.0), True)])
 def test_any_segments_give_intervals_in_order(drawn: list[tuple[Algorithm, tuple[float, ...], bool]]) -> None:
     segments = [
         found(a, b, c, algorithm=algorithm, reference_length_s=d - c, confirmed=sure)
