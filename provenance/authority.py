@@ -120,7 +120,7 @@ class Credentials:
 
     @property
     def anchors(self) -> tuple[TrustAnchor, ...]:
-        """All that we believe."""
+        """All that we believe; every certificate is read for it, so ask once in an operation."""
         return unambiguous((*self.signer.identity.anchors, *self.trust_anchors))
 
     def is_ours(self, certificate_sha256: str) -> bool:

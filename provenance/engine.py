@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
-from provenance.authority import Credentials, unambiguous
+from provenance.authority import Credentials, TrustAnchor
 from provenance.errors import ReadFailed, SigningFailed, TimeStampFailed, UnsupportedContainer
 from provenance.explanations import explain
 from provenance.library import NoReport, Opened, Report, sign_media, validation_report
@@ -29,7 +29,7 @@ from provenance.model import (
     SignerState,
     TimeStampState,
 )
-from provenance.report import facts_from_report, stated_source_type, without_report
+from provenance.report import facts_from_report, stated_history, without_report
 from provenance.signature import chain_of
 from provenance.store import manifest_store_of
 from provenance.timestamps import tries
@@ -91,7 +91,8 @@ class LibraryEngine:
         if target.exists() and source.samefile(target):
             raise SigningFailed(reason="source and target are one file")
         media_type = _signable(source)
-        history = validation_report(source, media_type, self.credentials.anchors)
+        anchors = self.credentials.anchors
+        history = validation_report(source, media_type, anchors)
         if isinstance(history, NoReport) and history.state is not IntegrityState.ABSENT and media_type not in BESIDE:
             # Signing over credentials that we cannot read would drop them.
             raise SigningFailed(reason=f"source: {explain(history.code or '')}")
@@ -104,6 +105,7 @@ class LibraryEngine:
                 scratch,
                 replace(claim, media_type=media_type),
                 original=source,
+                anchors=anchors,
                 history=history if isinstance(history, Report) else None,
                 ingredients=ingredients,
                 metadata_written=says_so,
@@ -113,15 +115,15 @@ class LibraryEngine:
         return replace(signed, source_type_in_file=says_so)
 
     def _seal(
-        self, media: Path, scratch: Path, claim: ReleaseClaim, *, original: Path, history: Report | None,
-        ingredients: tuple[Ingredient, ...], metadata_written: bool,
+        self, media: Path, scratch: Path, claim: ReleaseClaim, *, original: Path, anchors: tuple[TrustAnchor, ...],
+        history: Report | None, ingredients: tuple[Ingredient, ...], metadata_written: bool,
     ) -> bytes:  # fmt: skip
         """Sign to a scratch file, stamped by the first authority that answers; the manifest store."""
         parent = history is not None
         manifest = build_manifest(
             claim,
             parent=parent,
-            parent_says=stated_source_type(history.json) if history is not None else None,
+            history=stated_history(history.json) if history is not None else (),
             ingredients=ingredients,
             metadata_written=metadata_written,
         )
@@ -134,7 +136,7 @@ class LibraryEngine:
                     claim.media_type,
                     manifest,
                     signer=self.credentials.signer,
-                    anchors=self.credentials.anchors,
+                    anchors=anchors,
                     parent=Opened(path=original, media_type=claim.media_type)
                     if opens_source(claim, parent=parent)
                     else None,
@@ -150,8 +152,8 @@ class LibraryEngine:
         raise TimeStampFailed(reason="; ".join(dict.fromkeys(failed.reason for failed in tried)))
 
     def _accept(self, scratch: Path, media_type: str, store: bytes) -> SignedFile:
-        """Read a freshly signed file as a stranger would, trusting only our own anchors and those for time."""
-        own = unambiguous(self.credentials.signer.identity.anchors)
+        """Read a freshly signed file as a stranger would, trusting the anchors of our own signer only."""
+        own = self.credentials.signer.identity.anchors
         beside = media_type in BESIDE
         report = validation_report(scratch, media_type, own, manifest_store=store if beside else None)
         if isinstance(report, NoReport):
@@ -184,7 +186,7 @@ class LibraryEngine:
             kind = known or media_type or _UNKNOWN_TYPE
             report = validation_report(path, kind, anchors, manifest_store=manifest_store)
             if isinstance(report, Report):
-                return self._told(report, manifest_store or manifest_store_of(path, kind))
+                return self._told(report, manifest_store or manifest_store_of(path, kind), anchors)
             if report.state is not IntegrityState.ABSENT:
                 return without_report(report.state, report.code, remote_url=report.remote_url)
             # "None found" is an answer only for a file that we know and that is whole.
@@ -198,9 +200,9 @@ class LibraryEngine:
         except OSError as error:
             raise ReadFailed(reason=f"file error: {error.strerror}") from error
 
-    def _told(self, report: Report, store: bytes | None) -> ManifestFacts:
+    def _told(self, report: Report, store: bytes | None, anchors: tuple[TrustAnchor, ...]) -> ManifestFacts:
         """The facts with the chain; of our own statements only what a certificate of ours signed."""
-        facts = facts_from_report(report.json, anchors=self.credentials.anchors, crjson=report.crjson)
+        facts = facts_from_report(report.json, anchors=anchors, crjson=report.crjson)
         chain = chain_of(store, facts.manifest_label) if store and facts.manifest_label else ()
         facts = replace(facts, signer=replace(facts.signer, chain=chain), manifest_store=store)
         ours = bool(chain) and self.credentials.is_ours(chain[0].sha256)

@@ -13,9 +13,16 @@ class Garbled(Exception):
     """What came is no message."""
 
 
-def send(connection: socket.socket, message: Any) -> None:
-    """Send one message; OSError when the other side is gone."""
+def send(connection: socket.socket, message: Any, *, deadline_s: float | None = None) -> None:
+    """Send one message; OSError when the other side is gone.
+
+    Args:
+        deadline_s: until when all of it must have been taken, on the monotonic clock.
+    Raises:
+        TimeoutError: it was not taken in time.
+    """
     content = json.dumps(message).encode()
+    _wait_until(connection, deadline_s)
     connection.sendall(len(content).to_bytes(_LENGTH_BYTES, "big") + content)
 
 
@@ -47,9 +54,14 @@ def _read(connection: socket.socket, size: int, deadline_s: float | None) -> byt
     """So many bytes, fewer only when the other side closed."""
     content = bytearray()
     while len(content) < size:
-        if deadline_s is not None:
-            connection.settimeout(max(1e-3, deadline_s - time.monotonic()))
+        _wait_until(connection, deadline_s)
         if not (chunk := connection.recv(min(1 << 16, size - len(content)))):
             break
         content += chunk
     return bytes(content)
+
+
+def _wait_until(connection: socket.socket, deadline_s: float | None) -> None:
+    """Give the next call on the socket the time that is left."""
+    if deadline_s is not None:
+        connection.settimeout(max(1e-3, deadline_s - time.monotonic()))

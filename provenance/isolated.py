@@ -147,7 +147,7 @@ def converse(connection: socket.socket, request: Request, key: SigningKey | None
     signatures = len(tries(request.tsa_urls)) if key is not None else 0
     began = False
     try:
-        frames.send(connection, encode(request))
+        frames.send(connection, encode(request), deadline_s=deadline_s)
         while True:
             match frames.receive(connection, deadline_s=deadline_s):
                 case None:
@@ -156,7 +156,7 @@ def converse(connection: socket.socket, request: Request, key: SigningKey | None
                     began = True
                 case {"sign": str(data)} if key is not None and signatures > 0:
                     signatures -= 1
-                    frames.send(connection, _signature(key, decode(bytes, data)))
+                    frames.send(connection, _signature(key, decode(bytes, data)), deadline_s=deadline_s)
                 case {"ok": True, "value": value}:
                     return value
                 case {"ok": False, "error": {"kind": str(kind), "fields": dict(fields)}} if kind in _ERRORS:

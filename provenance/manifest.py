@@ -13,6 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from provenance.model import (
+    ActionFact,
     AssertedCheck,
     AssertedConsent,
     Ingredient,
@@ -29,6 +30,9 @@ CONSENTS_LABEL = "org.clearmark.consents"
 SOFT_BINDING_LABEL = "c2pa.soft-binding"
 TRAINING_MINING_LABEL = "cawg.training-mining"
 ACTIONS_LABEL = "c2pa.actions.v2"
+# What a maker did to an opened file without saying from what: the conformance programme asks for a digital source
+# type wherever one of the standard's own actions can be seen or heard.
+MADE_ACTION = "org.clearmark.made"
 PARENT_ID = "parent"
 THUMBNAIL_ID = "thumbnail.jpg"
 
@@ -43,8 +47,8 @@ def opens_source(claim: ReleaseClaim, *, parent: bool) -> bool:
 
 
 def build_manifest(
-    claim: ReleaseClaim, *, parent: bool, parent_says: str | None = None, ingredients: tuple[Ingredient, ...] = (),
-    metadata_written: bool = False,
+    claim: ReleaseClaim, *, parent: bool, history: tuple[ActionFact, ...] = (),
+    ingredients: tuple[Ingredient, ...] = (), metadata_written: bool = False,
 ) -> dict[str, Any]:  # fmt: skip
     """The manifest definition of a release.
 
@@ -52,12 +56,12 @@ def build_manifest(
         claim: what is stated.
         parent: whether the input already carries a manifest. When `opens_source`
             says so, the signer adds the source as ingredient `PARENT_ID`.
-        parent_says: the digital source type that the input's own manifest states.
+        history: what the input's own manifests state (`report.stated_history`).
         ingredients: further files; the signer adds each as the ingredient `ingredient_id` of its place.
         metadata_written: the file's own metadata was changed as well.
     """
     actions = _actions(
-        claim, parent=parent, parent_says=parent_says, ingredients=ingredients, metadata_written=metadata_written
+        claim, parent=parent, history=history, ingredients=ingredients, metadata_written=metadata_written
     )
     assertions: list[dict[str, Any]] = [
         {"label": ACTIONS_LABEL, "created": True, "data": {"allActionsIncluded": True, "actions": actions}},
@@ -88,13 +92,13 @@ def ingredient_id(place: int) -> str:
 
 
 def _actions(
-    claim: ReleaseClaim, *, parent: bool, parent_says: str | None, ingredients: tuple[Ingredient, ...],
+    claim: ReleaseClaim, *, parent: bool, history: tuple[ActionFact, ...], ingredients: tuple[Ingredient, ...],
     metadata_written: bool,
 ) -> list[dict[str, Any]]:  # fmt: skip
     """What was done, first how the content began.
 
-    An opened file has the source type that its own history states, so `c2pa.opened` has none; what the maker
-    states beside it is an edit.
+    An opened file has the source type that its own history states, so `c2pa.opened` has none. What the maker states
+    beside it was done to the opened file; who signs an unchanged file again, and says the same of it, did nothing.
     """
     inputs, parts = (
         [ingredient_id(place) for place, one in enumerate(ingredients) if one.relationship is relationship]
@@ -105,12 +109,22 @@ def _actions(
         made["parameters"] = {"ingredientIds": inputs}
     actions = [made]
     if opens_source(claim, parent=parent):
-        stated = claim.source_type is not None and (inputs or claim.source_type.uri != parent_says)
-        opened = {"action": "c2pa.opened", "parameters": {"ingredientIds": [PARENT_ID]}}
-        actions = [opened, *([made | {"action": "c2pa.edited"}] if stated else [])]
+        actions = [{"action": "c2pa.opened", "parameters": {"ingredientIds": [PARENT_ID]}}]
+        if inputs or _says_more(claim, history):
+            actions.append(made | {"action": "c2pa.edited" if claim.source_type is not None else MADE_ACTION})
         if metadata_written:
             actions.append({"action": "c2pa.edited.metadata", "when": _rfc3339(claim.created_at)})
     return actions + [{"action": "c2pa.placed", "parameters": {"ingredientIds": [part]}} for part in parts]
+
+
+def _says_more(claim: ReleaseClaim, history: tuple[ActionFact, ...]) -> bool:
+    """Whether a claim has another source type than the history, newest first, or a generator that it never names."""
+    stated = next((action.digital_source_type for action in history if action.digital_source_type), None)
+    if claim.source_type is not None and claim.source_type.uri != stated:
+        return True
+    words = (claim.generator_name, claim.generator_version) if claim.generator_name else ()
+    generator = " ".join(word for word in words if word) or None  # as `ActionFact.software_agent` has it
+    return generator not in {None, *(action.software_agent for action in history)}
 
 
 def _maker(claim: ReleaseClaim) -> dict[str, Any]:

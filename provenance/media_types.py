@@ -7,6 +7,8 @@ it ends before the length it announces. It does not parse media.
 from pathlib import Path
 from typing import BinaryIO
 
+from provenance.lengths import syncsafe
+
 _HEAD_BYTES = 1024
 
 # Each was signed and read back with c2pa-python 0.38.1 (test_provenance_engines
@@ -69,7 +71,7 @@ def media_type_of(path: Path) -> str | None:
         head = stream.read(_HEAD_BYTES)
         if head[:3] == b"ID3" and len(head) >= 10:
             # FLAC and AAC may follow an ID3 tag (a signed FLAC always does); else it is MP3.
-            stream.seek(10 + _syncsafe(head[6:10]))
+            stream.seek(10 + syncsafe(head[6:10]))
             return _by_head(stream.read(_HEAD_BYTES)) or "audio/mpeg"
     return _by_head(head)
 
@@ -135,7 +137,3 @@ def _by_frame_header(head: bytes) -> str | None:
         return "audio/aac" if head[1] & 0xF0 == 0xF0 and (head[2] >> 2) & 0xF < 13 else None
     plausible = version != 1 and head[2] >> 4 not in (0, 15) and (head[2] >> 2) & 3 != 3
     return "audio/mpeg" if plausible and layer == 1 else None
-
-
-def _syncsafe(four: bytes) -> int:
-    return sum((byte & 0x7F) << shift for byte, shift in zip(four, (21, 14, 7, 0), strict=True))

@@ -166,11 +166,23 @@ def without_report(state: IntegrityState, code: str | None, *, remote_url: str |
     return ManifestFacts(integrity=Integrity(state=state, failures=failures, remote_url=remote_url))
 
 
-def stated_source_type(text: str) -> str | None:
-    """The digital source type with which a file's own history begins, by a report on it."""
+def stated_history(text: str) -> tuple[ActionFact, ...]:
+    """The actions of a file's own history: its manifest's, then those of the file that was opened for it, and so on.
+
+    Args:
+        text: as `facts_from_report`; whether any of it holds is not asked.
+    """
     report = _mapping(json.loads(text))
-    manifest = _mapping(_mapping(report.get("manifests")).get(_text(report.get("active_manifest")) or ""))
-    return next((action.digital_source_type for action in _actions(manifest) if action.digital_source_type), None)
+    manifests, label = _mapping(report.get("manifests")), _text(report.get("active_manifest"))
+    actions: list[ActionFact] = []
+    walked: set[str] = set()
+    while label is not None and label not in walked and len(walked) < MAX_DEPTH:
+        walked.add(label)
+        manifest = _mapping(manifests.get(label))
+        actions += _actions(manifest)
+        opened = (one for one in _mappings(manifest.get("ingredients")) if one.get("relationship") == "parentOf")
+        label = _text(next(opened, {}).get("active_manifest"))
+    return tuple(actions)
 
 
 class _Later:

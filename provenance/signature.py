@@ -31,7 +31,15 @@ def chain_of(store: bytes, label: str) -> tuple[CertificateFacts, ...]:
         if signature is None:
             return ()
         return tuple(map(_facts, _certificates(signature)[:_MOST_CERTIFICATES]))
-    except (ValueError, TypeError, KeyError, IndexError, RecursionError, cbor2.CBORError):
+    except (
+        ValueError,
+        TypeError,
+        KeyError,
+        IndexError,
+        RecursionError,
+        cbor2.CBORError,
+        x509.InvalidVersion,  # a ValueError it is not
+    ):
         return ()
 
 

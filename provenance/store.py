@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO, Literal
 
+from provenance.lengths import gif_colour_table_bytes, syncsafe
+
 MAX_STORE_BYTES = 32 * 1024 * 1024
 
 _LEAST_BYTES = 8 + 30  # an empty store has its header and its description
@@ -176,7 +178,7 @@ def _riff(file: _File) -> Iterator[_Found]:
 def _gif(file: _File) -> Iterator[_Found]:
     """Extensions before the first picture, each a chain of blocks of up to 255 bytes."""
     flags = int.from_bytes(file.read(10, 1))
-    at = 13 + (3 << (flags & 7) + 1 if flags & 0x80 else 0)  # a table of colours
+    at = 13 + gif_colour_table_bytes(flags)
     while (head := file.read(at, 2))[:1] == b"!":
         blocks: list[_Span] = []
         at += 2
@@ -215,12 +217,12 @@ def _id3(file: _File) -> Iterator[_Found]:
     version, flags = head[3], head[5]
     if head[:3] != b"ID3" or version not in (3, 4) or flags & 0x80:
         return
-    bits = 7 if version == 4 else 8
-    at, end = 10, 10 + _number(head[6:], bits=7)
+    length_of = syncsafe if version == 4 else int.from_bytes
+    at, end = 10, 10 + syncsafe(head[6:])
     if flags & 0x40:  # an extended header, whose own length counts itself since 2.4
-        at += _number(file.read(at, 4), bits=bits) + (0 if version == 4 else 4)
+        at += length_of(file.read(at, 4)) + (0 if version == 4 else 4)
     while at < end and (frame := file.read(at, 10)).strip(b"\0"):
-        length = _number(frame[4:8], bits=bits)
+        length = length_of(frame[4:8])
         if frame[:4] == b"GEOB" and frame[9:] == b"\0":
             start = _object_start(file.read(at + 10, min(length, _ID3_OBJECT_HEAD_BYTES)))
             if start is not None:
@@ -240,10 +242,6 @@ def _object_start(content: bytes) -> int | None:
             at += width
         at += width
     return at
-
-
-def _number(digits: bytes, *, bits: int) -> int:
-    return sum(digit << bits * place for place, digit in enumerate(reversed(digits)))
 
 
 _BMFF_TYPES = ["audio/mp4", "image/avif", "image/heic", "image/heif", "video/3gpp", "video/mp4", "video/quicktime"]

@@ -85,7 +85,7 @@ def read_certificates(content: bytes) -> str:
         raise BadTrustList(reason=f"a trust list has at most {MAX_LIST_BYTES} bytes")
     try:
         found = x509.load_pem_x509_certificates(content)
-    except ValueError as error:
+    except (ValueError, x509.InvalidVersion) as error:
         raise BadTrustList(reason="give a PEM file with CA certificates: -----BEGIN CERTIFICATE-----") from error
     unique = {certificate.fingerprint(SHA256()): certificate for certificate in found}
     return "".join(
@@ -126,31 +126,43 @@ class TrustLists:
         return None
 
     def get(self, name: str) -> TrustList | None:
-        return next((one for one in self.all() if one.name == name), None)
+        """The list of that name, whatever the others hold; None where there is none.
+
+        Raises:
+            BadTrustList: its file is damaged.
+        """
+        return _read(self._path(name)) if self.has(name) else None
+
+    def has(self, name: str) -> bool:
+        """Whether there is a file for that name, be it damaged or not."""
+        return _NAME.fullmatch(name) is not None and self._path(name).is_file()
 
     def anchors(self) -> tuple[TrustAnchor, ...]:
         return tuple(one.anchor for one in self.all())
 
     def put(self, new: TrustList) -> None:
-        """Add a list, or put it in the place of the one with its name."""
+        """Add a list, or put it in the place of the one with its name, be that damaged or not."""
         if not _NAME.fullmatch(new.name):
             raise BadTrustList(reason="a list's name has small letters, digits and hyphens, at most 63")
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         written = json.dumps({**asdict(new), "updated_at": new.updated_at.isoformat()}, indent=1)
         scratch = self.folder / f".new-{secrets.token_hex(8)}"
-        with scratch.open("w") as file:
-            file.write(written)
-            file.flush()
-            os.fsync(file.fileno())
-        scratch.replace(self._path(new.name))
+        try:
+            with scratch.open("w") as file:
+                file.write(written)
+                file.flush()
+                os.fsync(file.fileno())
+            scratch.replace(self._path(new.name))
+        finally:
+            scratch.unlink(missing_ok=True)
 
     def remove(self, name: str) -> None:
-        """Believe a list no more.
+        """Believe a list no more, be it damaged or not.
 
         Raises:
             BadTrustList: there is none of that name.
         """
-        if self.get(name) is None:
+        if not self.has(name):
             raise BadTrustList(reason=f"there is no trust list {name!r}")
         self._path(name).unlink(missing_ok=True)
 
@@ -170,7 +182,9 @@ def _read(path: Path) -> TrustList | None:
         said["updated_at"] = datetime.fromisoformat(said["updated_at"])
         said["kind"], said["standing"] = AnchorKind(said["kind"]), Standing(said["standing"])
         found = TrustList(**said)
+        if not all(isinstance(text, str) for text in (found.name, found.source, found.pem)):
+            raise TypeError
         found.certificates  # noqa: B018 - a list that cannot be read is found here, not while somebody verifies
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, x509.InvalidVersion) as error:
         raise BadTrustList(reason=f"the trust list {path.name} is damaged; add it again") from error
     return found

@@ -18,9 +18,9 @@ from xml.etree.ElementTree import Element, ParseError, SubElement, TreeBuilder, 
 from defusedxml.ElementTree import XMLParser
 
 from provenance.errors import CannotCarry
-from provenance.xmp_places import CARRIERS, MAX_PACKET_BYTES, place_of
+from provenance.xmp_places import CARRIERS, CHANGED, MAX_PACKET_BYTES, place_of
 
-__all__ = ["CARRIERS", "MAX_PACKET_BYTES", "CannotCarry", "read_source_type", "write_source_type"]
+__all__ = ["CARRIERS", "CannotCarry", "write_source_type"]
 
 _MAX_DEPTH = 64
 _MAX_NAMESPACES = 256
@@ -47,7 +47,7 @@ def write_source_type(source: Path, target: Path, media_type: str, source_type: 
         media_type: what `source` is by its bytes.
         source_type: an IPTC digital source type, the whole URI.
     Raises:
-        CannotCarry: the file cannot be given XMP; `target` is as it was.
+        CannotCarry: the file cannot be given XMP; `target` is as it was, unless the source changed meanwhile.
         OSError: a file could not be read or written; `target` may be incomplete.
     """
     if target.exists() and source.samefile(target):
@@ -62,27 +62,6 @@ def write_source_type(source: Path, target: Path, media_type: str, source_type: 
                 copy.write(edit.inserted)
                 stream.seek(edit.removed, 1)
             _copy(stream, copy, stream.seek(0, 2) - stream.seek(edits[-1].at + edits[-1].removed))
-
-
-def read_source_type(path: Path, media_type: str) -> str | None:
-    """The digital source type that a file's XMP states; None when it states none.
-
-    Raises:
-        CannotCarry: the file or its XMP cannot be read.
-        OSError: the file could not be opened.
-    """
-    with path.open("rb") as stream:
-        packet = place_of(stream, media_type).packet
-    if packet is None:
-        return None
-    for description in _parse(packet, _Tree())[1]:
-        stated = description.find(_SOURCE_TYPE)
-        said: list[str | None] = [description.get(_SOURCE_TYPE)]
-        said += [stated.text, stated.get(_RDF + "resource")] if stated is not None else []
-        for value in said:
-            if value and value.strip():
-                return value.strip()
-    return None
 
 
 # -- the packet ----------------------------------------------------------------------------------
@@ -158,5 +137,5 @@ def _copy(source: BinaryIO, target: BinaryIO, length: int) -> None:
     while length > 0:
         chunk = source.read(min(length, _COPY_BYTES))
         if not chunk:
-            raise OSError("the file changed while it was copied")
+            raise CannotCarry(CHANGED)
         length -= target.write(chunk)

@@ -14,10 +14,12 @@ from collections.abc import Callable, Iterator
 from typing import BinaryIO, NamedTuple
 
 from provenance.errors import CannotCarry
+from provenance.lengths import gif_colour_table_bytes, syncsafe
 
 MAX_PACKET_BYTES = 1 << 20
 _MAX_READS = 1 << 20  # of the parts of one file; a few seconds
 TORN = "the file ends early, or its lengths are wrong"
+CHANGED = "the file changed while it was read"
 
 
 class Edit(NamedTuple):
@@ -62,7 +64,7 @@ class _Parts:
         self._stream.seek(at)
         content = self._stream.read(length)
         if len(content) != length:
-            raise CannotCarry("the file changed while it was read")
+            raise CannotCarry(CHANGED)
         return content
 
     def number(self, at: int, length: int) -> int:
@@ -169,14 +171,14 @@ def _in_gif(parts: _Parts) -> Place:
     name, trailer = b"\x21\xff\x0bXMP DataXMP", bytes((1, *range(255, -1, -1), 0))
     if parts.read(0, 6) not in (b"GIF87a", b"GIF89a"):
         raise CannotCarry("not a GIF")
-    old, place, at = None, None, 13 + _colour_table_bytes(parts.number(10, 1))
+    old, place, at = None, None, 13 + gif_colour_table_bytes(parts.number(10, 1))
     while (kind := parts.number(at, 1)) != 0x3B:
         if kind not in (0x21, 0x2C):
             raise CannotCarry("not a GIF block")
         is_picture = kind == 0x2C
         if place is None and (is_picture or parts.number(at + 1, 1) in (0x01, 0xF9)):
             place = at
-        after = at + 11 + _colour_table_bytes(parts.number(at + 9, 1)) if is_picture else at + 2
+        after = at + 11 + gif_colour_table_bytes(parts.number(at + 9, 1)) if is_picture else at + 2
         while length := parts.number(after, 1):
             after += 1 + length
         after += 1
@@ -189,10 +191,6 @@ def _in_gif(parts: _Parts) -> Place:
     where = at if place is None else place
     version = Edit(0, 6, b"GIF89a")  # extensions came with it
     return _replacing(old, lambda packet: [version, Edit(where, 0, name + packet + trailer)])
-
-
-def _colour_table_bytes(flags: int) -> int:
-    return 6 << (flags & 7) if flags & 0x80 else 0
 
 
 def _in_wav(parts: _Parts) -> Place:
@@ -324,14 +322,14 @@ def _in_id3(parts: _Parts) -> Place:
     if head[:3] == b"ID3":
         if head[3] not in (3, 4) or head[5]:
             raise CannotCarry("an ID3 tag of another version, or with flags")
-        end += _syncsafe(head[6:10])
+        end += _id3_length(head[6:10])
     elif head[0] == 0xFF and head[1] >= 0xE0:
         head, at, end = b"ID3\3\0\0", 0, 0
     else:
         raise CannotCarry("not MPEG audio")
     is_syncsafe, old, kept = head[3] == 4, None, 0
     while at + 10 <= end and (frame := parts.read(at, 10))[0]:  # then padding, which goes
-        length = _syncsafe(frame[4:8]) if is_syncsafe else int.from_bytes(frame[4:8], "big")
+        length = _id3_length(frame[4:8]) if is_syncsafe else int.from_bytes(frame[4:8], "big")
         after = at + 10 + length
         if after > end or not re.fullmatch(rb"[A-Z0-9]{4}", frame[:4]):
             raise CannotCarry("not an ID3 frame")
@@ -353,10 +351,10 @@ def _in_id3(parts: _Parts) -> Place:
     return _replacing(old, edits)
 
 
-def _syncsafe(four: bytes) -> int:
+def _id3_length(four: bytes) -> int:
     if max(four) > 0x7F:
         raise CannotCarry("not a length of ID3")
-    return sum(byte << shift for byte, shift in zip(four, (21, 14, 7, 0), strict=True))
+    return syncsafe(four)
 
 
 def _as_syncsafe(length: int) -> bytes:

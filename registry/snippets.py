@@ -7,7 +7,7 @@ import json
 from datetime import UTC
 from typing import Any
 
-from provenance.report import facts_of
+from provenance.report import stated_history
 from provenance.source_types import source_type_of
 from registry.models import Release
 
@@ -25,9 +25,9 @@ def snippet(release: Release, *, credentials_url: str) -> dict[str, Any]:
     Args:
         credentials_url: where its manifest store is to be had.
     """
-    facts = facts_of(release.manifest, anchors=())
-    stated = [source_type_of(action.digital_source_type) for action in facts.actions]
-    agents = dict.fromkeys(action.software_agent for action in facts.actions if action.software_agent)
+    history = stated_history(json.dumps(release.manifest))
+    stated = [source_type_of(action.digital_source_type) for action in history]
+    agents = dict.fromkeys(action.software_agent for action in history if action.software_agent)
     source_type = next((kind for kind in stated if kind is not None), None)
     said: dict[str, Any] = {
         "@context": "https://schema.org",

@@ -87,6 +87,14 @@ def test_where_two_could_be_meant_there_is_no_chain(workshop: Workshop, partner:
     assert chain_of(partner.to_bytes(), label) == ()
 
 
+def test_a_certificate_of_another_version_makes_no_file_unreadable(partner: Box) -> None:
+    label, version_3, version_2 = partner.boxes[-1].label, b"\xa0\x03\2\1\2", b"\xa0\x03\2\1\1"
+    signature = partner.boxes[-1].named(SIGNATURE).boxes[1]
+    assert version_3 in signature.content
+    signature.content = signature.content.replace(version_3, version_2)
+    assert chain_of(partner.to_bytes(), label) == ()
+
+
 def test_two_stores_have_no_chain(workshop: Workshop, partner: Box) -> None:
     label, ours = partner.boxes[-1].label, parse(store_of(workshop.signed("png")))
     whole_manifest(other := superbox(STORE_UUID, "c2pa", partner.boxes[-1]), ours)

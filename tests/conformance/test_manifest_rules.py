@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from provenance.engine import LibraryEngine
+from provenance.manifest import MADE_ACTION
 from provenance.model import AssertedConsent, Ingredient, Relationship
 from provenance.source_types import SourceType
 from tests.conformance.manifest_rules import RULES, Rule, active
@@ -20,6 +21,7 @@ COMPOSED = SourceType.COMPOSITE_WITH_TRAINED_ALGORITHMIC_MEDIA
 type Shape = tuple[list[str], list[str]]
 CREATED, OPENED, EDITED = "c2pa.created", "c2pa.opened", "c2pa.edited"
 METADATA, PLACED = "c2pa.edited.metadata", "c2pa.placed"
+UNNAMED: dict[str, Any] = {"generator_name": None, "generator_version": None}
 
 
 def _ingredients(workshop: Workshop) -> tuple[Ingredient, ...]:
@@ -48,12 +50,27 @@ WAYS: dict[str, tuple[Sign, Shape]] = {
         ([CREATED, PLACED, PLACED], ["componentOf", "componentOf", "inputTo", "inputTo"]),
     ),
     "of_unknown_source": (
-        lambda shop, suffix, path: shop.sign(shop.media(suffix), path, source_type=None),
+        lambda shop, suffix, path: shop.sign(shop.media(suffix), path, source_type=None, **UNNAMED),
         ([OPENED], ["parentOf"]),
+    ),
+    "of_unknown_source_by_a_generator": (
+        lambda shop, suffix, path: shop.sign(shop.media(suffix), path, source_type=None),
+        ([OPENED, MADE_ACTION], ["parentOf"]),
+    ),
+    "of_unknown_source_with_ingredients": (
+        lambda shop, suffix, path: _parts(shop, path, shop.media(suffix), source_type=None, **UNNAMED),
+        (
+            [OPENED, MADE_ACTION, PLACED, PLACED],
+            ["componentOf", "componentOf", "inputTo", "inputTo", "parentOf"],
+        ),
     ),
     "signed_before": (
         lambda shop, suffix, path: shop.sign(shop.signed(suffix), path),
         ([OPENED, METADATA], ["parentOf"]),
+    ),
+    "signed_before_and_again_by_another_generator": (
+        lambda shop, suffix, path: shop.sign(shop.signed(suffix), path, generator_name="Another"),
+        ([OPENED, EDITED, METADATA], ["parentOf"]),
     ),
     "signed_before_and_edited": (
         lambda shop, suffix, path: shop.sign(shop.signed(suffix), path, source_type=COMPOSED),

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -187,6 +187,7 @@ def test_a_check_is_believed_only_of_a_trusted_signer(
 def test_an_expired_certificate_is_the_signers_matter_and_hides_no_tampering(
     media: MediaMaker, claim: ReleaseClaim, tmp_path: Path
 ) -> None:
+    media("mp4")  # made before the clock runs
     lifetime, moment = timedelta(days=365), datetime.now(UTC)
     brief = ensure_development_signer(tmp_path / "keys", at=moment - lifetime + timedelta(seconds=6))
     engine = LibraryEngine(Credentials(signer=brief))
@@ -315,6 +316,36 @@ def test_signed_input_keeps_its_history(
     assert facts.signer.state is SignerState.TRUSTED
 
 
+def test_what_is_signed_again_and_again_was_edited_by_nobody(
+    own: Credentials, media: MediaMaker, claim: ReleaseClaim, tmp_path: Path
+) -> None:
+    engine = LibraryEngine(own)
+    engine.sign(media("mp4"), source := tmp_path / "first.mp4", claim)
+    for generation in range(3):
+        engine.sign(source, target := tmp_path / f"{generation}.mp4", claim)
+        assert [one.action for one in engine.read(target, "").actions] == ["c2pa.opened", "c2pa.edited.metadata"]
+        source = target
+
+
+@pytest.mark.parametrize("operation", ["read", "sign"])
+def test_whom_we_believe_is_found_out_once_in_an_operation(
+    own: Credentials, signed: Path, claim: ReleaseClaim, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, operation: str
+) -> None:
+    asked: list[object] = []
+
+    def counted(anchors: Sequence[TrustAnchor]) -> tuple[TrustAnchor, ...]:
+        asked.append(anchors)
+        return tuple(anchors)
+
+    monkeypatch.setattr("provenance.authority.unambiguous", counted)
+    engine = LibraryEngine(own)
+    if operation == "read":
+        engine.read(signed, "")
+    else:
+        engine.sign(signed, tmp_path / "again.mp4", claim)
+    assert len(asked) == 1
+
+
 @pytest.mark.parametrize(
     ("signers", "expected"),
     [
@@ -383,10 +414,11 @@ def test_an_ingredient_changed_later_makes_the_file_invalid_too(
     assert "ingredient.manifest.mismatch" in [f.code for f in facts.ingredients[0].integrity.failures]
 
 
-def test_a_clip_not_made_by_ai_is_only_said_to_have_been_opened(
+def test_a_clip_of_which_nothing_is_said_is_only_said_to_have_been_opened(
     engine: ProvenanceEngine, media: MediaMaker, claim: ReleaseClaim, tmp_path: Path
 ) -> None:
-    engine.sign(media("mp4"), tmp_path / "signed.mp4", replace(claim, source_type=None))
+    silent = replace(claim, source_type=None, generator_name=None, generator_version=None)
+    engine.sign(media("mp4"), tmp_path / "signed.mp4", silent)
     facts = engine.read(tmp_path / "signed.mp4", "video/mp4")
     assert [action.action for action in facts.actions] == ["c2pa.opened"]
     assert facts.ai_generated is None

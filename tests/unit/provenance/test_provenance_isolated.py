@@ -20,7 +20,7 @@ from provenance.authority import Credentials
 from provenance.errors import KeyUnavailable, ReadFailed, SigningFailed, WorkerDied
 from provenance.isolated import IsolatedEngine, converse
 from provenance.isolation import WorkerLimits, bind, leave_files, leave_network
-from provenance.keys import PublicKey
+from provenance.keys import PublicKey, SigningKey
 from provenance.model import IntegrityState, ReleaseClaim
 from provenance.worker import Operation, Request
 
@@ -118,6 +118,19 @@ def test_a_silent_child_is_late(own: Credentials) -> None:
     assert died.value.how == "timeout"
 
 
+def test_a_child_that_takes_nothing_is_late(own: Credentials) -> None:
+    large, over = replace(request(own), manifest_store=bytes(8 << 20)), threading.Event()
+
+    def takes_nothing(_: socket.socket) -> None:
+        over.wait(5)
+
+    with child(takes_nothing) as connection:
+        with pytest.raises(WorkerDied) as died:
+            converse(connection, large, None, wall_s=0.3)
+        over.set()
+    assert died.value.how == "timeout"
+
+
 def test_a_child_that_drips_is_late(own: Credentials) -> None:
     def drip(connection: socket.socket) -> None:
         frames.receive(connection)
@@ -193,7 +206,7 @@ def test_no_answer_that_fits_is_unreadable(
 
 def test_a_late_child_is_ended(own: Credentials, tmp_path: Path) -> None:
     os.mkfifo(pipe := tmp_path / "clip.mp4")  # opening it waits for a writer, for ever
-    with closing(IsolatedEngine(lambda: own, limits=WorkerLimits(wall_s=0.3))) as engine:
+    with closing(IsolatedEngine(lambda: own, limits=WorkerLimits(wall_s=2.0))) as engine:
         engine.read(pipe, "video/mp4")  # the library is loaded
         began = time.monotonic()
         facts = engine.read(pipe, "video/mp4")
@@ -315,6 +328,64 @@ def test_who_left_the_network_reaches_nobody() -> None:
     if code == 7:
         pytest.skip("this system lets nobody leave its network")
     assert code == 0
+
+
+# What a child that was asked to read finds that it may do.
+PROBE = """
+import resource, socket, sys
+from provenance import worker
+def outcome(act):
+    try:
+        act()
+    except OSError:
+        return "refused"
+    return "done"
+def perform(request, connection):
+    address = "127.0.0.1", int(sys.argv[3])
+    kinds = "CPU", "AS", "FSIZE", "CORE"
+    limits = {kind: resource.getrlimit(getattr(resource, f"RLIMIT_{kind}"))[0] for kind in kinds}
+    return {"ok": True, "value": {
+        "given": outcome(lambda: open(request.source, "rb").read(1)),
+        "key": outcome(lambda: open(sys.argv[2], "rb").read(1)),
+        "network": outcome(lambda: socket.create_connection(address, timeout=5).close()),
+        **limits,
+    }}
+worker.perform = perform
+worker.answer(socket.socket(fileno=int(sys.argv[1])))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux lets a process leave its network and its files")
+def test_a_child_that_reads_has_its_file_and_its_limits_and_nothing_else(own: Credentials, tmp_path: Path) -> None:
+    (given := tmp_path / "given").write_text("media")
+    (key := tmp_path / "key.pem").write_text("key")
+    limits = WorkerLimits(cpu_s=7, memory_bytes=3 << 30, file_bytes=1 << 20)
+    ours, theirs = socket.socketpair()
+    with socket.create_server(("127.0.0.1", 0)) as server, ours:
+        command = [sys.executable, "-c", PROBE, str(theirs.fileno()), str(key), str(server.getsockname()[1])]
+        with subprocess.Popen(command, pass_fds=[theirs.fileno()], env={"PYTHONPATH": str(ROOT)}):
+            theirs.close()
+            told = converse(ours, replace(request(own), source=given, limits=limits), None, wall_s=60)
+    assert (told["CPU"], told["AS"], told["FSIZE"], told["CORE"]) == (7, 3 << 30, 1 << 20, 0)
+    assert told["given"] == "done"
+    if in_a_child(lambda: os._exit(0 if leave_files([]) else 5)) == 0:
+        assert told["key"] == "refused"
+    if in_a_child(lambda: os._exit(0 if leave_network() else 5)) == 0:
+        assert told["network"] == "refused"
+
+
+def test_who_reads_is_given_no_key_to_sign_with(
+    engine: IsolatedEngine, media: MediaMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[object] = []
+
+    def seen(connection: socket.socket, asked: Request, key: SigningKey | None, *, wall_s: float) -> Any:
+        given.append(key)
+        return converse(connection, asked, key, wall_s=wall_s)
+
+    monkeypatch.setattr("provenance.isolated.converse", seen)
+    engine.read(media("mp4"), "video/mp4")
+    assert given == [None]
 
 
 def in_a_child(act: Callable[[], None]) -> int:

@@ -10,7 +10,14 @@ from hypothesis import strategies as st
 
 from provenance.authority import Standing, TrustAnchor
 from provenance.model import IdentityState, IntegrityState, ManifestFacts, Redaction, SignerState, TimeStampState
-from provenance.report import MAX_BINDINGS, MAX_ITEMS, MAX_TOKEN_CHARS, facts_from_report
+from provenance.report import (
+    MAX_BINDINGS,
+    MAX_DEPTH,
+    MAX_ITEMS,
+    MAX_TOKEN_CHARS,
+    facts_from_report,
+    stated_history,
+)
 
 OWN = TrustAnchor(pem="", uri="urn:example:own", standing=Standing.OPERATOR)
 LABEL = "urn:c2pa:1"
@@ -325,3 +332,31 @@ def test_what_was_redacted_is_told_with_its_reason() -> None:
     assert read(told).redactions == (
         Redaction(assertion="c2pa.location", manifest_label="urn:c2pa:0", reason="c2pa.PII.present"),
     )
+
+
+def opened(*parents: str, relationship: str = "parentOf") -> dict[str, Any]:
+    """Manifests, each of which opened the next, and named each action after itself."""
+    manifests = {}
+    for label, parent in zip(parents, [*parents[1:], None], strict=True):
+        actions = {"label": "c2pa.actions.v2", "data": {"actions": [{"action": label}]}}
+        used = [{"relationship": "componentOf", "active_manifest": "part"}]
+        used += [{"relationship": relationship, "active_manifest": parent}] if parent else []
+        manifests[label] = {"assertions": [actions], "ingredients": used}
+    return {"active_manifest": parents[0], "manifests": manifests}
+
+
+def history(data: dict[str, Any]) -> list[str]:
+    return [action.action for action in stated_history(json.dumps(data))]
+
+
+def test_a_history_goes_on_in_the_file_that_was_opened() -> None:
+    assert history(opened("third", "second", "first")) == ["third", "second", "first"]
+    assert history(opened("third", "second", relationship="inputTo")) == ["third"]
+    assert history({}) == []
+
+
+def test_a_history_without_end_is_cut() -> None:
+    assert len(history(opened(*(f"m{number}" for number in range(2 * MAX_DEPTH))))) == MAX_DEPTH
+    loop = opened("a", "b")
+    loop["manifests"]["b"]["ingredients"] = [{"relationship": "parentOf", "active_manifest": "a"}]
+    assert history(loop) == ["a", "b"]

@@ -16,7 +16,7 @@ from provenance.encoding import Undecodable, decode, encode
 from provenance.explanations import EXPLANATIONS, explain
 from provenance.isolation import WorkerLimits
 from provenance.keys import SigningAlgorithm
-from provenance.manifest import PARENT_ID, build_manifest, opens_source
+from provenance.manifest import MADE_ACTION, PARENT_ID, build_manifest, opens_source
 from provenance.model import (
     ActionFact,
     AssertedCheck,
@@ -43,11 +43,29 @@ from provenance.source_types import SourceType
 from provenance.worker import Operation, Request
 
 AT = datetime(2026, 3, 1, 14, 30, tzinfo=timezone(timedelta(hours=2)))
+AI = SourceType.TRAINED_ALGORITHMIC_MEDIA
 
 
 def assertion(manifest: dict[str, Any], label: str) -> dict[str, Any]:
     (found,) = (item for item in manifest["assertions"] if item["label"] == label)
     return dict(found)
+
+
+def actions_of(claim: ReleaseClaim, **said: Any) -> list[dict[str, Any]]:
+    return list(assertion(build_manifest(claim, **said), "c2pa.actions.v2")["data"]["actions"])
+
+
+def names(actions: list[dict[str, Any]]) -> list[str]:
+    return [action["action"] for action in actions]
+
+
+def told(source_type: SourceType | None, software_agent: str | None) -> ActionFact:
+    uri = source_type.uri if source_type is not None else None
+    return ActionFact(action="c2pa.created", when=None, software_agent=software_agent, digital_source_type=uri)
+
+
+def used(*relationships: Relationship) -> tuple[Ingredient, ...]:
+    return tuple(Ingredient(path=Path("/a"), title="t", relationship=relationship) for relationship in relationships)
 
 
 def first_action(manifest: dict[str, Any]) -> dict[str, Any]:
@@ -82,22 +100,41 @@ def test_no_source_type_is_made_up_for_a_clip_that_is_not_ai(claim: ReleaseClaim
 
 
 def test_what_an_opened_file_does_not_say_of_itself_is_an_edit(claim: ReleaseClaim) -> None:
-    actions = assertion(build_manifest(claim, parent=True), "c2pa.actions.v2")["data"]["actions"]
-    assert [action["action"] for action in actions] == ["c2pa.opened", "c2pa.edited"]
+    actions = actions_of(claim, parent=True)
+    assert names(actions) == ["c2pa.opened", "c2pa.edited"]
     assert "digitalSourceType" not in actions[0]
-    assert actions[1]["digitalSourceType"] == SourceType.TRAINED_ALGORITHMIC_MEDIA.uri
-    says_so = build_manifest(claim, parent=True, parent_says=SourceType.TRAINED_ALGORITHMIC_MEDIA.uri)
-    assert [action["action"] for action in assertion(says_so, "c2pa.actions.v2")["data"]["actions"]] == ["c2pa.opened"]
-    labelled = build_manifest(claim, parent=True, metadata_written=True)
-    assert assertion(labelled, "c2pa.actions.v2")["data"]["actions"][-1]["action"] == "c2pa.edited.metadata"
+    assert actions[1]["digitalSourceType"] == AI.uri
+    assert names(actions_of(claim, parent=True, metadata_written=True))[-1] == "c2pa.edited.metadata"
+
+
+@pytest.mark.parametrize("change", [{}, {"source_type": None}, {"generator_name": None}])
+def test_who_repeats_what_a_file_says_of_itself_did_nothing_to_it(claim: ReleaseClaim, change: dict[str, Any]) -> None:
+    history = (told(None, "Dreamer 3.1"), told(AI, "Another"), told(SourceType.DIGITAL_CAPTURE, None))
+    assert names(actions_of(replace(claim, **change), parent=True, history=history)) == ["c2pa.opened"]
+
+
+@pytest.mark.parametrize("agent", [None, "Dreamer", "Another 3.1"])
+def test_a_generator_that_a_file_does_not_name_is_named(claim: ReleaseClaim, agent: str | None) -> None:
+    _, edited = actions_of(claim, parent=True, history=(told(AI, agent),))
+    assert edited["action"] == "c2pa.edited"
+    assert edited["softwareAgent"] == {"name": "Dreamer", "version": "3.1"}
+
+
+@pytest.mark.parametrize("parent", [False, True])
+def test_a_generator_and_inputs_are_named_although_nobody_says_from_what(claim: ReleaseClaim, *, parent: bool) -> None:
+    silent = replace(claim, source_type=None)
+    _, made = actions_of(silent, parent=parent)
+    assert (made["action"], made["softwareAgent"]["name"]) == (MADE_ACTION, "Dreamer")
+    unnamed = replace(silent, generator_name=None)
+    assert names(actions_of(unnamed, parent=parent)) == ["c2pa.opened"]
+    _, made = actions_of(unnamed, parent=parent, ingredients=used(Relationship.INPUT_TO))
+    assert (made["action"], made["parameters"]) == (MADE_ACTION, {"ingredientIds": ["ingredient-0"]})
+    assert {"softwareAgent", "digitalSourceType"}.isdisjoint(made)
 
 
 def test_further_files_are_named_by_the_step_that_used_them(claim: ReleaseClaim) -> None:
-    used = tuple(
-        Ingredient(path=Path("/a"), title="t", relationship=relationship)
-        for relationship in (Relationship.INPUT_TO, Relationship.COMPONENT_OF, Relationship.INPUT_TO)
-    )
-    actions = assertion(build_manifest(claim, parent=False, ingredients=used), "c2pa.actions.v2")["data"]["actions"]
+    files = used(Relationship.INPUT_TO, Relationship.COMPONENT_OF, Relationship.INPUT_TO)
+    actions = actions_of(claim, parent=False, ingredients=files)
     assert [(action["action"], action["parameters"]["ingredientIds"]) for action in actions] == [
         ("c2pa.created", ["ingredient-0", "ingredient-2"]),
         ("c2pa.placed", ["ingredient-1"]),

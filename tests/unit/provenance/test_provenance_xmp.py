@@ -9,10 +9,11 @@ import zlib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import imageio_ffmpeg
 import pytest
+from defusedxml import ElementTree
 from PIL import Image
 
 from provenance.authority import Credentials
@@ -20,7 +21,8 @@ from provenance.engine import LibraryEngine
 from provenance.errors import ProvenanceError
 from provenance.media_types import SIGNABLE, media_type_of
 from provenance.model import IntegrityState, ReleaseClaim, SignerState
-from provenance.xmp import CARRIERS, MAX_PACKET_BYTES, CannotCarry, read_source_type, write_source_type
+from provenance.xmp import CARRIERS, CannotCarry, write_source_type
+from provenance.xmp_places import MAX_PACKET_BYTES, Place, place_of
 
 type MediaMaker = Callable[[str], Path]
 
@@ -53,8 +55,21 @@ def stated(source: Path, target: Path, source_type: str = AI) -> Path:
     return target
 
 
-def said(path: Path) -> str | None:
-    return read_source_type(path, kind_of(path))
+def said(path: Path, media_type: str | None = None) -> str | None:
+    """The digital source type that a file's XMP states; None when it states none."""
+    with path.open("rb") as stream:
+        packet = place_of(stream, media_type or kind_of(path)).packet
+    if packet is None:
+        return None
+    name = f"{{{IPTC}}}DigitalSourceType"
+    for description in ElementTree.fromstring(packet.decode().strip("\ufeff\0 \t\r\n")).iter(f"{{{RDF}}}Description"):
+        stated = description.find(name)
+        values = [description.get(name)]
+        values += [stated.text, stated.get(f"{{{RDF}}}resource")] if stated is not None else []
+        for value in values:
+            if value and value.strip():
+                return str(value.strip())
+    return None
 
 
 def written(path: Path, content: bytes | bytearray) -> Path:
@@ -533,7 +548,22 @@ def test_a_file_of_too_many_parts_is_given_up(
 ) -> None:
     monkeypatch.setattr("provenance.xmp_places._MAX_READS", 1000)
     with pytest.raises(CannotCarry, match="too many parts"):
-        read_source_type(written(tmp_path / "file", content), media_type)
+        said(written(tmp_path / "file", content), media_type)
+
+
+def test_a_file_that_shrinks_meanwhile_is_refused_in_words(
+    media: MediaMaker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = written(tmp_path / "source.mp4", media("mp4").read_bytes() + box(b"free", bytes(1 << 20)))
+
+    def shrinks(stream: BinaryIO, media_type: str) -> Place:
+        place = place_of(stream, media_type)
+        source.write_bytes(b"")
+        return place
+
+    monkeypatch.setattr("provenance.xmp.place_of", shrinks)
+    with pytest.raises(CannotCarry, match="changed while it was read"):
+        stated(source, tmp_path / "target.mp4")
 
 
 # -- files that lie ------------------------------------------------------------------------------
@@ -548,7 +578,7 @@ def attempt(content: bytes, media_type: str, folder: Path) -> bool:
     except CannotCarry:
         assert not target.exists()
         return False
-    assert read_source_type(target, media_type) == AI
+    assert said(target, media_type) == AI
     return True
 
 
