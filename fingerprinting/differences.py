@@ -209,9 +209,7 @@ def _runs(segments: Sequence[Segment]) -> list[_Run]:
     """
     lines: list[_Line] = []
     runs: list[_Run] = []
-    long_enough = [
-        s for s in segments if min(s.query_length_s, s.reference_end_s - s.reference_start_s) >= _SHORTEST_S
-    ]
+    long_enough = [s for s in segments if min(s.query_length_s, s.reference_end_s - s.reference_start_s) >= _SHORTEST_S]
     for sure in (True, False):
         chosen = [s for s in long_enough if s.confirmed is sure]
         for segment in sorted(chosen, key=lambda s: (_MOST_EXACT.index(s.algorithm), -s.query_length_s)):

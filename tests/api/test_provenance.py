@@ -53,6 +53,9 @@ def test_what_a_file_says_can_be_had_as_it_said_it(
         "CN=Clearmark DEVELOPMENT signer - not for production",
         "CN=Clearmark DEVELOPMENT CA - not for production",
     ]
+    [own] = found["recovered"]
+    assert (own["release_id"], own["how"], own["manifest"]["source"]) == (release["id"], "sha256", "embedded")
+    assert own["manifest"]["signer"]["state"] == "trusted"
     crjson = ok(anyone.get(f"/v1/verifications/{found['id']}/crjson"))
     assert crjson["manifests"][0]["label"] == found["manifest_label"] == release["manifest_id"]
     store = anyone.get(f"/v1/verifications/{found['id']}/manifest")
@@ -85,7 +88,8 @@ def test_file_page_and_manifest_say_the_same_of_how_it_was_made(
     actions = next(a["data"] for a in manifest["assertions"] if a["label"] == "c2pa.actions.v2")
     assert actions["actions"][0]["digitalSourceType"] == iptc
     assert release["source_type_in_file"]
-    assert iptc.encode() in signed.read_bytes()
+    xmp = signed.read_bytes().partition(b"<x:xmpmeta")[2].partition(b"</x:xmpmeta>")[0]
+    assert iptc.encode() in xmp
     snippet = pipeline.get(f"/v1/releases/{release['id']}/jsonld")
     assert snippet.headers["content-type"] == "application/ld+json"
     said = snippet.json()
@@ -130,6 +134,7 @@ def test_a_kind_that_carries_no_credentials_has_them_beside_it(
     for found, source_of in ((kept, "kept"), (sent, "sent")):
         assert found["manifest_source"] == source_of
         assert (found["integrity"]["state"], found["signer"]["state"]) == ("intact", "trusted")
+        assert {one["manifest"]["source"] for one in found["recovered"]} == {"recovered"}
     changed = bytearray(made.read_bytes())
     changed[len(changed) // 2] ^= 0xFF
     (tmp_path / "changed").write_bytes(changed)
@@ -196,12 +201,17 @@ def test_a_revoked_release_is_reported_at_once_and_served_no_more(
     said = {"revocation": "bad_check", "reason": "The check missed a work."}
     problem(stranger.post(f"/v1/releases/{made['id']}/revocation", json=said), 404, "not-found")
     problem(pipeline.post(f"/v1/releases/{made['id']}/revocation", json={**said, "revocation": "x"}), 422, "invalid")
+    before = ok(send(anyone, "/v1/verifications", path))
+    assert before["release"]["state"] == "signed"
     answer = ok(pipeline.post(f"/v1/releases/{made['id']}/revocation", json=said))
     assert (answer["state"], answer["revocation"]) == ("revoked", "bad_check")
     found = ok(send(anyone, "/v1/verifications", path))
     assert (found["integrity"]["state"], found["signer"]["state"]) == ("intact", "trusted")
     assert (found["release"]["state"], found["release"]["revocation_reason"]) == ("revoked", said["reason"])
     assert "That release was revoked" in found["recovered"][0]["statement"]
+    again = ok(anyone.get(f"/v1/verifications/{before['id']}"))
+    assert (again["release"]["state"], again["recovered"][0]["state"]) == ("revoked", "revoked")
+    problem(pipeline.get(f"/v1/releases/{made['id']}/jsonld"), 409, "conflict")
     problem(pipeline.get(f"/v1/releases/{made['id']}/file"), 410, "revoked")
     problem(anyone.get(f"/sbr/manifests/{made['manifest_id']}"), 404, "not-found")
     problem(pipeline.post(f"/v1/releases/{made['id']}/revocation", json=said), 409, "conflict")
@@ -337,7 +347,11 @@ def test_pages_of_any_site_may_ask_a_resolver_and_nothing_else(anyone: httpx.Cli
     before = anyone.options("/sbr/matches/byContent", headers=asked)
     assert before.status_code == 200
     assert before.headers["access-control-allow-origin"] == "*"
+    assert before.headers["access-control-allow-methods"] == "GET, POST"
     for path in ("/sbr/services/status", "/.well-known/c2pa-soft-binding-resolution", "/sbr/manifests/none"):
         assert anyone.get(path, headers=origin).headers["access-control-allow-origin"] == "*"
-    assert "access-control-allow-origin" not in anyone.get("/healthz", headers=origin).headers
+        assert "Retry-After" in anyone.get(path, headers=origin).headers["access-control-expose-headers"]
+    for path in ("/healthz", "/v1/verifications/none", "/v1/releases"):
+        assert "access-control-allow-origin" not in anyone.get(path, headers=origin).headers
+    assert "access-control-allow-origin" not in anyone.options("/v1/verifications", headers=asked).headers
     assert json.loads(anyone.get("/sbr/services/capabilities", headers=origin).text)

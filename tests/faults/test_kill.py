@@ -177,14 +177,12 @@ def _caught_up(client: httpx.Client) -> dict[str, int] | None:
     return rows if index["sequence"] == index["head"] else None
 
 
-@pytest.mark.parametrize("seed", [5])
-def test_a_signing_that_is_killed_leaves_a_whole_release_or_none(house: House, tmp_path: Path, seed: int) -> None:
+def test_a_signing_that_is_killed_leaves_a_whole_release_or_none(house: House, tmp_path: Path) -> None:
     """Killed at moments spread over a signing, whose length is learnt from the first that is let be."""
-    chance = random.Random(seed)
     service = house.start()
     maker = service.key("Pipeline", "checks:write", "releases:write")
     took_s, whole = 0.0, 0
-    for number in range(6):
+    for number, share in enumerate([1.0, 0.15, 0.3, 0.45, 0.6, 0.8]):
         clip = media.clip_with_sound(tmp_path / f"{number}.mp4", seconds=4, seed=900 + number)
         with service.client(maker) as client:
             check = ok(send(client, "/v1/checks", clip))["id"]
@@ -199,7 +197,7 @@ def test_a_signing_that_is_killed_leaves_a_whole_release_or_none(house: House, t
             thread.join(timeout=60)
             took_s = time.monotonic() - began
         else:
-            time.sleep(took_s * chance.uniform(0, 1.2))
+            time.sleep(took_s * share)
         service.kill()
         thread.join(timeout=60)
         assert not thread.is_alive()
@@ -216,7 +214,7 @@ def test_a_signing_that_is_killed_leaves_a_whole_release_or_none(house: House, t
                 assert client.get(f"/sbr/manifests/{one['manifest_id']}").status_code == 200
             if not made:  # and it may be asked for again
                 assert ok(client.post("/v1/releases", json={"check_id": check}), 201)["state"] == "signed"
-    assert whole >= 1
+    assert 1 <= whole < 6, "none was killed in time"
     proved = service.cli("ledger", "verify", "--json")
     assert (proved.returncode, json.loads(proved.stdout)["problems"]) == (0, [])
 

@@ -1,6 +1,8 @@
 """Soft bindings: which manifests are found by a value, and which are not given out."""
 
+import numpy as np
 import pytest
+import sqlalchemy as sa
 
 from fingerprinting import iscc
 from fingerprinting.extract import Extracted
@@ -11,14 +13,14 @@ from registry.access import Actor
 from registry.database import Database
 from registry.errors import Invalid, NotFound
 from registry.index import IndexEngine
-from registry.models import Release, Revocation
+from registry.models import Release, ReleaseManifest, Revocation
 from registry.soft_bindings import Binding
 from tests import factories
 from tests.factories import AT
 
 PHASH = "org.clearmark.video-phash-v1"
 BODY = bytes(range(32))
-VIDEO, HEADER = 3, bytes.fromhex("2307")
+PICTURE, VIDEO, HEADER = 1, 3, bytes.fromhex("2307")
 
 
 @pytest.fixture
@@ -31,9 +33,10 @@ def known(database: Database, index: IndexEngine) -> tuple[Actor, str]:
     return maker, release.id
 
 
-def coded(body: bytes) -> bytes:
-    """The value of a video's Content-Code."""
-    unit = Unit(main_type=MainType.CONTENT, sub_type=VIDEO, version=0, header=HEADER, body=body)
+def coded(body: bytes, kind: int = VIDEO) -> bytes:
+    """The value of a Content-Code, of a video unless said otherwise."""
+    header = bytes([HEADER[0] - VIDEO + kind, HEADER[1]])
+    unit = Unit(main_type=MainType.CONTENT, sub_type=kind, version=0, header=header, body=body)
     value = Iscc(units=(unit,)).value
     assert iscc.parse(value).units == (unit,)
     return value
@@ -57,6 +60,51 @@ def test_a_code_finds_what_is_near_enough(
     assert known
     expected = [] if similarity is None else [Binding(manifest_id="urn:c2pa:1", similarity=similarity)]
     assert found(database, index, "io.iscc.v0", coded(turned(bits))) == expected
+
+
+@pytest.mark.parametrize(("bits", "is_found"), [(0, True), (12, True), (13, False)])
+def test_pictures_must_be_nearer_than_films(
+    database: Database, index: IndexEngine, known: tuple[Actor, str], bits: int, is_found: bool
+) -> None:
+    with database.transaction() as session:
+        session.get_one(Release, known[1]).iscc_kind = PICTURE
+    assert bool(found(database, index, "io.iscc.v0", coded(turned(bits), PICTURE))) is is_found
+    assert found(database, index, "io.iscc.v0", coded(BODY)) == []  # a film's, of the same body
+
+
+@pytest.mark.parametrize(("rows", "bits", "is_found"), [(8, 24, True), (8, 25, False), (1, 4, True), (1, 5, False)])
+def test_rows_are_near_within_so_many_bits(
+    database: Database, index: IndexEngine, known: object, rows: int, bits: int, is_found: bool
+) -> None:
+    assert known
+    [held] = factories.fingerprint(2).descriptors
+    asked = held.vectors[::5][:rows].copy()
+    asked[:, :4] ^= np.frombuffer(((1 << bits) - 1).to_bytes(4, "big"), np.uint8)
+    assert bool(found(database, index, PHASH, asked.tobytes())) is is_found
+
+
+def test_no_more_are_given_than_were_asked_for(
+    database: Database, index: IndexEngine, known: tuple[Actor, str]
+) -> None:
+    with database.transaction() as session:
+        maker = known[0]
+        again = factories.check(session, maker, index, factories.fingerprint(2), blob_key="check_2")
+        factories.release(session, maker, again).manifest_id = "urn:c2pa:2"
+    shown = extracted(factories.fingerprint(2))
+    with database.reading() as session:
+        for most in (1, 2):
+            assert len(soft_bindings.by_content(session, "00" * 32, shown, index, most=most)) == most
+
+
+def test_a_release_whose_credentials_are_not_kept_is_not_given_out(
+    database: Database, index: IndexEngine, known: object
+) -> None:
+    assert known
+    with database.transaction() as session:
+        session.execute(sa.delete(ReleaseManifest))
+        with pytest.raises(NotFound):
+            soft_bindings.manifest_store(session, "urn:c2pa:1")
+        assert soft_bindings.by_content(session, "cd" * 32, extracted(factories.fingerprint(2)), index, most=9) == []
 
 
 def test_rows_of_a_fingerprint_find_the_release_that_has_them(

@@ -1,6 +1,7 @@
 """Time-stamps of releases: whom they are had from, in which order, and what is done when nobody answers."""
 
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,6 +13,7 @@ from api.signers import trial_claim
 from provenance.authority import AnchorKind, Credentials, TrustAnchor, ensure_development_signer
 from provenance.engine import LibraryEngine
 from provenance.errors import TimeStampFailed
+from provenance.isolated import IsolatedEngine
 from provenance.model import IntegrityState, SignerState, TimeStampState
 from tests.servers.loopback import Answer, Asked, serving
 from tests.servers.tsa import Authority
@@ -41,6 +43,15 @@ def picture(tmp_path: Path) -> Path:
 
 def known(uri: str = "urn:example:tsa") -> TrustAnchor:
     return TrustAnchor(pem=AUTHORITY.roots_pem.decode(), uri=uri, kind=AnchorKind.TIME_STAMP)
+
+
+def test_who_signs_in_a_process_of_its_own_is_stamped_too(
+    credentials: Credentials, picture: Path, tmp_path: Path
+) -> None:
+    with serving(stamps) as url, closing(IsolatedEngine(lambda: replace(credentials, tsa_urls=(url,)))) as engine:
+        engine.sign(picture, tmp_path / "signed.png", CLAIM)
+    read = LibraryEngine(replace(credentials, trust_anchors=(known(),))).read(tmp_path / "signed.png", "image/png")
+    assert read.time_stamp.state is TimeStampState.TRUSTED
 
 
 def test_a_release_is_stamped_and_whose_word_it_is_depends_on_who_reads(
