@@ -206,11 +206,6 @@ class _System:
     def ask(self, item: ItemNumber, looked: Extracted) -> list[Difference]:
         query, glance = self._of(looked.fingerprint), None if self.left_out else looked.glance
         segments = find_copies(query, self.indexes, reference_of=self.references.get, glance=glance)
-        if glance is not None:
-            seen = glance.seen()
-            query = replace(
-                query, descriptors=tuple(seen if d.algorithm is seen.algorithm else d for d in query.descriptors)
-            )
         mine = [segment for segment in segments if segment.item == item]
         return differences(query, self.references[item].fingerprint, mine)
 

@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache as once
 from pathlib import Path
 
 import numpy as np
@@ -24,11 +23,10 @@ from benchmarks import cache, ffmpeg, stretches
 from benchmarks.media import Clip, NoMedia, find_clips
 from benchmarks.report import Report, percent, table
 from benchmarks.stretches import LENGTH_S, Piece
-from benchmarks.systems import arrays_of, clearmark, fingerprint_in
+from benchmarks.systems import arrays_of, clearmark, embedder, fingerprint_in
 from fingerprinting.extract import extract_output, extract_query
 from fingerprinting.index.embedded import embedded_index
-from fingerprinting.model import Algorithm, Fingerprint, Segment
-from fingerprinting.onnx_embedder import OnnxEmbedder, find_model
+from fingerprinting.model import Algorithm, Segment
 from registry import recovery as registry_recovery
 from registry.database import Database
 from registry.domain.identifiers import Prefix, new_id
@@ -179,7 +177,7 @@ def _fingerprinted(work: tuple[Piece, str]) -> tuple[str, cache.Arrays]:
     path = stretches.make(piece)
     found = cache.arrays(
         cache.digest("release", path.stem, version),
-        lambda: arrays_of(extract_output(path, embedder=_embedder()).fingerprint),
+        lambda: arrays_of(extract_output(path, embedder=embedder(threads=1)).fingerprint),
     )
     return _sha256(path), found
 
@@ -203,7 +201,7 @@ def _store(url: str, chosen: Sequence[Piece], stored: Sequence[tuple[str, cache.
             release = _release(check, piece, sha256)
             session.add(release)
             session.flush()
-            store_item(session, Corpus.RELEASES, release.id, _fingerprint(arrays), at=_AT)
+            store_item(session, Corpus.RELEASES, release.id, fingerprint_in(arrays, Algorithm), at=_AT)
             numbers[release.id] = piece.number
     database.dispose()
     return numbers
@@ -215,10 +213,6 @@ def _release(check: Check, piece: Piece, sha256: str) -> Release:
         title=piece.name, media_type="video/mp4", source_sha256=sha256, sha256=sha256, size_bytes=0, blob_key=check.id,
         manifest_id=f"urn:c2pa:{piece.number}", manifest={}, created_at=_AT,
     )  # fmt: skip
-
-
-def _fingerprint(arrays: cache.Arrays) -> Fingerprint:
-    return fingerprint_in(arrays, Algorithm)
 
 
 # -- edits ---------------------------------------------------------------------------------------
@@ -245,18 +239,11 @@ def _get_ready(url: str | None, numbers: dict[str, int]) -> None:
             _Ready.engine.catch_up(session, timeout_s=600)
 
 
-@once
-def _embedder() -> OnnxEmbedder | None:
-    """One thread: as many processes as there are processors work beside each other."""
-    model = find_model()
-    return OnnxEmbedder(model, threads=1) if model else None
-
-
 def _asked(work: tuple[Piece, _Edit]) -> _Asked:
     piece, edit = work
     path = _edited(piece, edit)
     begun = time.perf_counter()
-    seen = extract_query(path, embedder=_embedder())
+    seen = extract_query(path, embedder=embedder(threads=1))
     looked = time.perf_counter()
     with _Ready.database.reading() as session:
         answer = _Ready.engine.search(
@@ -287,11 +274,11 @@ def _asked(work: tuple[Piece, _Edit]) -> _Asked:
 def _edited(piece: Piece, edit: _Edit) -> Path:
     release = stretches.make(piece)
     name = cache.digest("recovery 1", release.stem, *edit.before, *edit.options)
-    return cache.media(name, edit.suffix, lambda to: _run(*edit.before, "-i", release, *edit.options, to))
 
+    def make(to: Path) -> None:
+        ffmpeg.run(*edit.before, "-i", release, *edit.options, to)
 
-def _run(*arguments: object) -> None:
-    ffmpeg.run(*arguments)
+    return cache.media(name, edit.suffix, make)
 
 
 def _sha256(path: Path) -> str:

@@ -169,10 +169,10 @@ def _found(segment: Segment) -> Found:
 
 
 @once
-def embedder() -> OnnxEmbedder | None:
-    """The network, where it is installed."""
+def embedder(threads: int | None = None) -> OnnxEmbedder | None:
+    """The network, where it is installed; None: as many threads as it thinks best."""
     model = find_model()
-    return OnnxEmbedder(model) if model else None
+    return OnnxEmbedder(model, threads=threads) if model else None
 
 
 @once

@@ -183,21 +183,22 @@ _WAYS = ("the library, bare", "our engine, same process", "our engine, isolated"
 
 
 def _reads(signed: Path, own: Credentials, isolated: IsolatedEngine, times: int) -> dict[str, list[float]]:
-    """Seconds of each way, in turn; the first round only warms up."""
+    """Seconds of each way, in turn."""
     engine = LibraryEngine(own)
-    ways = dict(
-        zip(
-            _WAYS,
-            (
-                lambda: _bare(signed),
-                lambda: engine.read(signed, _MEDIA_TYPE),
-                lambda: isolated.read(signed, _MEDIA_TYPE),
-            ),
-            strict=True,
-        )
+    return _in_turn(
+        {
+            _WAYS[0]: lambda: _bare(signed),
+            _WAYS[1]: lambda: engine.read(signed, _MEDIA_TYPE),
+            _WAYS[2]: lambda: isolated.read(signed, _MEDIA_TYPE),
+        },
+        times,
     )
+
+
+def _in_turn(ways: Mapping[str, Callable[[], object]], times: int) -> dict[str, list[float]]:
+    """Seconds of each way, one after another in each round; the first round only warms up."""
     rounds = [{name: _taken_s(way) for name, way in ways.items()} for _ in range(times + 1)][1:]
-    return {name: [one[name] for one in rounds] for name in _WAYS}
+    return {name: [one[name] for one in rounds] for name in ways}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -302,26 +303,18 @@ _ALONE_READ = "the large file over HTTP, `recognise=false`"
 
 
 def _whole(url: str, clip: Path, large: Path, isolated: IsolatedEngine, times: int) -> dict[str, list[float]]:
-    """Seconds of each, in turn: of an answer, of its two costly parts in this process, and of one without the first.
-
-    The first round warms up.
-    """
+    """Seconds of each, in turn: of an answer, of its two costly parts in this process, and of one without the first."""
     network = embedder()
     with httpx.Client(base_url=url, timeout=60) as client:
-        ways = dict(
-            zip(
-                (*_WHOLE, _ALONE_READ),
-                (
-                    lambda: _verify(client, clip),
-                    lambda: extract_query(clip, embedder=network),
-                    lambda: isolated.read(clip, _MEDIA_TYPE),
-                    lambda: _verify(client, large, recognise=False),
-                ),
-                strict=True,
-            )
+        return _in_turn(
+            {
+                _WHOLE[0]: lambda: _verify(client, clip),
+                _WHOLE[1]: lambda: extract_query(clip, embedder=network),
+                _WHOLE[2]: lambda: isolated.read(clip, _MEDIA_TYPE),
+                _ALONE_READ: lambda: _verify(client, large, recognise=False),
+            },
+            times,
         )
-        rounds = [{name: _taken_s(way) for name, way in ways.items()} for _ in range(times + 1)][1:]
-    return {name: [one[name] for one in rounds] for name in ways}
 
 
 def _over_http_together(url: str, clip: Path, times: int, *, recognise: bool = True) -> _Together:
