@@ -11,11 +11,9 @@ most: a file goes nowhere but where it was sent.
 """
 
 import base64
-import socket
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 from pathlib import Path
@@ -28,6 +26,7 @@ from clearmark.client import local
 from clearmark.client.errors import BadAnswer, ClearmarkError, Misconfigured, Problem, Unreachable, Unsupported
 from clearmark.client.exchange import LONG_S, Answer, Outcome, Retries, Send, Step, Wait, exchange, read_object
 from clearmark.client.http import Closing, can_be_reached, carry_out, patience, service_address
+from clearmark.client.in_time import ended_in_time
 
 ISCC = "io.iscc.v0"
 BY_CONTENT = "queryByContent"
@@ -150,7 +149,7 @@ class Resolver(Closing):
             raise Misconfigured("The token holds characters that none has; copy it again.")
         self._token = token
         self._retries = retries or Retries()
-        # Each request has a connection of its own: `_ended_in_time` is told of it when it is opened.
+        # Each request has a connection of its own: `ended_in_time` is told of it when it is opened.
         headers = {"Accept-Encoding": "identity", "Connection": "close"}
         self._http = httpx.Client(headers=headers, transport=transport)
         self._found: _Api | None = None
@@ -353,7 +352,7 @@ class Resolver(Closing):
         headers = {"Content-Type": asked.media_type} if asked.media_type else {}
         if self._token is not None and asked.with_token:
             headers["Authorization"] = f"Bearer {self._token}"
-        with _opened(asked) as body, _ended_in_time(_host(url), _most_s(asked)) as trace:
+        with _opened(asked) as body, ended_in_time(_host(url), _most_s(asked)) as trace:
             request = self._http.build_request(
                 asked.method, url, headers=headers, json=asked.body, content=body, timeout=patience(asked.wait_s),
                 extensions={"trace": trace},
@@ -382,45 +381,6 @@ def _most_s(asked: _Ask) -> float:
     """How long a request may take in all: to be sent, to be thought about, to be answered."""
     file_bytes = asked.file.stat().st_size if asked.file is not None else 0
     return file_bytes / _SLOWEST_SENDING_BYTES_PER_S + asked.wait_s + _RECEIVING_S
-
-
-@contextmanager
-def _ended_in_time(host: str, most_s: float) -> Iterator[Callable[[str, Mapping[str, Any]], None]]:
-    """Break a request off when its time is up, in whatever part of it; gives what httpx is to tell of its steps.
-
-    The limits of httpx hold for each read alone, and what drips never reaches them.
-
-    Raises:
-        BadAnswer: it was broken off.
-    """
-    opened: list[socket.socket] = []
-    is_over = threading.Event()
-
-    def end() -> None:
-        is_over.set()
-        for connection in opened:
-            with suppress(OSError):  # closed, or TLS took its place
-                # Neither `close` nor the `shutdown` of an SSLSocket: they take away what the reading thread still uses.
-                socket.socket.shutdown(connection, socket.SHUT_RDWR)
-
-    def trace(step: str, said: Mapping[str, Any]) -> None:
-        if step.endswith(("connect_tcp.complete", "start_tls.complete")):
-            opened.append(said["return_value"].get_extra_info("socket"))
-            if is_over.is_set():
-                end()
-
-    timer = threading.Timer(most_s, end)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield trace
-    except httpx.RequestError:
-        if not is_over.is_set():
-            raise
-    finally:
-        timer.cancel()
-    if is_over.is_set():  # also without an error: a body may end with its connection
-        raise BadAnswer(f"{host} was not done answering after {most_s:.0f} s; no more of it is taken.")
 
 
 def _received(answer: httpx.Response, most_bytes: int) -> bytes:
