@@ -1,14 +1,15 @@
-"""By when things must happen to a notice under 17 U.S.C. 512.
+"""By when things must happen to a notice.
 
-Decides which dates bind the current state of a notice, from the times its states
-were entered. It does not act on them, nor say whether an event is possible at
-all (`states`). The statute speaks of business days without defining them: here
-they are the days that are neither weekend nor public holiday where the operator
-is, and each ends at local midnight.
+Decides which dates bind the current state of a notice, from the times its states were entered and from the terms of its
+track (`tracks`). It does not act on them, nor say whether an event is possible at all (`states`). Statutes speak of
+business days without defining them: here they are the days that are neither weekend nor public holiday where the
+operator is. A term of days or months ends at local midnight; a term of hours runs through nights, holidays and the hour
+that clocks skip or repeat.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+import calendar as months
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from functools import lru_cache
@@ -16,18 +17,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import holidays
 
-from takedown.domain.states import State
+from takedown.domain.states import Event, State
 from takedown.errors import IncompleteHistory, NaiveDatetime, UnknownCalendar
-
-# 512(g)(2)(C): "not less than 10, nor more than 14, business days following receipt of the counter notice".
-RESTORE_NOT_BEFORE_BUSINESS_DAYS = 10
-RESTORE_NOT_AFTER_BUSINESS_DAYS = 14
-
-# The statute gives no number for "expeditiously" (512(c)(1)(C)) and "promptly"
-# (512(g)(2)(A)): these are the operator's own targets, counted in business days.
-TRIAGE_TARGET_BUSINESS_DAYS = 1
-DISABLE_TARGET_BUSINESS_DAYS = 2
-UPLOADER_NOTICE_TARGET_BUSINESS_DAYS = 1
 
 type History = Sequence[tuple[State, datetime]]
 """The states of one notice with the time each was entered, oldest first."""
@@ -76,23 +67,78 @@ class BusinessCalendar:
         """
         if days < 1:
             raise ValueError(f"days must be at least 1, not {days}")
-        zone = ZoneInfo(self.time_zone)
-        day = _aware(at).astimezone(zone).date()
+        day = self.local_day(at)
         while days:
             day += timedelta(days=1)
             days -= self.is_business_day(day)
-        return datetime.combine(day, _END_OF_DAY, tzinfo=zone).astimezone(UTC)
+        return self._end_of(day)
+
+    def add_months(self, at: datetime, count: int) -> datetime:
+        """The end of the same day so many months later, in UTC: of a month that is too short its last day, and where
+        that is no business day, the next one.
+
+        Raises:
+            NaiveDatetime: `at` names no time zone.
+            ValueError: `count` is less than 1.
+        Source: Regulation (EEC, Euratom) 1182/71, article 3(2)(c) and (4).
+        """  # fmt: skip
+        if count < 1:
+            raise ValueError(f"count must be at least 1, not {count}")
+        day = self.local_day(at)
+        year, month = divmod(day.year * 12 + day.month - 1 + count, 12)
+        last = months.monthrange(year, month + 1)[1]
+        ends = date(year, month + 1, min(day.day, last))
+        while not self.is_business_day(ends):
+            ends += timedelta(days=1)
+        return self._end_of(ends)
+
+    def local_day(self, at: datetime) -> date:
+        """The day that it was here. Raises: NaiveDatetime."""
+        return _aware(at).astimezone(ZoneInfo(self.time_zone)).date()
+
+    def _end_of(self, day: date) -> datetime:
+        return datetime.combine(day, _END_OF_DAY, tzinfo=ZoneInfo(self.time_zone)).astimezone(UTC)
 
 
 class DeadlineName(StrEnum):
     """What a date is for. Stored: values are never renamed."""
 
     TRIAGE_TARGET = "triage_target"
+    CURE_BY = "cure_by"
     DISABLE_TARGET = "disable_target"
+    REMOVE_BY = "remove_by"
     UPLOADER_NOTICE_TARGET = "uploader_notice_target"
     COURT_ACTION_BY = "court_action_by"
     RESTORE_NOT_BEFORE = "restore_not_before"
     RESTORE_NOT_AFTER = "restore_not_after"
+    COMPLAINT_BY = "complaint_by"
+    COMPLAINT_DECISION_TARGET = "complaint_decision_target"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Term:
+    """A deadline as a rule: so much time since a state was last entered.
+
+    Attributes:
+        since: the state; None: since the papers were complete, which is their receipt or the cure that completed them.
+        statutory: whether the number is the statute's, and not the operator's own target.
+        is_duty: whether the operator must act by then; it is escalated before it passes.
+        then: what happens by itself once it has passed.
+    """
+
+    name: DeadlineName
+    since: State | None
+    basis: str
+    business_days: int = 0
+    months: int = 0
+    hours: int = 0
+    statutory: bool = False
+    is_duty: bool = False
+    then: Event | None = None
+
+
+type Terms = Mapping[State, tuple[Term, ...]]
+"""What is pending in each state of a track."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,79 +146,25 @@ class Deadline:
     """One date that binds a notice now.
 
     Args:
-        at: UTC; the last moment of a local day.
+        at: UTC; the last moment of a local day, or of a term of hours.
         basis: where the duty comes from.
         statutory: whether the number of days is the statute's, and not the operator's own target.
+        warn_at: when a duty of the operator's is escalated; None where it is none.
     """
 
     name: DeadlineName
     at: datetime
     basis: str
     statutory: bool
+    warn_at: datetime | None
+    then: Event | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Term:
-    """A deadline as a rule: so many business days since a state was last entered."""
-
-    name: DeadlineName
-    since: State
-    business_days: int
-    basis: str
-    statutory: bool = False
+# How long before a duty falls due somebody is told: a day, or half of a term that is not much longer.
+_WARNING = timedelta(days=1)
 
 
-# Receipt starts the statute's clock, not forwarding; and the last receipt, for
-# what came earlier was not a complete counter-notice.
-_NOT_BEFORE = _Term(
-    name=DeadlineName.RESTORE_NOT_BEFORE,
-    since=State.COUNTER_RECEIVED,
-    business_days=RESTORE_NOT_BEFORE_BUSINESS_DAYS,
-    basis="17 U.S.C. 512(g)(2)(C)",
-    statutory=True,
-)
-_NOT_AFTER = replace(
-    _NOT_BEFORE,
-    name=DeadlineName.RESTORE_NOT_AFTER,
-    business_days=RESTORE_NOT_AFTER_BUSINESS_DAYS,
-)
-
-# What the claimant can rely on: word of a court action counts until the material
-# is back, which may be at any time after this.
-_COURT_ACTION = replace(_NOT_BEFORE, name=DeadlineName.COURT_ACTION_BY)
-
-_TRIAGE = _Term(
-    name=DeadlineName.TRIAGE_TARGET,
-    since=State.TRIAGE,
-    business_days=TRIAGE_TARGET_BUSINESS_DAYS,
-    basis="17 U.S.C. 512(c)(1)(C), expeditiously",
-)
-
-_PENDING: dict[State, tuple[_Term, ...]] = {
-    State.EMAIL_CONFIRMED: (replace(_TRIAGE, since=State.EMAIL_CONFIRMED),),
-    State.TRIAGE: (_TRIAGE,),
-    # Counted from triage, not from its end: "expeditiously" does not wait for a slow reviewer.
-    State.VALID: (
-        _Term(
-            name=DeadlineName.DISABLE_TARGET,
-            since=State.TRIAGE,
-            business_days=DISABLE_TARGET_BUSINESS_DAYS,
-            basis="17 U.S.C. 512(c)(1)(C), expeditiously",
-        ),
-    ),
-    State.DISABLED: (
-        _Term(
-            name=DeadlineName.UPLOADER_NOTICE_TARGET,
-            since=State.DISABLED,
-            business_days=UPLOADER_NOTICE_TARGET_BUSINESS_DAYS,
-            basis="17 U.S.C. 512(g)(2)(A), promptly",
-        ),
-    ),
-    State.FORWARDED: (_COURT_ACTION, _NOT_BEFORE, _NOT_AFTER),
-}
-
-
-def deadlines_of(history: History, *, calendar: BusinessCalendar) -> tuple[Deadline, ...]:
+def deadlines_of(history: History, terms: Terms, *, calendar: BusinessCalendar) -> tuple[Deadline, ...]:
     """What is pending for the current state of a notice, earliest first.
 
     Raises:
@@ -182,55 +174,63 @@ def deadlines_of(history: History, *, calendar: BusinessCalendar) -> tuple[Deadl
     if not history:
         return ()
     current, _ = history[-1]
-    return tuple(
-        Deadline(
-            name=term.name,
-            at=_falls_due(term, history, calendar),
-            basis=term.basis,
-            statutory=term.statutory,
-        )
-        for term in _PENDING.get(current, ())
-    )
+    found = [_falls_due(term, history, calendar) for term in terms.get(current, ())]
+    return tuple(sorted(found, key=lambda one: one.at))
 
 
-def restorable(history: History, *, at: datetime, calendar: BusinessCalendar) -> bool:
-    """Whether time alone allows forwarded material to go back.
+def deadline_of(
+    name: DeadlineName, history: History, terms: Terms, *, calendar: BusinessCalendar
+) -> Deadline | None:  # fmt: skip
+    """One of the pending dates; None when it does not bind now."""
+    pending = deadlines_of(history, terms, calendar=calendar)
+    return next((one for one in pending if one.name is name), None)
 
-    It stays so after the last day: late is not never. A held notice is not
-    restorable by time: that its court action has ended is for a person to say.
 
-    Raises:
-        IncompleteHistory: the history does not say when the counter-notice came.
-        NaiveDatetime: a time names no time zone.
-    """
+def due_events(history: History, terms: Terms, *, at: datetime, calendar: BusinessCalendar) -> tuple[Event, ...]:
+    """What happens by itself at `at`, because its time has come. It stays so afterwards: late is not never."""
     at = _aware(at)
-    return _is_forwarded(history) and at >= _falls_due(_NOT_BEFORE, history, calendar)
+    pending = deadlines_of(history, terms, calendar=calendar)
+    return tuple(one.then for one in pending if one.then is not None and one.at <= at)
 
 
-def court_action_in_time(history: History, *, at: datetime, calendar: BusinessCalendar) -> bool:
+def court_action_in_time(history: History, terms: Terms, *, at: datetime, calendar: BusinessCalendar) -> bool:
     """Whether word of a court action, received at `at`, still holds the material back.
 
-    512(g)(2)(C) asks that it comes first, before the material is back. So a late
-    one counts too while the notice is still forwarded, but not past the last day
-    on which the material had to be back.
-
-    Raises:
-        IncompleteHistory: the history does not say when the counter-notice came.
-        NaiveDatetime: a time names no time zone.
+    512(g)(2)(C) asks that it comes first, before the material is back. So a late one counts too while the notice is
+    still forwarded, but not past the last day on which the material had to be back.
     """
     at = _aware(at)
-    return _is_forwarded(history) and at <= _falls_due(_NOT_AFTER, history, calendar)
+    last = deadline_of(DeadlineName.RESTORE_NOT_AFTER, history, terms, calendar=calendar)
+    return last is not None and at <= last.at
 
 
-def _is_forwarded(history: History) -> bool:
-    return bool(history) and history[-1][0] == State.FORWARDED
+def _falls_due(term: Term, history: History, calendar: BusinessCalendar) -> Deadline:
+    since = _completed(history) if term.since is None else _entered(term.since, history)
+    if term.hours:
+        due = _aware(since).astimezone(UTC) + timedelta(hours=term.hours)
+    elif term.months:
+        due = calendar.add_months(since, term.months)
+    else:
+        due = calendar.add_business_days(since, term.business_days)
+    warn_at = due - min(_WARNING, (due - since) / 2) if term.is_duty else None
+    return Deadline(
+        name=term.name, at=due, basis=term.basis, statutory=term.statutory, warn_at=warn_at, then=term.then
+    )  # fmt: skip
 
 
-def _falls_due(term: _Term, history: History, calendar: BusinessCalendar) -> datetime:
-    for state, entered in reversed(history):
-        if state == term.since:
-            return calendar.add_business_days(entered, term.business_days)
-    raise IncompleteHistory(missing=term.since)
+def _entered(state: State, history: History) -> datetime:
+    for passed, at in reversed(history):
+        if passed == state:
+            return at
+    raise IncompleteHistory(missing=state)
+
+
+def _completed(history: History) -> datetime:
+    """When the papers were complete: their last cure, or where there was none, when they came."""
+    for (before, _), (state, at) in zip(history[-2::-1], history[:0:-1], strict=True):
+        if (before, state) == (State.CURE_REQUESTED, State.TRIAGE):
+            return at
+    return _entered(State.SUBMITTED, history)
 
 
 def _aware(at: datetime) -> datetime:

@@ -1,12 +1,12 @@
-"""The course of a notice under 17 U.S.C. 512, as one table.
+"""Where a notice stands, what can happen to it, and who may cause that.
 
-Decides what may happen to a notice in each state, and who may cause it. It does
-not decide whether the papers are complete (`completeness`) nor whether the time
-has come (`deadlines`): whoever applies an event asks those first. Nor does it touch
-the material: whoever enters `disabled` takes it down, and whoever enters
-`restored`, `retracted` or `rejected_abuse` puts back what was taken down.
+Decides how a table of transitions is walked; the tables themselves, one for each track of law, are data (`tracks`).
+It does not decide whether the papers are complete (`completeness`) nor whether the time has come (`deadlines`):
+whoever applies an event asks those first. Nor does it touch the material: whoever enters `disabled` takes it down,
+and whoever enters a state of `PUTS_BACK` puts back what was taken down.
 """
 
+from collections.abc import Mapping
 from enum import StrEnum
 
 from takedown.errors import IllegalTransition
@@ -29,6 +29,11 @@ class State(StrEnum):
     RESTORED = "restored"
     RETRACTED = "retracted"
     REJECTED_ABUSE = "rejected_abuse"
+    DECLINED = "declined"
+    CLAIMANT_COMPLAINT = "claimant_complaint"
+    UPLOADER_COMPLAINT = "uploader_complaint"
+    UPHELD = "upheld"
+    CLOSED = "closed"
 
 
 class Event(StrEnum):
@@ -48,6 +53,11 @@ class Event(StrEnum):
     RESTORE = "restore"
     RETRACT = "retract"
     REJECT_ABUSE = "reject_abuse"
+    DECLINE = "decline"
+    COMPLAIN = "complain"
+    REINSTATE = "reinstate"
+    UPHOLD = "uphold"
+    CLOSE = "close"
 
 
 class Actor(StrEnum):
@@ -59,57 +69,33 @@ class Actor(StrEnum):
     SYSTEM = "system"
 
 
-_COURSE: dict[tuple[State, Event], State] = {
-    (State.SUBMITTED, Event.CONFIRM_EMAIL): State.EMAIL_CONFIRMED,
-    (State.EMAIL_CONFIRMED, Event.BEGIN_TRIAGE): State.TRIAGE,
-    (State.TRIAGE, Event.FIND_VALID): State.VALID,
-    (State.TRIAGE, Event.REQUEST_CURE): State.CURE_REQUESTED,
-    (State.TRIAGE, Event.FIND_DEFECTIVE): State.DEFECTIVE,
-    (State.CURE_REQUESTED, Event.CURE): State.TRIAGE,
-    # The claimant was asked and never answered.
-    (State.CURE_REQUESTED, Event.FIND_DEFECTIVE): State.DEFECTIVE,
-    (State.VALID, Event.DISABLE): State.DISABLED,
-    (State.DISABLED, Event.NOTIFY_UPLOADER): State.UPLOADER_NOTIFIED,
-    (State.UPLOADER_NOTIFIED, Event.RECEIVE_COUNTER): State.COUNTER_RECEIVED,
-    # What completes a counter-notice is received too: the last receipt before
-    # forwarding is the complete one, and 512(g)(2)(C) counts from it.
-    (State.COUNTER_RECEIVED, Event.RECEIVE_COUNTER): State.COUNTER_RECEIVED,
-    (State.COUNTER_RECEIVED, Event.FORWARD_COUNTER): State.FORWARDED,
-    (State.FORWARDED, Event.COURT_ACTION): State.HELD,
-    (State.FORWARDED, Event.RESTORE): State.RESTORED,
-    # The action ended, or was dismissed.
-    (State.HELD, Event.RESTORE): State.RESTORED,
-}
+type Transitions = Mapping[tuple[State, Event], State]
+"""The course of a track: in which state what can happen, and what follows."""
 
-# Nobody is held to a claim of theirs: it can be withdrawn for as long as it is open.
-_RETRACTABLE = (
-    State.SUBMITTED,
-    State.EMAIL_CONFIRMED,
-    State.TRIAGE,
-    State.CURE_REQUESTED,
-    State.VALID,
-    State.DISABLED,
-    State.UPLOADER_NOTIFIED,
-    State.COUNTER_RECEIVED,
-    State.FORWARDED,
-    State.HELD,
-)
-
-# Abuse often shows only when the uploader answers, so it may end a notice until
-# a court has the matter; from then on it is not the operator's to judge.
-_REJECTABLE = tuple(state for state in _RETRACTABLE if state is not State.HELD)
-
-TRANSITIONS: dict[tuple[State, Event], State] = {
-    **_COURSE,
-    **{(state, Event.RETRACT): State.RETRACTED for state in _RETRACTABLE},
-    **{(state, Event.REJECT_ABUSE): State.REJECTED_ABUSE for state in _REJECTABLE},
+# Whoever enters one of these puts back what the notice took down.
+PUTS_BACK = frozenset({State.RESTORED, State.RETRACTED, State.REJECTED_ABUSE})
+# Nobody waits for anything any more. A party may still complain of some, and a court may still undo some.
+OVER = frozenset(
+    {State.DEFECTIVE, State.RESTORED, State.RETRACTED, State.REJECTED_ABUSE, State.UPHELD, State.CLOSED}
+)  # fmt: skip
+# What a person decides by judgement: with reasons, by a second person where the operator wants that, and open to
+# appeal. Everything else follows from the form of the papers, from time, or from what a party wants.
+DECISIONS = frozenset(
+    {Event.DISABLE, Event.DECLINE, Event.REJECT_ABUSE, Event.RESTORE, Event.REINSTATE, Event.UPHOLD}
+)  # fmt: skip
+# Who may complain of what was decided.
+COMPLAINANT = {
+    State.DECLINED: Actor.CLAIMANT,
+    State.REJECTED_ABUSE: Actor.CLAIMANT,
+    State.UPLOADER_NOTIFIED: Actor.UPLOADER,
 }
 
 # A reviewer enters what a party sent to the designated agent by post or mail.
 # The system may settle what follows from the form of the papers, but a complete
 # form is not yet a true claim: a person takes material down, or calls abuse.
 ACTOR: dict[Event, frozenset[Actor]] = {
-    # Not the claimant: saying so proves nothing. The system does when the account's address is known.
+    # Not the claimant: saying so proves nothing. The system does when the account's address is known, or the code of a
+    # letter came back.
     Event.CONFIRM_EMAIL: frozenset({Actor.REVIEWER, Actor.SYSTEM}),
     Event.BEGIN_TRIAGE: frozenset({Actor.REVIEWER, Actor.SYSTEM}),
     Event.FIND_VALID: frozenset({Actor.REVIEWER, Actor.SYSTEM}),
@@ -124,33 +110,39 @@ ACTOR: dict[Event, frozenset[Actor]] = {
     Event.RESTORE: frozenset({Actor.REVIEWER, Actor.SYSTEM}),
     Event.RETRACT: frozenset({Actor.CLAIMANT, Actor.REVIEWER}),
     Event.REJECT_ABUSE: frozenset({Actor.REVIEWER}),
+    Event.DECLINE: frozenset({Actor.REVIEWER}),
+    Event.COMPLAIN: frozenset({Actor.CLAIMANT, Actor.UPLOADER, Actor.REVIEWER}),
+    Event.REINSTATE: frozenset({Actor.REVIEWER}),
+    Event.UPHOLD: frozenset({Actor.REVIEWER}),
+    Event.CLOSE: frozenset({Actor.SYSTEM}),
 }
 
 
-def transition(state: State, event: Event) -> State:
+def transition(table: Transitions, state: State, event: Event) -> State:
     """The state that follows.
 
     Raises:
         IllegalTransition: the event cannot happen in this state.
     """
     try:
-        return TRANSITIONS[state, event]
+        return table[state, event]
     except KeyError:
-        raise IllegalTransition(current=state, event=event, allowed=events_from(state)) from None
+        raise IllegalTransition(current=state, event=event, allowed=events_from(table, state)) from None
 
 
-def events_from(state: State) -> tuple[Event, ...]:
+def events_from(table: Transitions, state: State) -> tuple[Event, ...]:
     """What can happen in a state, in the table's order."""
-    return tuple(event for current, event in TRANSITIONS if current == state)
+    return tuple(event for current, event in table if current == state)
 
 
-def is_final(state: State) -> bool:
-    """Whether nothing can happen any more."""
-    return not events_from(state)
+def states_of(table: Transitions) -> tuple[State, ...]:
+    """The states that a notice of this course can be in."""
+    reached = {State.SUBMITTED, *table.values()}
+    return tuple(state for state in State if state in reached)
 
 
-def mermaid() -> str:
+def mermaid(table: Transitions) -> str:
     """The table as a Mermaid stateDiagram-v2, one arrow a row."""
-    arrows = [f"{state} --> {following}: {event}" for (state, event), following in TRANSITIONS.items()]
-    ends = [f"{state} --> [*]" for state in State if is_final(state)]
+    arrows = [f"{state} --> {following}: {event}" for (state, event), following in table.items()]
+    ends = [f"{state} --> [*]" for state in states_of(table) if state in OVER]
     return "\n    ".join(["stateDiagram-v2", f"[*] --> {State.SUBMITTED}", *arrows, *ends]) + "\n"

@@ -14,6 +14,8 @@ from api.schemas.works import WorkIn
 from api.settings import describe
 from registry.domain.credits import AlternativeTitle, Contributor, Share, check_shares
 from takedown.domain.states import mermaid
+from takedown.domain.track import Track
+from takedown.domain.tracks import TRACKS
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
@@ -24,8 +26,15 @@ def test_the_list_of_settings_is_that_of_the_program() -> None:
     assert describe() in (ROOT / "docs" / "settings.md").read_text()
 
 
-def test_the_drawing_of_the_takedown_is_made_from_its_table() -> None:
-    assert mermaid().strip() in (ROOT / "docs" / "takedown.md").read_text()
+@pytest.mark.parametrize("track", TRACKS.values(), ids=lambda track: track.name.value)
+def test_the_drawing_of_a_track_is_made_from_its_table(track: Track) -> None:
+    assert f"\n{mermaid(track.transitions)}```\n" in (ROOT / "docs" / "takedown.md").read_text()
+
+
+def test_tracks_that_share_a_course_share_its_drawing() -> None:
+    courses = {mermaid(track.transitions) for track in TRACKS.values()}
+    assert len(courses) == 2
+    assert (ROOT / "docs" / "takedown.md").read_text().count("stateDiagram-v2") == len(courses)
 
 
 def test_every_decision_record_is_in_the_list() -> None:
