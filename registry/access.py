@@ -23,7 +23,7 @@ from registry.domain import names
 from registry.domain.identifiers import Prefix, new_id
 from registry.domain.policy import Assurance
 from registry.errors import Conflict, Forbidden, Invalid, NotFound
-from registry.models import Account, Agency, ApiKey, Holder, Membership, SignIn
+from registry.models import Account, Agency, ApiKey, Holder, Membership, Notice, SignIn
 
 
 class Scope(StrEnum):
@@ -72,6 +72,8 @@ ROLE_SCOPES: Final = {
     Role.PIPELINE: frozenset({Scope.CHECKS_WRITE, Scope.RELEASES_WRITE, Scope.WEBHOOKS_WRITE}),
     Role.LEGAL: frozenset({Scope.NOTICES_WRITE}),
 }
+TICKET: Final = "nt_"
+NOBODY: Final = ""  # the holder of who has no key: no row has it
 # Keys of one holder that work at once.
 _MOST_KEYS: Final = 100
 # A key that is used all the time is noted as used this often; noting it is a write.
@@ -86,6 +88,8 @@ class Actor:
         agent_id: the holder who acts for them; None when they act themselves.
         account_id: the person who is signed in; None when a key was presented.
         key_id: the key that was presented.
+        made_by: the account or key that made that key, or who made that one, and so on to the first.
+        ticket_sha256: of the ticket of one notice, which somebody without a key presented.
     """
 
     holder_id: str
@@ -93,6 +97,13 @@ class Actor:
     agent_id: str | None = None
     account_id: str | None = None
     key_id: str | None = None
+    made_by: str | None = None
+    ticket_sha256: str | None = None
+
+    @property
+    def person(self) -> str:
+        """Who it is that acts, as far as can be told: keys that somebody made for themselves are theirs."""
+        return self.account_id or self.made_by or self.key_id or self.holder_id
 
     def may(self, scope: Scope) -> bool:
         return scope in self.scopes or Scope.ADMIN in self.scopes
@@ -316,10 +327,13 @@ def authenticate(session: Session, presented: str, *, at: datetime, as_holder: s
     """
     if presented.startswith("cs_"):
         return _signed_in(session, presented, at=at, as_holder=as_holder)
+    if presented.startswith(TICKET):
+        return _with_ticket(session, presented)
     row = _key(session, presented, at=at)
     if row is None:
         return None
-    own = Actor(holder_id=row.holder_id, scopes=frozenset(Scope(scope) for scope in row.scopes), key_id=row.id)
+    scopes = frozenset(Scope(scope) for scope in row.scopes)
+    own = Actor(holder_id=row.holder_id, scopes=scopes, key_id=row.id, made_by=_first_maker(session, row))
     return own if as_holder in (None, row.holder_id) else _as_agent(session, own, str(as_holder), at=at)
 
 
@@ -393,6 +407,28 @@ def _signed_in(session: Session, token: str, *, at: datetime, as_holder: str | N
         if _agency(session, holder_id, as_holder, at=at) is not None:
             return _as_agent(session, own, as_holder, at=at)
     raise _no_agent(as_holder)
+
+
+def _first_maker(session: Session, row: ApiKey) -> str | None:
+    """Who made a key, or the key that made it, and so on; the operator's own keys nobody made."""
+    made_by = row.made_by
+    while made_by is not None and (maker := session.get(ApiKey, made_by)) is not None and maker.made_by is not None:
+        made_by = maker.made_by
+    return made_by
+
+
+def new_ticket() -> tuple[str, str]:
+    """What lets somebody without a key look at one notice and answer it, shown once, and what is stored of it."""
+    ticket = f"{TICKET}{secrets.token_urlsafe(32)}"
+    return ticket, _digest(ticket)
+
+
+def _with_ticket(session: Session, ticket: str) -> Actor | None:
+    digest = _digest(ticket)
+    either = sa.or_(Notice.claimant_ticket_sha256 == digest, Notice.uploader_ticket_sha256 == digest)
+    if session.scalar(sa.select(Notice.id).where(either).limit(1)) is None:
+        return None
+    return Actor(holder_id=NOBODY, scopes=frozenset(), ticket_sha256=digest)
 
 
 def _as_agent(session: Session, own: Actor, principal_id: str, *, at: datetime) -> Actor:

@@ -285,17 +285,18 @@ def give_role(session: Session, actor: Actor, account_id: str, role: Role | None
 
 
 def write_to(session: Session, holder_id: str, subject: str, text: str, *, at: datetime) -> None:
-    """Write to the people of a holder who look after its claims and whose addresses are confirmed."""
-    for account in _readers(session, holder_id):
+    """Write to the readers of a holder."""
+    for account in readers(session, holder_id):
         post(session, account.email, subject, text, at=at)
 
 
 def reads_letters(session: Session, holder_id: str) -> bool:
     """Whether `write_to` has anybody to write to."""
-    return any(_readers(session, holder_id))
+    return any(readers(session, holder_id))
 
 
-def _readers(session: Session, holder_id: str) -> list[Account]:
+def readers(session: Session, holder_id: str) -> list[Account]:
+    """The people of a holder who look after its claims and whose addresses are confirmed."""
     return [
         member.account
         for member in session.scalars(_members_of(holder_id))

@@ -17,7 +17,7 @@ from registry.domain.identifiers import Prefix, new_id
 from registry.errors import Invalid
 from registry.models import Account, Holder, Letter
 
-_LASTS, _INVITATION_LASTS = timedelta(hours=24), timedelta(days=14)
+_LASTS, _LONG = timedelta(hours=24), timedelta(days=14)
 
 
 class Purpose(StrEnum):
@@ -26,6 +26,7 @@ class Purpose(StrEnum):
     CONFIRM = "confirm"
     PASSWORD = "password"  # noqa: S105 - a purpose
     INVITATION = "invitation"
+    NOTICE = "notice"
 
 
 def issue(
@@ -35,8 +36,9 @@ def issue(
     """A new code; those of earlier letters for the same no longer open anything.
 
     Of signing up each stays open: they may be of different people, and the latest need not be the address's reader.
+    So does each of a notice: an address may file several.
     """
-    if purpose is not Purpose.CONFIRM:
+    if purpose not in (Purpose.CONFIRM, Purpose.NOTICE):
         void(session, purpose, email, holder_id=holder.id if holder else None, at=at)
     code = secrets.token_urlsafe(24)
     letter = Letter(
@@ -49,7 +51,7 @@ def issue(
         role=role.value if role else None,
         said=said,
         created_at=at,
-        expires_at=at + (_INVITATION_LASTS if purpose is Purpose.INVITATION else _LASTS),
+        expires_at=at + (_LONG if purpose in (Purpose.INVITATION, Purpose.NOTICE) else _LASTS),
     )
     session.add(letter)
     session.flush()

@@ -23,6 +23,7 @@ from registry.models import (
     LedgerEntry,
     LedgerKey,
     Match,
+    MisuseDecision,
     Negative,
     Notice,
     Quarantine,
@@ -45,6 +46,7 @@ type Record = (
     | Finding
     | Consent
     | LedgerKey
+    | MisuseDecision
 )
 
 
@@ -197,9 +199,28 @@ def _(release: Release) -> dict[str, Any]:
 @facts_of.register
 def _(notice: Notice) -> dict[str, Any]:
     events = [[e.event, e.state, e.actor, e.reason, written(e.at)] for e in notice.events]
-    return {
+    facts = {
         "holder": notice.holder_id, "track": notice.track, "state": notice.state, "release": notice.release_id,
         "content": notice.content, "counter": notice.counter, "events": events,
+    }  # fmt: skip
+    decided = [
+        [e.position, e.reason_code, e.by, e.details] for e in notice.events if e.reason_code or e.by or e.details
+    ]
+    sworn = [[s.party, s.name, s.version, written(s.accepted_at)] for s in notice.statements]
+    later = (
+        ("check", notice.check_id),
+        ("decided", decided),
+        ("statements", sworn),
+        ("set_aside", notice.is_set_aside),
+    )
+    return facts | {name: value for name, value in later if value}
+
+
+@facts_of.register
+def _(said: MisuseDecision) -> dict[str, Any]:
+    return {
+        "holder": said.holder_id, "side": said.side, "decision": said.decision, "until": written(said.until),
+        "reason": said.reason, "decided_by": said.decided_by, "at": written(said.at),
     }  # fmt: skip
 
 
@@ -241,4 +262,5 @@ def all_records(session: Session) -> Iterator[Record]:
     logged = Conflict.id.in_(sa.select(LedgerEntry.subject_id))
     yield from session.scalars(sa.select(Conflict).where(sa.or_(Conflict.evidence_until.is_not(None), logged)))
     yield from session.scalars(sa.select(Consent), execution_options=batches)
+    yield from session.scalars(sa.select(MisuseDecision), execution_options=batches)
     yield from session.scalars(sa.select(LedgerKey).where(LedgerKey.handover.is_not(None)), execution_options=batches)

@@ -45,6 +45,7 @@ class JobKind(StrEnum):
     LOOK_BACK = "look_back"
     STAMP = "stamp"
     COSIGN = "cosign"
+    IDENTICAL_COPIES = "identical_copies"
 
 
 class LeaseLost(RegistryError):

@@ -30,7 +30,7 @@ from provenance.model import (
     TrainingMining,
 )
 from provenance.source_types import SourceType
-from registry import drafts, ledger
+from registry import drafts, ledger, suspensions
 from registry.access import Actor, Scope
 from registry.checks import DecisionValue, FindingDecision
 from registry.domain.identifiers import Prefix, new_id
@@ -117,6 +117,7 @@ def prepare(session: Session, actor: Actor, said: NewRelease, *, ledger_origin: 
         NotFound, Invalid: a file that went into it is not the actor's, or not kept.
     """
     actor.require(Scope.RELEASES_WRITE)
+    suspensions.require_uploader(session, actor.holder_id, at=at)
     check = session.get(Check, said.check_id)
     if check is None or check.holder_id != actor.holder_id:
         raise NotFound(kind="check", id=said.check_id)

@@ -58,6 +58,9 @@ class Prefix(StrEnum):
     FINDING = "fnd"
     CONSENT = "cns"
     LEDGER_KEY = "lky"
+    STRIKE = "stk"
+    MISUSE = "mis"
+    FLAGGER = "flg"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

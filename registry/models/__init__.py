@@ -33,7 +33,18 @@ from registry.models.ledger import (
     LedgerNode,
     LedgerTimestamp,
 )
-from registry.models.notices import Notice, NoticeEvent
+from registry.models.notices import (
+    MisuseDecision,
+    Notice,
+    NoticeEscalation,
+    NoticeEvent,
+    NoticeLetter,
+    NoticeProposal,
+    NoticeRelease,
+    NoticeStatement,
+    Strike,
+    TrustedFlagger,
+)
 from registry.models.reservations import Import, ImportRow, ImportStatus, Reservation
 from registry.models.webhooks import MessageStatus, OutboxMessage, SetBy, WebhookEndpoint
 from registry.models.works import (
@@ -93,9 +104,15 @@ __all__ = [
     "Match",
     "Membership",
     "MessageStatus",
+    "MisuseDecision",
     "Negative",
     "Notice",
+    "NoticeEscalation",
     "NoticeEvent",
+    "NoticeLetter",
+    "NoticeProposal",
+    "NoticeRelease",
+    "NoticeStatement",
     "OutboxMessage",
     "PresentedConsent",
     "Quarantine",
@@ -107,6 +124,8 @@ __all__ = [
     "SetBy",
     "SignIn",
     "StoredDescriptors",
+    "Strike",
+    "TrustedFlagger",
     "UtcDateTime",
     "Verification",
     "VerificationManifest",

@@ -119,6 +119,10 @@ class Mail(Base):
     """A message to somebody, written with the change that gave rise to it; a job sends it.
 
     The text is forgotten once it is sent: it may hold a code.
+
+    Attributes:
+        handed_over_at: when it began to be handed to a mail server that cannot be asked afterwards what it took.
+        problem: why it did not arrive, as far as is known: the server refused it, or it came back.
     """
 
     __tablename__ = "mails"
@@ -126,5 +130,9 @@ class Mail(Base):
     recipient: Mapped[str]
     subject: Mapped[str]
     text: Mapped[str | None]
+    html: Mapped[str | None]
     created_at: Mapped[datetime]
+    handed_over_at: Mapped[datetime | None]
     sent_at: Mapped[datetime | None]
+    bounced_at: Mapped[datetime | None]
+    problem: Mapped[str | None]
