@@ -1,26 +1,48 @@
 """Letters on their way: over SMTP, or into a folder where the operator finds them as `.eml` files."""
 
+import itertools
+import re
 import smtplib
 import ssl
 from collections.abc import Iterable
+from dataclasses import dataclass
+from email import message_from_bytes
 from email.headerregistry import Address
-from email.message import EmailMessage
+from email.message import EmailMessage, Message
+from email.policy import default
 from email.utils import format_datetime
 from typing import Protocol
 from urllib.parse import unquote, urlsplit
 
 from api.settings import Settings
+from registry.domain.identifiers import Prefix
 from registry.models import Mail
 
 _TIMEOUT_S = 30.0
 _SMTP_PORT, _SMTPS_PORT = 587, 465
+_REFUSED = 500
+_MOST_PARTS = 100
+_OUR_ID = re.compile(rf"<({Prefix.MAIL}_[0-9a-z]+)@")
+
+
+class MaybeSent(Exception):
+    """The connection ended after the letter was handed over, and before the server said that it took it."""
 
 
 class Post(Protocol):
     """Where letters go."""
 
+    @property
+    def may_repeat(self) -> bool:
+        """Whether handing a letter over again does no harm."""
+
     def send(self, mail: Mail) -> None:
-        """Hand a letter over; sending it again does no harm. Raises: OSError, smtplib.SMTPException."""
+        """Hand a letter over.
+
+        Raises:
+            OSError, smtplib.SMTPException: it was not taken.
+            MaybeSent: nobody can say.
+        """
 
     def forget(self, mail_ids: Iterable[str]) -> None:
         """Delete what is kept here of letters."""
@@ -32,6 +54,8 @@ def make_post(settings: Settings) -> Post:
 
 class FolderPost:
     """A file for each letter, for trying out and for operators who send them by other means."""
+
+    may_repeat = True  # it is the same file
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -52,13 +76,21 @@ class FolderPost:
 class SmtpPost:
     """An SMTP server; with STARTTLS where it offers that, and never a password in the clear."""
 
+    may_repeat = False
+
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._at = urlsplit(settings.mail_url)
 
     def send(self, mail: Mail) -> None:
+        letter = message(mail, self._settings)
         with self._connected() as server:
-            server.send_message(message(mail, self._settings))
+            try:
+                server.send_message(letter)
+            except (smtplib.SMTPResponseException, smtplib.SMTPRecipientsRefused):
+                raise  # it answered
+            except OSError as silence:
+                raise MaybeSent(str(silence)) from silence
 
     def forget(self, mail_ids: Iterable[str]) -> None:
         """They are with the mail server, and with whom they were for."""
@@ -91,5 +123,56 @@ def message(mail: Mail, settings: Settings) -> EmailMessage:
     made["Date"] = format_datetime(mail.created_at)
     made["Message-ID"] = f"<{mail.id}@{urlsplit(settings.url).hostname or 'localhost'}>"
     made["Auto-Submitted"] = "auto-generated"
-    made.set_content(f"{mail.text}\n-- \n{settings.url}\n")
+    if mail.html is None:
+        made.set_content(f"{mail.text}\n-- \n{settings.url}\n")
+    else:  # it says by itself who wrote it
+        made.set_content(str(mail.text))
+        made.add_alternative(mail.html, subtype="html")
     return made
+
+
+def is_refused_for_good(error: Exception) -> bool:
+    """Whether a mail server will not take a letter however often it is sent: RFC 5321 says so with 5xx."""
+    if isinstance(error, smtplib.SMTPRecipientsRefused):
+        return all(code >= _REFUSED for code, _ in error.recipients.values())
+    return isinstance(error, smtplib.SMTPResponseException) and error.smtp_code >= _REFUSED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounce:
+    """A letter of ours that came back, and why."""
+
+    mail_id: str
+    problem: str
+
+
+class NoBounce(Exception):
+    """It is no report that a letter of ours was not delivered."""
+
+
+def read_bounce(raw: bytes) -> Bounce:
+    """Read a delivery status notification (RFC 3464) about a letter of ours.
+
+    Raises:
+        NoBounce: it is none, or not about one of ours, or it says that the letter arrived or is only late.
+    """
+    parsed = message_from_bytes(raw, policy=default)
+    parts = list(itertools.islice(parsed.walk(), _MOST_PARTS))
+    status = next((part for part in parts if part.get_content_type() == "message/delivery-status"), None)
+    if status is None:
+        raise NoBounce("It is no delivery status notification (RFC 3464).")
+    failed = [one for one in status.walk() if (one.get("Action") or "").strip().lower() == "failed"]
+    if not failed:
+        raise NoBounce("It does not say that a letter failed.")
+    ours = (_OUR_ID.search(str(part.get("Message-ID", ""))) for part in parts[1:])
+    text = (_OUR_ID.search(_text_of(part)) for part in parts if part.get_content_type() == "text/rfc822-headers")
+    found = next(filter(None, itertools.chain(ours, text)), None)
+    if found is None:
+        raise NoBounce("It is not about a letter of ours.")
+    why = failed[0].get("Diagnostic-Code") or failed[0].get("Status") or "it came back"
+    return Bounce(mail_id=found[1], problem=f"It came back: {why}")
+
+
+def _text_of(part: Message) -> str:
+    payload = part.get_payload(decode=True)
+    return payload.decode("utf-8", "replace") if isinstance(payload, bytes) else ""

@@ -8,6 +8,7 @@ import itertools
 import logging
 import os
 import secrets
+import smtplib
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -18,6 +19,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from api import anchoring, deliveries, explanations
+from api.mail import MaybeSent, is_refused_for_good
 from api.service import Service
 from fingerprinting.errors import MediaError, MediaFault
 from fingerprinting.extract import Extracted, extract, extract_output
@@ -46,12 +48,16 @@ from registry.models import (
     AssetStatus,
     Check,
     CheckStatus,
+    Corpus,
     Domain,
     Import,
     LookBack,
     Mail,
     Negative,
+    Notice,
+    Release,
 )
+from takedown import materials
 
 _log = logging.getLogger(__name__)
 _CATCH_UP_S = 600.0  # nobody waits for the index in a job
@@ -290,11 +296,30 @@ class Runner:
             service.blobs.delete(freed)
 
     def _mail(self, lease: Lease) -> None:
-        service = self.service
-        with service.database.reading() as session:
+        """Send a letter once: what may be out already is not handed over again."""
+        service, post = self.service, self.service.post
+        with service.database.transaction() as session:
             letter = session.get_one(Mail, lease.subject_id)
-        if letter.sent_at is None:
-            service.post.send(letter)
+            is_settled = letter.sent_at is not None or letter.bounced_at is not None
+            if is_settled or not (post.may_repeat or mail.hand_over(session, letter.id, at=service.now())):
+                jobs.finish(session, lease, at=service.now())
+                return
+        try:
+            post.send(letter)
+        except MaybeSent:
+            with service.database.transaction() as session:
+                jobs.finish(session, lease, at=service.now())
+                mail.hand_over(session, letter.id, at=service.now())
+            return
+        except (OSError, smtplib.SMTPException) as error:
+            is_over, problem = is_refused_for_good(error), f"{type(error).__name__}: {error}"
+            with service.database.transaction() as session:
+                mail.not_taken(session, letter.id, problem, is_over=is_over, at=service.now())
+                if is_over:
+                    jobs.finish(session, lease, at=service.now())
+            if is_over:
+                return
+            raise
         with service.database.transaction() as session:
             jobs.finish(session, lease, at=service.now())
             mail.sent(session.get_one(Mail, lease.subject_id), at=service.now())
@@ -351,6 +376,21 @@ class Runner:
             jobs.finish(session, lease, at=service.now())
             service.desk.deadline_came(session, lease.subject_id, at=service.now())
 
+    def _identical_copies(self, lease: Lease) -> None:
+        """Find what shows the same as the releases that a notice took down; the search holds no transaction."""
+        service = self.service
+        with service.database.reading() as session:
+            notice = session.get_one(Notice, lease.subject_id)
+            copies: list[str] = []
+            for release in [session.get_one(Release, one.release_id) for one in notice.releases if one.is_down]:
+                fingerprint = fingerprint_of(session, release.id)
+                if fingerprint is not None:
+                    found = service.index.search(session, Corpus.RELEASES, fingerprint, timeout_s=_CATCH_UP_S)
+                    copies += materials.identical_copies(session, release, found)
+        with service.database.transaction() as session:
+            jobs.finish(session, lease, at=service.now())
+            service.desk.add_copies(session, lease.subject_id, copies, at=service.now())
+
 
 _WORK: dict[JobKind, Callable[[Runner, Lease], None]] = {
     JobKind.FINGERPRINT: Runner._fingerprint,
@@ -365,6 +405,7 @@ _WORK: dict[JobKind, Callable[[Runner, Lease], None]] = {
     JobKind.CONFLICT_DEADLINE: Runner._conflict_deadline,
     JobKind.LOOK_BACK: Runner._look_back,
     JobKind.STAMP: lambda runner, lease: anchoring.stamp(runner.service, lease),
+    JobKind.IDENTICAL_COPIES: Runner._identical_copies,
     JobKind.COSIGN: lambda runner, lease: anchoring.cosign(runner.service, lease),
 }
 
@@ -421,3 +462,5 @@ def _give_up(session: Session, lease: Lease, error: str, service: Service) -> No
         checks.explained(session.get_one(Check, lease.subject_id), None)
     elif lease.kind is JobKind.DELIVER:
         outbox.settle(session, lease.subject_id, problem=error, is_over=True, at=service.now())
+    elif lease.kind is JobKind.MAIL:
+        mail.not_taken(session, lease.subject_id, error, is_over=True, at=service.now())
