@@ -34,6 +34,7 @@ FIRST_FORMAT: Final = "clearmark-receipt-1"
 FORMAT: Final = "clearmark-receipt-2"
 MAX_BYTES: Final = 1 << 20
 _MEMBERS: Final = frozenset({"format", "facts", "salt", "number", "entry", "hashes", "checkpoint", "key"})
+_TEXTS_OF_ENTRY: Final = ("subject", "kind", "at")
 
 
 class BadReceipt(LedgerError):
@@ -81,7 +82,7 @@ class Proved:
     """A receipt that holds.
 
     Attributes:
-        entry: the ledger's entry taken apart.
+        entry: the ledger's entry taken apart; its `subject`, `kind` and `at` are text.
         head: the log that it stands in.
         stamp: when the checkpoint was there at the latest; who says so is verified only where roots were given.
         cosignatures: which witnesses saw the log like this.
@@ -183,13 +184,17 @@ def _entry_in(receipt: Receipt, head: Checkpoint) -> dict[str, Any]:
         raise BadReceipt(problem="Its entry does not stand in the log that the checkpoint signs.")
     try:
         entry = json.loads(receipt.entry)
-    except ValueError:
+    except (ValueError, RecursionError):
         entry = None
-    if not isinstance(entry, dict) or entry.get("number") != receipt.number:
+    if not isinstance(entry, dict) or entry.get("number") != receipt.number or not _says_what_happened(entry):
         raise BadReceipt(problem="Its entry is not one of this ledger.")
     if entry.get("commitment") != commitment(receipt.salt, receipt.facts):
         raise BadReceipt(problem="What it says was put on record is not what the entry commits to.")
     return entry
+
+
+def _says_what_happened(entry: dict[str, Any]) -> bool:
+    return all(isinstance(entry.get(name), str) for name in _TEXTS_OF_ENTRY)
 
 
 def _stamp_in(receipt: Receipt, message: bytes, roots: Sequence[Certificate] | None) -> Stamp | None:

@@ -43,6 +43,8 @@ def receipt(facts: dict[str, Any] = FACTS, *, number: int = 5, size: int = 11) -
         entry: dict[str, Any] = {
             "v": 1,
             "number": place,
+            "at": AT.isoformat(),
+            "kind": "reservation.declared",
             "subject": f"rsv_{place}",
             "commitment": commitment(SALT, said),
         }
@@ -166,6 +168,36 @@ def test_a_key_known_from_elsewhere_decides() -> None:
 def test_what_is_no_receipt_proves_nothing(file: bytes) -> None:
     with pytest.raises(BadReceipt):
         prove(file)
+
+
+def with_entry(text: str) -> bytes:
+    """A receipt from somebody's own log, in which anything may stand."""
+    head = Checkpoint(origin=NAME, size=1, root=leaf_hash(text.encode()))
+    signed = sign_checkpoint(head, signer_name=NAME, key=KEY)
+    return write(replace(receipt(), number=0, entry=text, hashes=(), checkpoint=signed))
+
+
+ENTRY: dict[str, Any] = json.loads(receipt(number=0).entry) | {"commitment": commitment(SALT, FACTS)}
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "null", "[]", "{", "[" * 100_000 + "]" * 100_000, '{"a":' * 100_000 + "1" + "}" * 100_000],
+    ids=lambda text: text[:9],
+)
+def test_an_entry_that_is_none_proves_nothing_whoever_signed_it(text: str) -> None:
+    with pytest.raises(BadReceipt, match="not one of this ledger"):
+        prove(with_entry(text))
+
+
+@pytest.mark.parametrize("name", ["subject", "kind", "at"])
+def test_an_entry_that_does_not_say_what_happened_proves_nothing(name: str) -> None:
+    assert prove(with_entry(json.dumps(ENTRY))).entry == ENTRY
+    bottomless = "[" * 1_000 + "]" * 1_000
+    rest = {member: value for member, value in ENTRY.items() if member != name}
+    for said in (rest, rest | {name: None}, rest | {name: 7}, rest | {name: json.loads(bottomless)}):
+        with pytest.raises(BadReceipt, match="not one of this ledger"):
+            prove(with_entry(json.dumps(said)))
 
 
 # -- what outsiders say ------------------------------------------------------------------------
