@@ -52,6 +52,11 @@ def actor_of(service: TheService, credentials: _Credentials, as_holder: _AsHolde
     raise _unauthorized("Send a valid key: Authorization: Bearer cm_…")
 
 
+def actor_or_nobody(service: TheService, credentials: _Credentials, as_holder: _AsHolder = None) -> Actor | None:
+    """Who asks where a key is not needed; one that is presented must still be valid."""
+    return None if credentials is None else actor_of(service, credentials, as_holder)
+
+
 def account_of(service: TheService, credentials: _Credentials) -> Account:
     if credentials is not None:
         with service.database.reading() as session:
@@ -66,5 +71,6 @@ def _unauthorized(detail: str) -> Problem:
 
 
 TheActor = Annotated[Actor, Depends(actor_of)]
+TheActorOrNobody = Annotated[Actor | None, Depends(actor_or_nobody)]
 TheAccount = Annotated[Account, Depends(account_of)]
 IdempotencyHeader = Annotated[str | None, Header(alias="Idempotency-Key", max_length=255)]

@@ -28,8 +28,10 @@ from api.routes import (
     operations,
     own,
     preferences,
+    public_notices,
     releases,
     soft_binding,
+    takedown_desk,
     verifications,
     webhooks,
     well_known,
@@ -48,7 +50,8 @@ registered reference clips are copied.
 """
 _ROUTERS = (
     works, consents, imports, exchange, assets, conflicts, checks, releases, verifications, soft_binding, preferences,
-    feeds, notices, ledger, holders, own, accounts, oidc, negatives, webhooks, well_known, operations,
+    feeds, notices, takedown_desk, public_notices,
+    ledger, holders, own, accounts, oidc, negatives, webhooks, well_known, operations,
 )  # fmt: skip
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",

@@ -41,6 +41,7 @@ from api.console import (
 )
 from api.copy_commands import preferences, sync
 from api.decision_commands import conflicts, findings, quarantines
+from api.evidence_commands import evidence
 from api.holder_commands import agents, domains, holders
 from api.key_commands import keys
 from api.ledger_commands import ledger
@@ -54,6 +55,7 @@ from clearmark.client import local as local_fingerprint
 from fingerprinting.errors import FingerprintingError
 from provenance.errors import ProvenanceError
 from registry.errors import RegistryError
+from takedown.errors import TakedownError
 
 app = typer.Typer(
     help=__doc__,
@@ -76,6 +78,7 @@ _GROUPS = {
     "conflicts": conflicts,
     "findings": findings,
     "quarantines": quarantines,
+    "evidence": evidence,
     "holders": holders,
     "domains": domains,
     "agents": agents,
@@ -103,7 +106,7 @@ def main() -> None:
         complain(str(problem))
         fault = "fault" in problem.document
         sys.exit(Exit.REJECTED if fault else Exit.ERROR)
-    except (SettingsError, RegistryError, FingerprintingError, ProvenanceError, ClearmarkError) as error:
+    except (SettingsError, RegistryError, TakedownError, FingerprintingError, ProvenanceError, ClearmarkError) as error:
         complain(str(error))
         sys.exit(Exit.ERROR)
 

@@ -9,6 +9,7 @@ from api import anchoring
 from api.service import Service
 from registry import checks, codes, ledger, outbox, verifications
 from registry.models import Asset, Check, Import, Negative, Release
+from takedown import retention
 
 _log = logging.getLogger(__name__)
 # Longer than any request or job may hold a file that no row names yet.
@@ -20,7 +21,7 @@ def run(service: Service) -> None:
     """One round; each part may fail without holding up the others."""
     parts = (
         forget_media, forget_explanations, forget_fingerprints, forget_verifications, forget_messages, forget_codes,
-        remove_orphans, sign_checkpoint, anchoring.enqueue_due, save_index,
+        forget_notices, watch_notices, remove_orphans, sign_checkpoint, anchoring.enqueue_due, save_index,
     )  # fmt: skip
     for part in parts:
         try:
@@ -69,6 +70,22 @@ def forget_codes(service: Service) -> None:
     """Delete what was said by people who signed up, or were invited, and did not come back."""
     with service.database.transaction() as session:
         codes.forget_expired(session, at=service.now())
+
+
+def forget_notices(service: Service) -> None:
+    """Erase what was said in notices that were over long ago, and the letters about them."""
+    with service.database.transaction() as session:
+        due = retention.due(session, service.desk.policy, at=service.now())
+    for notice_id in due:
+        with service.database.transaction() as session:
+            forgotten = retention.forget(session, notice_id, at=service.now())
+        service.post.forget(forgotten.mail_ids)
+
+
+def watch_notices(service: Service) -> None:
+    """Let no open notice be without a job that watches its deadlines."""
+    with service.database.transaction() as session:
+        service.desk.rearm(session, at=service.now())
 
 
 def remove_orphans(service: Service) -> None:

@@ -215,12 +215,18 @@ def ledger_forget(
     """Erase what a record says of a person, and destroy what opens the log's commitments to it. For good."""
     from registry.domain.identifiers import Prefix
     from registry.forgetting import forget
+    from takedown import retention
 
     if not yes:
         typer.confirm(f"Forget {subject_id}? What it said can never be proved again.", abort=True, err=True)
-    with the_service() as service, service.database.transaction() as session:
-        is_notice = subject_id.partition("_")[0] == Prefix.NOTICE
-        closed = (service.desk.forget if is_notice else forget)(session, subject_id, at=service.now())
+    with the_service() as service:
+        with service.database.transaction() as session:
+            if subject_id.partition("_")[0] == Prefix.NOTICE:
+                forgotten = retention.forget(session, subject_id, at=service.now())
+                closed, letters = forgotten.entries, forgotten.mail_ids
+            else:
+                closed, letters = forget(session, subject_id, at=service.now()), ()
+        service.post.forget(letters)
     found = {"record": subject_id, "entries": closed}
     said = f"{subject_id} is forgotten: {closed} entries of the log can no longer be opened. Backups still hold it."
     show(found, as_json=as_json, table=lambda: said)

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,7 @@ from cryptography.x509 import Certificate
 
 import migrations
 from api.blobs import FolderBlobs
+from api.clock import Clock, make_clock, utc_now
 from api.keyring import adopt, open_ring
 from api.limits import RateLimiter
 from api.mail import Post, make_post
@@ -49,6 +50,7 @@ from registry.ledger import LedgerIdentity, introduce_keys
 from registry.quarantine import FloodLimits
 from takedown.domain.deadlines import BusinessCalendar
 from takedown.errors import UnknownCalendar
+from takedown.policy import Policy
 from takedown.service import Desk
 
 # Checks answered while their request waits. Each has a decoder of its own beside it.
@@ -64,10 +66,6 @@ _SELF_CHECK_FRAMES = np.stack(
         np.full((FRAME_PX, FRAME_PX), 128, np.uint8),
     ]
 )
-
-
-def utc_now() -> datetime:
-    return datetime.now(UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +102,7 @@ class Service:
     witnesses: tuple[Witness, ...] = ()
     tsa_roots: tuple[Certificate, ...] = ()
     outbound: Outbound = field(default_factory=Outbound)
-    now: Callable[[], datetime] = utc_now
+    now: Clock = utc_now
     # Tells the worker, wherever it runs, to look at a job now; without one the sweep finds it.
     hint: Callable[[str, str], None] = lambda _job_id, _kind: None
     executor: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(_SYNC_CHECKS, "check"))
@@ -163,7 +161,7 @@ def build_service(settings: Settings) -> Service:
     settings.keys_folder.mkdir(mode=0o700, exist_ok=True)
     database = Database(settings.database)
     upgrade_database(settings.database)
-    at = utc_now()
+    now, at = make_clock(settings.clock), utc_now()
     signers, trust = Signers(settings), TrustLists(settings.trust_folder)
     try:
         signers.require_key(at=at)
@@ -173,7 +171,7 @@ def build_service(settings: Settings) -> Service:
     outbound = Outbound()
     token_keys = tokens.TokenKeys(open_ring(settings.keys_folder / "tokens", tokens.generate_pem))
     identity = ledger_identity(settings)
-    _introduce(database, identity, at)
+    _introduce(database, identity, now())
     return Service(
         settings=settings,
         database=database,
@@ -186,7 +184,7 @@ def build_service(settings: Settings) -> Service:
         trust=trust,
         ledger=identity,
         tokens=token_keys,
-        desk=Desk(calendar=_calendar(settings)),
+        desk=Desk(calendar=_calendar(settings), policy=_policy(settings)),
         limiter=RateLimiter(settings),
         post=make_post(settings),
         oidc=OpenIdProvider(settings, token_keys) if settings.oidc_issuer else None,
@@ -195,6 +193,7 @@ def build_service(settings: Settings) -> Service:
         embedder=make_embedder(settings),
         witnesses=_witnesses(settings),
         tsa_roots=_tsa_roots(settings),
+        now=now,
     )
 
 
@@ -229,6 +228,22 @@ def _calendar(settings: Settings) -> BusinessCalendar:
     except UnknownCalendar as error:
         names = "CLEARMARK_COUNTRY, CLEARMARK_SUBDIVISION, CLEARMARK_TIME_ZONE"
         raise SettingsError(f"{names}: {error}") from error
+
+
+def _policy(settings: Settings) -> Policy:
+    return Policy(
+        operator=settings.operator,
+        url=settings.url,
+        email=settings.takedown_mail or None,
+        platform_holder=settings.platform_holder or None,
+        four_eyes=settings.four_eyes,
+        notices_per_day=settings.notices_per_day,
+        notices_per_day_trusted=settings.notices_per_day_trusted,
+        notices_per_day_anonymous=settings.notices_per_day_anonymous,
+        strikes_to_suspend=settings.strikes_to_suspend,
+        strike_lasts=timedelta(days=settings.strike_days),
+        retention=timedelta(days=settings.keep_notices_days),
+    )
 
 
 def ledger_identity(settings: Settings) -> LedgerIdentity:

@@ -10,7 +10,10 @@ from limits import parse_many
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from api.clock import make_clock
 from registry.domain.policy import Assurance
+from registry.errors import Invalid
+from takedown.policy import FourEyes
 
 
 class Environment(StrEnum):
@@ -153,6 +156,47 @@ class Settings(BaseSettings):
     country: Annotated[str, Field(description="Whose business days takedown deadlines count, ISO 3166.")] = "US"
     subdivision: Annotated[str, Field(description="Part of the country whose holidays count too; empty: none.")] = ""
     time_zone: Annotated[str, Field(description="Where a business day ends, IANA name.")] = "America/New_York"
+    operator: Annotated[str, Field(description="Who runs this service, as letters about notices are signed.")] = (
+        "Clearmark"
+    )
+    takedown_mail: Annotated[
+        str,
+        Field(description="Where the operator is told of takedown deadlines; empty: in the reviewers' queue alone."),
+    ] = ""
+    platform_holder: Annotated[
+        str,
+        Field(
+            description="Holder whose webhook is told which addresses of your platform to disable and to restore,"
+            " and of deadlines; empty: nobody."
+        ),
+    ] = ""
+    four_eyes: Annotated[
+        FourEyes,
+        Field(
+            description="Decisions that need a second reviewer: `none`, `takedowns` (disabling, rejecting as abuse,"
+            " restoring) or `all`."
+        ),
+    ] = FourEyes.NONE
+    notices_per_day: Annotated[int, Field(ge=1, description="Notices that one holder may file in 24 hours.")] = 200
+    notices_per_day_trusted: Annotated[int, Field(ge=1, description="The same of a trusted flagger.")] = 2000
+    notices_per_day_anonymous: Annotated[
+        int, Field(ge=1, description="The same of one e-mail address without a key.")
+    ] = 5
+    strike_days: Annotated[float, Field(gt=0, description="How long a strike counts, in days.")] = 365.0
+    strikes_to_suspend: Annotated[
+        int, Field(ge=1, description="Strikes from which reviewers are asked to think of a suspension.")
+    ] = 3
+    keep_notices_days: Annotated[
+        float,
+        Field(gt=0, description="How long notices are kept as they were written after they are over, in days."),
+    ] = 1095.0
+    clock: Annotated[
+        str,
+        Field(
+            description="For tests alone, refused in production: a time to begin at (`2026-12-24T10:00:00Z`), a shift"
+            " (`+14d`), or `file:` and a file that holds one and is read anew each time. Empty: the machine's clock."
+        ),
+    ] = ""
     signer_certificates: Annotated[
         str, Field(description="PEM file with the C2PA signer's chain; empty means the development signer.")
     ] = ""
@@ -203,11 +247,30 @@ class Settings(BaseSettings):
             unfit = {
                 "CLEARMARK_DATABASE_URL: name a PostgreSQL database": self.database.startswith("sqlite"),
                 "CLEARMARK_BROKER_URL: name a Redis or RabbitMQ broker": self.is_embedded,
+                "CLEARMARK_CLOCK: leave it empty; deadlines are counted by the real time": bool(self.clock),
                 "CLEARMARK_SIGNER_KEY: the development signer proves nothing to others": not self.signer_key,
             }
             if found := [problem for problem, applies in unfit.items() if applies]:
                 raise ValueError("not fit for production: " + "; ".join(found))
         return self
+
+    @field_validator("clock")
+    @classmethod
+    def _is_a_clock(cls, value: str) -> str:
+        make_clock(value)
+        return value
+
+    @field_validator("takedown_mail")
+    @classmethod
+    def _is_an_address(cls, value: str) -> str:
+        if not value:
+            return value
+        from registry.mail import address  # and with it the database, which most commands do without
+
+        try:
+            return address(value)
+        except Invalid as error:
+            raise ValueError(error.problem) from None
 
     @field_validator("trusted_proxies")
     @classmethod

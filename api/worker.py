@@ -47,6 +47,7 @@ QUEUES = {
     JobKind.LOOK_BACK: "look_back",
     JobKind.STAMP: "deliver",
     JobKind.COSIGN: "deliver",
+    JobKind.IDENTICAL_COPIES: "look_back",
 }
 _RUN, _SWEEP, _HOUSEKEEPING = "clearmark.run", "clearmark.sweep", "clearmark.housekeeping"
 

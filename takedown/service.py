@@ -1,102 +1,248 @@
-"""Notices on record: the state machine's events applied to rows, with what follows from each.
+"""Notices on record: the events of their tracks applied to rows, with what follows from each.
 
-The domain says what may happen; this module says who is asking, makes it happen to the release, and
-leaves a ledger entry for every step. Restoration after a counter-notice happens by itself.
+The domain says what may happen; this module says who is asking, makes it happen to the material, has the letters
+written, and leaves a ledger entry for every step. What a person judges is `decisions`; what time brings about happens
+by itself, in `deadline_came`, which a job calls for every date that a notice has.
 """
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from registry import ledger, releases
-from registry.access import Actor, Scope
+from registry import codes, ledger, mail
+from registry.access import NOBODY, Actor, Scope, new_ticket
+from registry.codes import Purpose
 from registry.domain.identifiers import Prefix, new_id
 from registry.domain.policy import Assurance
 from registry.errors import Conflict, Forbidden, Invalid, NotFound
 from registry.jobs import JobKind, enqueue
-from registry.models import Finding, Holder, Notice, NoticeEvent, Release
+from registry.models import (
+    Holder,
+    Membership,
+    MisuseDecision,
+    Notice,
+    NoticeEvent,
+    NoticeRelease,
+    Release,
+)
 from registry.outbox import tell
+from registry.suspensions import Measure, Side, suspended_until
+from takedown import announcements, decisions, materials, misuse, screening, watch, webhooks
+from takedown.correspondence import Case, Correspondence
+from takedown.decisions import Judgement
 from takedown.domain.completeness import (
-    Assessment,
     CounterContent,
     NoticeContent,
     Outcome,
     assess,
-    assess_counter,
 )
 from takedown.domain.deadlines import (
     BusinessCalendar,
     Deadline,
-    DeadlineName,
     court_action_in_time,
     deadlines_of,
-    restorable,
+    due_events,
 )
-from takedown.domain.states import ACTOR, Event, State, events_from, is_final, transition
+from takedown.domain.states import (
+    ACTOR,
+    COMPLAINANT,
+    DECISIONS,
+    PUTS_BACK,
+    Event,
+    State,
+    transition,
+)
 from takedown.domain.states import Actor as Role
+from takedown.domain.track import TrackName
+from takedown.domain.tracks import TRACKS
+from takedown.letter_facts import Side as Party
+from takedown.letters import LetterName
+from takedown.materials import Target
+from takedown.papers import assessment_of, content_of, history_of, is_down, subscribe, track_of
+from takedown.policy import Policy
 
-TRACK_DMCA = "dmca_512"
 _BY_FORM = {
     Outcome.COMPLETE: Event.FIND_VALID,
     Outcome.CURABLE: Event.REQUEST_CURE,
     Outcome.DEFECTIVE: Event.FIND_DEFECTIVE,
 }
+_CODE_LASTS = timedelta(days=14)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewNotice:
+    """What somebody files.
+
+    Attributes:
+        address: the network address that it came from, kept with the statements that were made.
+    """
+
+    content: NoticeContent
+    track: TrackName = TrackName.DMCA_512
+    target: Target = field(default_factory=Target)
+    language: str = "en"
+    address: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Uploader:
+    """Whom to write to about material that no holder here released."""
+
+    name: str
+    email: str
+    language: str = "en"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Desk:
-    """Where notices are handled: the operator's calendar decides what a business day is."""
+    """Where notices are handled: the operator's calendar decides what a business day is, their policy the rest."""
 
     calendar: BusinessCalendar
+    policy: Policy = field(default_factory=Policy)
 
-    def file(
-        self, session: Session, actor: Actor, content: NoticeContent, *, release_id: str | None, at: datetime
-    ) -> Notice:
-        """Receive a notice; its form is checked at once, its substance by a person."""
-        actor.require(Scope.NOTICES_WRITE)
-        if release_id is not None and session.get(Release, release_id) is None:
-            raise Invalid(field="release_id", problem="There is no such release here. Name it in material instead.")
+    # -- receiving -------------------------------------------------------------------------------
+
+    def file(self, session: Session, actor: Actor | None, said: NewNotice, *, at: datetime) -> Notice:
+        """Receive a notice; its form is checked at once, its substance by a person.
+
+        Nothing happens before the claimant's address is known: a holder's is, others get a code by mail.
+
+        Args:
+            actor: None is somebody without a key, as DSA art. 16(1) lets anybody notify.
+        Raises:
+            Invalid: something in it names nothing here, or cannot be an address.
+            TooSoon: the claimant filed very many already.
+        """
+        claimant, content = self._claimant(session, actor, said), said.content
+        if content.contact_email is not None:
+            content = replace(content, contact_email=mail.address(content.contact_email))
+        holder_id = claimant.id if claimant is not None else None
+        misuse.require_room(session, holder_id, content.contact_email, self.policy, at=at)
+        acting = actor or Actor(holder_id=NOBODY, scopes=frozenset())
+        found = materials.named(session, acting, said.target, content.material)
+        if said.target.is_sought and not content.material:
+            content = replace(content, material=tuple(one.id for one in found) or (str(said.target.check_id),))
+        track = TRACKS[said.track]
         notice = Notice(
             id=new_id(Prefix.NOTICE, at=at),
-            holder_id=actor.holder_id,
-            track=TRACK_DMCA,
+            holder_id=holder_id,
+            track=track.name.value,
             state=State.SUBMITTED.value,
-            release_id=release_id,
+            release_id=found[0].id if found else None,
+            check_id=said.target.check_id,
+            language=said.language,
+            tier=misuse.tier_of(session, holder_id).value,
             content=asdict(content),
             counter=None,
+            is_address_known=_knows_address(session, claimant, content.contact_email),
+            is_set_aside=track.is_suspendable and self._is_suspended(session, holder_id, at=at),
             created_at=at,
             events=[],
+            statements=[],
+            releases=[NoticeRelease(release_id=one.id, is_named=True) for one in found],
         )
         session.add(notice)
-        self._step(session, notice, "submit", State.SUBMITTED, Role.CLAIMANT, reason=None, at=at)
-        claimant = session.get_one(Holder, actor.holder_id)
-        if Assurance(claimant.assurance) >= Assurance.EMAIL:
-            self._apply(session, notice, Event.CONFIRM_EMAIL, Role.SYSTEM, at=at)
-            self._triage(session, notice, at=at)
+        subscribe(notice, content, Role.CLAIMANT, said.address, at=at)
+        screening.screen(session, notice, claimant, found, at=at)
+        self._step(
+            session, notice, "submit", State.SUBMITTED, Role.CLAIMANT, Judgement(by=acting.person or None), at=at
+        )
+        if notice.is_set_aside:
+            return notice
+        if claimant is not None and Assurance(claimant.assurance) >= Assurance.EMAIL:
+            self._open(session, notice, at=at)
+        elif content.contact_email is not None:
+            self._send_code(session, notice, content.contact_email, at=at)
         return notice
 
+    def confirm_address(
+        self, session: Session, notice_id: str, code: str, *, at: datetime
+    ) -> tuple[Notice, str | None]:
+        """Take the code of a letter: whoever has it reads the claimant's address.
+
+        Returns:
+            The notice, and for a claimant without a key the ticket that lets them see and answer it from now on.
+        Raises:
+            Invalid: the code opens nothing, or another notice.
+        """
+        letter = codes.redeem(session, code, Purpose.NOTICE, at=at)
+        if letter.said != {"notice": notice_id}:
+            raise Invalid(field="code", problem="This code is of another notice.")
+        notice = session.get_one(Notice, notice_id)
+        notice.is_address_known, ticket = True, None
+        if notice.holder_id is None:
+            ticket, notice.claimant_ticket_sha256 = new_ticket()
+        if notice.state == State.SUBMITTED and not notice.is_set_aside:
+            self._open(session, notice, at=at)
+        return notice, ticket
+
+    def cure(
+        self, session: Session, actor: Actor, notice_id: str, supplied: Mapping[str, Any], *, at: datetime,
+        address: str | None = None,
+    ) -> Notice:  # fmt: skip
+        """Add what was missing; the notice is checked again."""
+        notice = self.visible(session, actor, notice_id)
+        if Role.CLAIMANT not in self._roles(session, actor, notice):
+            raise Forbidden(action="only the claimant can complete a notice")
+        self._transition(notice, Event.CURE)
+        if supplied.get("contact_email") is not None:
+            supplied = {**supplied, "contact_email": mail.address(supplied["contact_email"])}
+        notice.content = {**notice.content, **supplied}
+        subscribe(notice, content_of(notice), Role.CLAIMANT, address, at=at)
+        return self.act(session, actor, notice_id, Event.CURE, at=at)
+
+    def counter(
+        self, session: Session, actor: Actor, notice_id: str, content: CounterContent, *, at: datetime,
+        address: str | None = None,
+    ) -> Notice:  # fmt: skip
+        """Receive a counter-notice; a complete one is forwarded and starts the restore window."""
+        notice = self.visible(session, actor, notice_id)
+        roles = self._roles(session, actor, notice) & ACTOR[Event.RECEIVE_COUNTER]
+        if not roles:
+            raise Forbidden(action="only the uploader of the disabled material can send a counter-notice")
+        self._transition(notice, Event.RECEIVE_COUNTER)
+        notice.counter, track = asdict(content), track_of(notice)
+        role = Role.UPLOADER if Role.UPLOADER in roles else Role.REVIEWER
+        subscribe(notice, content, Role.UPLOADER, address, at=at)
+        self._apply(session, notice, Event.RECEIVE_COUNTER, role, Judgement(by=actor.person), at=at)
+        if assess(track.counter_elements, content).outcome is Outcome.COMPLETE:
+            self._apply(session, notice, Event.FORWARD_COUNTER, Role.SYSTEM, at=at)
+            webhooks.tell_claimant(session, notice, "notice.counter_notice", {"id": notice.id}, at=at)
+        else:
+            self.letters.write(session, self._case(notice), LetterName.COUNTER_INCOMPLETE, Party.UPLOADER, at=at)
+        return notice
+
+    def set_uploader(self, session: Session, actor: Actor, notice_id: str, said: Uploader, *, at: datetime) -> Notice:
+        """Say, as a reviewer, whom to write to about material that no holder here released."""
+        actor.require(Scope.REVIEW)
+        notice = self.visible(session, actor, notice_id)
+        if notice.release_id is not None:
+            raise Conflict(kind="notice", id=notice.id, problem="Its release is of a holder here, who is written to.")
+        notice.uploader = {**asdict(said), "email": mail.address(said.email)}
+        session.flush()
+        if notice.state == State.DISABLED:
+            self._apply(session, notice, Event.NOTIFY_UPLOADER, Role.SYSTEM, at=at)
+        return notice
+
+    # -- acting ----------------------------------------------------------------------------------
+
     def act(
-        self,
-        session: Session,
-        actor: Actor,
-        notice_id: str,
-        event: Event,
-        *,
-        reason: str | None,
+        self, session: Session, actor: Actor, notice_id: str, event: Event, judgement: Judgement | None = None, *,
         at: datetime,
-    ) -> Notice:
-        """Carry out an event that the actor asks for.
+    ) -> Notice:  # fmt: skip
+        """Carry out an event that the actor asks for; a decision that needs a second reviewer waits for one.
 
         Raises:
             IllegalTransition: it cannot happen in this state.
             Forbidden: it can, but not by this actor.
+            Conflict, Invalid: not now, or not like this.
         """
         notice = self.visible(session, actor, notice_id)
-        transition(State(notice.state), event)
+        self._transition(notice, event)
         roles = self._roles(session, actor, notice) & ACTOR[event]
         if not roles:
             who = " or ".join(sorted(ACTOR[event]))
@@ -105,48 +251,79 @@ class Desk:
             raise Invalid(field="event", problem="Send the counter-notice itself, to …/counter-notice.")
         role = Role.REVIEWER if Role.REVIEWER in roles else next(iter(roles))
         self._guard(notice, event, role, at=at)
-        self._apply(session, notice, event, role, reason=reason, at=at)
-        if event in (Event.CONFIRM_EMAIL, Event.CURE):
+        judgement = replace(judgement or Judgement(), by=actor.person)
+        if event is Event.COMPLAIN:
+            role = self._require_complaint(notice, roles, judgement)
+        if event in DECISIONS and role is Role.REVIEWER:
+            interests = decisions.interests(session, actor, notice, self.uploaders(session, notice), at=at)
+            settled = decisions.settle(session, notice, event, judgement, interests, self.policy.four_eyes, at=at)
+            if settled is None:
+                return notice
+            judgement = settled
+        self._apply(session, notice, event, role, judgement, at=at)
+        if event in (Event.CONFIRM_EMAIL, Event.CURE, Event.REINSTATE):
             self._triage(session, notice, at=at)
         return notice
 
-    def cure(
-        self, session: Session, actor: Actor, notice_id: str, supplied: Mapping[str, Any], *, at: datetime
-    ) -> Notice:
-        """Add what was missing; the notice is checked again."""
-        notice = self.visible(session, actor, notice_id)
-        if notice.holder_id != actor.holder_id:
-            raise Forbidden(action="only the claimant can complete a notice")
-        notice.content = {**notice.content, **supplied}
-        return self.act(session, actor, notice_id, Event.CURE, reason=None, at=at)
-
-    def counter(
-        self, session: Session, actor: Actor, notice_id: str, content: CounterContent, *, at: datetime
-    ) -> Notice:
-        """Receive a counter-notice; a complete one is forwarded and starts the restore window."""
-        notice = self.visible(session, actor, notice_id)
-        roles = self._roles(session, actor, notice) & ACTOR[Event.RECEIVE_COUNTER]
-        if not roles:
-            raise Forbidden(action="only the uploader of the disabled material can send a counter-notice")
-        transition(State(notice.state), Event.RECEIVE_COUNTER)
-        notice.counter = asdict(content)
-        role = Role.UPLOADER if Role.UPLOADER in roles else Role.REVIEWER
-        self._apply(session, notice, Event.RECEIVE_COUNTER, role, at=at)
-        if assess_counter(content).outcome is Outcome.COMPLETE:
-            self._apply(session, notice, Event.FORWARD_COUNTER, Role.SYSTEM, at=at)
-            tell(session, notice.holder_id, "notice.counter_notice", {"id": notice.id}, at=at)
-            opens = next(d.at for d in self.deadlines(notice) if d.name is DeadlineName.RESTORE_NOT_BEFORE)
-            enqueue(session, JobKind.NOTICE_DEADLINE, notice.id, at=at, run_at=opens)
-        return notice
+    def decide_misuse(
+        self, session: Session, actor: Actor, holder_id: str, side: Side, measure: Measure, reason: str, *,
+        at: datetime, until: datetime | None = None,
+    ) -> MisuseDecision:  # fmt: skip
+        """Warn a holder, suspend them for a time, or lift that; they are written to (DSA art. 23)."""
+        decided = misuse.decide(session, actor, holder_id, side, measure, reason, self.policy, at=at, until=until)
+        counted = misuse.strikes_of(session, holder_id, side, at=at)
+        if counted:
+            case = self._case(session.get_one(Notice, counted[-1].notice_id))
+            announcements.of_misuse(self.letters, session, case, decided, at=at)
+        return decided
 
     def deadline_came(self, session: Session, notice_id: str, *, at: datetime) -> None:
-        """Restore what no court action holds back; nothing when it is not yet time, or no more."""
+        """Do what time brings about, and tell the operator of duties that are near or late; nothing where it is not
+        yet time, or no more.
+        """  # fmt: skip
         notice = session.get(Notice, notice_id)
-        if notice is not None and restorable(_history(notice), at=at, calendar=self.calendar):
-            self._apply(session, notice, Event.RESTORE, Role.SYSTEM, reason="no court action in time", at=at)
+        if notice is None or notice.forgotten_at is not None:
+            return
+        for deadline in self.deadlines(notice):
+            if deadline.warn_at is not None and deadline.warn_at <= at:
+                self._escalate(session, notice, deadline, at=at)
+        for event in due_events(history_of(notice), track_of(notice).terms, at=at, calendar=self.calendar):
+            words = "no court action in time" if event is Event.RESTORE else "its time has passed"
+            self._apply(session, notice, event, Role.SYSTEM, Judgement(reason=words), at=at)
+        watch.arm(session, notice, self.deadlines(notice), at=at)
+
+    def add_copies(self, session: Session, notice_id: str, release_ids: Sequence[str], *, at: datetime) -> None:
+        """Disable identical copies of what a notice took down, as long as that is down."""
+        notice = session.get(Notice, notice_id)
+        if notice is None or not any(one.is_down for one in notice.releases):
+            return
+        added = materials.add_copies(session, notice, release_ids, at=at)
+        if not added:
+            return
+        ledger.record(session, "notice.identical_copies", notice, at=at)
+        case = self._case(notice)
+        for release in added:
+            tell(session, release.holder_id, "notice.disabled", {"id": notice.id, "release_id": release.id}, at=at)
+            people = self.letters.people_of(session, release.holder_id, "en")
+            self.letters.write_to_people(
+                session, case, LetterName.IDENTICAL_COPY_UPLOADER, Party.UPLOADER, people, at=at
+            )
+
+    def rearm(self, session: Session, *, at: datetime) -> None:
+        """Let a job watch every open notice that none does: those of before, or whose job failed."""
+        for notice in watch.unwatched(session):
+            watch.arm(session, notice, self.deadlines(notice), at=at)
+
+    # -- reading ---------------------------------------------------------------------------------
+
+    @property
+    def letters(self) -> Correspondence:
+        return Correspondence(policy=self.policy, calendar=self.calendar)
 
     def deadlines(self, notice: Notice) -> tuple[Deadline, ...]:
-        return deadlines_of(_history(notice), calendar=self.calendar)
+        if notice.is_set_aside and notice.state == State.SUBMITTED:
+            return ()
+        return deadlines_of(history_of(notice), track_of(notice).terms, calendar=self.calendar)
 
     def visible(self, session: Session, actor: Actor, notice_id: str) -> Notice:
         """A notice that the actor filed, that is about the actor's release, or any for a reviewer."""
@@ -155,27 +332,35 @@ class Desk:
             raise NotFound(kind="notice", id=notice_id)
         return notice
 
-    def _roles(self, session: Session, actor: Actor, notice: Notice) -> frozenset[Role]:
-        roles = set()
-        if actor.holder_id == notice.holder_id:
-            roles.add(Role.CLAIMANT)
-        release = session.get(Release, notice.release_id) if notice.release_id else None
-        if release is not None and release.holder_id == actor.holder_id:
-            roles.add(Role.UPLOADER)
-        if actor.may(Scope.REVIEW):
-            roles.add(Role.REVIEWER)
-        return frozenset(roles)
+    def roles(self, session: Session, actor: Actor, notice: Notice) -> frozenset[Role]:
+        """In what parts the actor may look at a notice."""
+        return self._roles(session, actor, notice)
 
-    def _guard(self, notice: Notice, event: Event, role: Role, *, at: datetime) -> None:
-        history = _history(notice)
-        if event is Event.RESTORE and notice.state == State.HELD:
-            if role is not Role.REVIEWER:
-                raise Forbidden(action="what a court action holds back is restored by a reviewer")
-        elif event is Event.RESTORE and not restorable(history, at=at, calendar=self.calendar):
-            problem = "The restore window is not open: 512(g)(2)(C) asks for 10 to 14 business days."
-            raise Conflict(kind="notice", id=notice.id, problem=problem)
-        if event is Event.COURT_ACTION and not court_action_in_time(history, at=at, calendar=self.calendar):
-            raise Conflict(kind="notice", id=notice.id, problem="The time for a court action has passed.")
+    def uploaders(self, session: Session, notice: Notice) -> set[str]:
+        """The holders whose releases it is about."""
+        return {session.get_one(Release, one.release_id).holder_id for one in notice.releases}
+
+    # -- parts -----------------------------------------------------------------------------------
+
+    def _claimant(self, session: Session, actor: Actor | None, said: NewNotice) -> Holder | None:
+        if actor is not None:
+            actor.require(Scope.NOTICES_WRITE)
+            return session.get_one(Holder, actor.holder_id)
+        if said.content.contact_email is None:
+            problem = "Give your e-mail address: without a key, that is all by which you are known."
+            raise Invalid(field="contact_email", problem=problem)
+        return None
+
+    def _is_suspended(self, session: Session, holder_id: str | None, *, at: datetime) -> bool:
+        return suspended_until(session, holder_id, Side.CLAIMANT, at=at) is not None
+
+    def _send_code(self, session: Session, notice: Notice, address: str, *, at: datetime) -> None:
+        code = codes.issue(session, Purpose.NOTICE, address, at=at, said={"notice": notice.id})
+        self.letters.confirm(session, self._case(notice), code, at + _CODE_LASTS, at=at)
+
+    def _open(self, session: Session, notice: Notice, *, at: datetime) -> None:
+        self._apply(session, notice, Event.CONFIRM_EMAIL, Role.SYSTEM, at=at)
+        self._triage(session, notice, at=at)
 
     def _triage(self, session: Session, notice: Notice, *, at: datetime) -> None:
         """The form of a notice is a matter of rule, not of judgement."""
@@ -183,78 +368,89 @@ class Desk:
             self._apply(session, notice, Event.BEGIN_TRIAGE, Role.SYSTEM, at=at)
         self._apply(session, notice, _BY_FORM[assessment_of(notice).outcome], Role.SYSTEM, at=at)
 
-    def _apply(
-        self,
-        session: Session,
-        notice: Notice,
-        event: Event,
-        role: Role,
-        *,
-        reason: str | None = None,
-        at: datetime,
-    ) -> None:
-        before = State(notice.state)
-        after = transition(before, event)
+    def _transition(self, notice: Notice, event: Event) -> State:
+        return transition(track_of(notice).transitions, State(notice.state), event)
+
+    def _roles(self, session: Session, actor: Actor, notice: Notice) -> frozenset[Role]:
+        roles = set()
+        if actor.holder_id == notice.holder_id or _opens(actor, notice.claimant_ticket_sha256):
+            roles.add(Role.CLAIMANT)
         release = session.get(Release, notice.release_id) if notice.release_id else None
-        if release is not None and event is Event.DISABLE:
-            releases.disable(session, release, at=at)
-        elif release is not None and is_final(after) and self._alone_keeps_down(session, notice):
-            releases.restore(session, release, at=at)
-        self._step(session, notice, event.value, after, role, reason=reason, at=at)
-        payload = {"id": notice.id, "event": event.value, "state": notice.state}
-        tell(session, notice.holder_id, "notice.changed", payload, at=at)
-        if release is None or event is not Event.DISABLE:
-            return
-        payload["release_id"] = release.id
-        if tell(session, release.holder_id, "notice.disabled", payload, at=at):
+        is_uploader = release is not None and release.holder_id == actor.holder_id
+        if is_uploader or _opens(actor, notice.uploader_ticket_sha256):
+            roles.add(Role.UPLOADER)
+        if actor.may(Scope.REVIEW):
+            roles.add(Role.REVIEWER)
+        return frozenset(roles)
+
+    def _guard(self, notice: Notice, event: Event, role: Role, *, at: datetime) -> None:
+        history, terms = history_of(notice), track_of(notice).terms
+        if event is Event.RESTORE and role is not Role.REVIEWER:
+            raise Forbidden(action="what is held back is restored by a reviewer, or by time")
+        due = due_events(history, terms, at=at, calendar=self.calendar)
+        if event is Event.RESTORE and notice.state == State.FORWARDED and Event.RESTORE not in due:
+            problem = "The restore window is not open: 512(g)(2)(C) asks for 10 to 14 business days."
+            raise Conflict(kind="notice", id=notice.id, problem=problem)
+        if event is Event.COURT_ACTION and not court_action_in_time(history, terms, at=at, calendar=self.calendar):
+            raise Conflict(kind="notice", id=notice.id, problem="The time for a court action has passed.")
+
+    def _require_complaint(self, notice: Notice, roles: frozenset[Role], judgement: Judgement) -> Role:
+        """A complaint is by who was decided against, and says why; once, for the answer to it is the last word here."""
+        side = COMPLAINANT[State(notice.state)]
+        if roles.isdisjoint((side, Role.REVIEWER)):
+            raise Forbidden(action=f"a complaint about this is for the {side}")
+        if not (judgement.reason or "").strip():
+            raise Invalid(field="reason", problem="Say why the decision is wrong.")
+        end = self._transition(notice, Event.COMPLAIN)
+        if any(event.state == end for event in notice.events):
+            raise Conflict(kind="notice", id=notice.id, problem="A complaint about it was decided already.")
+        return side if side in roles else Role.REVIEWER
+
+    def _apply(
+        self, session: Session, notice: Notice, event: Event, role: Role, judgement: Judgement | None = None, *,
+        at: datetime,
+    ) -> None:  # fmt: skip
+        after, judgement = self._transition(notice, event), judgement or Judgement()
+        was_down, uploaders = is_down(notice), self.uploaders(session, notice)
+        if event is Event.DISABLE:
+            self._disable(session, notice, at=at)
+        elif after in PUTS_BACK:
+            materials.put_back(session, notice, at=at)
+        misuse.count(session, notice, event, after, judgement, uploaders, self.policy, at=at)
+        self._step(session, notice, event.value, after, role, judgement, at=at)
+        webhooks.tell_of(session, notice, event, self.policy, was_down=was_down, at=at)
+        announcements.of_step(self.letters, session, self._case(notice), event, was_down=was_down, at=at)
+        if event is Event.NOTIFY_UPLOADER:
+            announcements.of_strikes(self.letters, session, self._case(notice), uploaders, at=at)
+        if event is Event.DISABLE and announcements.reaches_uploader(self.letters, session, notice):
             self._apply(session, notice, Event.NOTIFY_UPLOADER, Role.SYSTEM, at=at)
 
-    def _alone_keeps_down(self, session: Session, notice: Notice) -> bool:
-        """Whether this notice took the release down, and neither another one nor a finding keeps it down."""
-        if not any(event.state == State.DISABLED for event in notice.events):
-            return False
-        keeping = (
-            State.DISABLED,
-            State.UPLOADER_NOTIFIED,
-            State.COUNTER_RECEIVED,
-            State.FORWARDED,
-            State.HELD,
-        )
-        another = sa.select(Notice.id).where(
-            Notice.release_id == notice.release_id, Notice.id != notice.id, Notice.state.in_(keeping)
-        )
-        finding = sa.select(Finding.id).where(Finding.release_id == notice.release_id, Finding.disabled_release)
-        return session.scalar(another.union_all(finding).limit(1)) is None
+    def _disable(self, session: Session, notice: Notice, *, at: datetime) -> None:
+        materials.disable(session, notice, at=at)
+        if track_of(notice).finds_identical_copies:
+            for one in list(notice.releases):
+                same = materials.same_files(session, session.get_one(Release, one.release_id))
+                self.add_copies(session, notice.id, same, at=at)
+            if notice.releases:  # and what looks the same: that takes a while
+                enqueue(session, JobKind.IDENTICAL_COPIES, notice.id, at=at)
 
-    def forget(self, session: Session, notice_id: str, *, at: datetime) -> int:
-        """Erase who claimed and who answered, and what they wrote; returns how many entries of the log it closed.
+    def _case(self, notice: Notice) -> Case:
+        missing = assessment_of(notice).missing
+        return Case(notice=notice, track=track_of(notice), missing=missing, deadlines=self.deadlines(notice))
 
-        Raises:
-            NotFound: there is no such notice, or it was forgotten before.
-            Conflict: something may still happen to it.
-        """
-        notice = session.get(Notice, notice_id)
-        if notice is None:
-            raise NotFound(kind="record", id=notice_id)
-        if not is_final(State(notice.state)):
-            raise Conflict(kind="notice", id=notice_id, problem="It is not closed: something may still happen to it.")
-        notice.content = asdict(NoticeContent())
-        notice.counter = None if notice.counter is None else asdict(CounterContent())
-        for event in notice.events:
-            event.reason = None
-        return ledger.forget(session, notice_id, at=at)
+    def _escalate(self, session: Session, notice: Notice, deadline: Deadline, *, at: datetime) -> None:
+        """Tell the operator once that a duty is near, and once that it is late."""
+        has_passed = deadline.at <= at
+        if not watch.is_news(session, notice, deadline, has_passed=has_passed, at=at):
+            return
+        case, escalation = self._case(notice), self.letters.escalation(deadline, at=at)
+        self.letters.write(session, case, LetterName.ESCALATION, Party.OPERATOR, at=at, escalation=escalation)
+        webhooks.tell_of_deadline(session, notice, deadline, self.policy, has_passed=has_passed, at=at)
 
     def _step(
-        self,
-        session: Session,
-        notice: Notice,
-        event: str,
-        state: State,
-        role: Role,
-        *,
-        reason: str | None,
+        self, session: Session, notice: Notice, event: str, state: State, role: Role, judgement: Judgement, *,
         at: datetime,
-    ) -> None:
+    ) -> None:  # fmt: skip
         notice.state = state.value
         notice.events.append(
             NoticeEvent(
@@ -262,27 +458,26 @@ class Desk:
                 event=event,
                 state=state.value,
                 actor=role.value,
-                reason=reason,
+                reason=judgement.reason,
+                reason_code=judgement.reason_code,
+                by=judgement.by,
+                details=judgement.details,
                 at=at,
             )
         )
         ledger.record(session, f"notice.{event}", notice, at=at)
+        watch.arm(session, notice, self.deadlines(notice), at=at)
 
 
-def assessment_of(notice: Notice) -> Assessment:
-    """What the notice still lacks, or the counter-notice once there is one."""
-    if notice.counter is not None and notice.state == State.COUNTER_RECEIVED:
-        return assess_counter(CounterContent(**_tuples(notice.counter)))
-    return assess(NoticeContent(**_tuples(notice.content)))
+def _knows_address(session: Session, claimant: Holder | None, address: str | None) -> bool:
+    """Whether letters may go to an address that a holder gave: the operator vouches, or one of their people has it."""
+    if claimant is None or address is None:
+        return False
+    if Assurance(claimant.assurance) is Assurance.VETTED:
+        return True
+    members = session.scalars(sa.select(Membership).where(Membership.holder_id == claimant.id))
+    return any(one.account.email == address and one.account.is_open for one in members)
 
 
-def possible_events(notice: Notice) -> tuple[Event, ...]:
-    return events_from(State(notice.state))
-
-
-def _history(notice: Notice) -> list[tuple[State, datetime]]:
-    return [(State(event.state), event.at) for event in notice.events]
-
-
-def _tuples(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+def _opens(actor: Actor, ticket_sha256: str | None) -> bool:
+    return actor.ticket_sha256 is not None and actor.ticket_sha256 == ticket_sha256

@@ -30,7 +30,8 @@ from registry.quarantine import FloodLimits
 from registry.releases import NewRelease
 from registry.works import NewWork, WorkKind
 from takedown.domain.completeness import CounterContent, NoticeContent
-from takedown.service import Desk
+from takedown.materials import Target
+from takedown.service import Desk, NewNotice
 
 AT = datetime(2026, 3, 2, 17, 0, tzinfo=UTC)  # a Monday, noon in New York
 STEP_S = 0.25
@@ -207,6 +208,11 @@ def release(session: Session, maker: Actor, checked: Check, *, at: datetime = AT
     return releases.publish(session, maker, prepared, signed_file(), blob_key=f"release_{next(_numbers)}", at=at)
 
 
+def new_notice(content: NoticeContent = COMPLETE_NOTICE, *, release_id: str | None = None, **said: Any) -> NewNotice:
+    """What is filed: a complete notice unless a test says otherwise."""
+    return NewNotice(content=content, target=Target(release_id=release_id), **said)
+
+
 def notice(
     session: Session,
     desk: Desk,
@@ -215,8 +221,9 @@ def notice(
     content: NoticeContent = COMPLETE_NOTICE,
     *,
     at: datetime = AT,
+    **said: Any,
 ) -> Notice:
-    return desk.file(session, claimant, content, release_id=about.id if about else None, at=at)
+    return desk.file(session, claimant, new_notice(content, release_id=about.id if about else None, **said), at=at)
 
 
 def indexes_of[Index: VectorIndex](vectors: Callable[[Algorithm], Index]) -> Callable[[Algorithm], FingerprintIndex]:

@@ -1,103 +1,295 @@
-"""Takedown notices and counter-notices."""
+"""Takedown notices: filing them, answering them, and what is done about them."""
 
-from typing import Any
+from http import HTTPStatus
+from typing import Annotated, Any
 
 import sqlalchemy as sa
-from fastapi import APIRouter
+from fastapi import APIRouter, Query, Request, Response
+from sqlalchemy.orm import Session
 
-from api.access import IdempotencyHeader, TheActor, TheService
+from api import evidence, noticeboard
+from api.access import IdempotencyHeader, TheActor, TheActorOrNobody, TheService
+from api.noticeboard import shown
 from api.paging import Cursor, Limit, page
+from api.problems import Problem
 from api.schemas.base import Page
 from api.schemas.notices import (
+    NOT_PAPERS,
+    ComplaintIn,
+    ConfirmationIn,
     CounterNoticeIn,
-    DeadlineOut,
-    MissingOut,
-    NoticeEventOut,
+    LetterOut,
     NoticeIn,
     NoticeOut,
     NoticeTransition,
+    PublicationIn,
+    TrackOut,
+    UploaderIn,
 )
-from registry import idempotency
-from registry.access import Scope
+from api.service import Service
+from fingerprinting.document import from_document
+from registry import idempotency, recovery
+from registry.access import Actor, Scope
 from registry.errors import Invalid
-from registry.models import Notice
+from registry.models import Corpus, Notice, Release
+from takedown import records
+from takedown.decisions import Judgement
 from takedown.domain.completeness import CounterContent, NoticeContent
-from takedown.domain.states import Event
-from takedown.service import Desk, assessment_of, possible_events
+from takedown.domain.states import Actor as Role
+from takedown.domain.states import Event, State
+from takedown.domain.track import TrackName
+from takedown.domain.tracks import TRACKS
+from takedown.materials import Target
+from takedown.records import Publication
+from takedown.service import NewNotice, Uploader
 
 router = APIRouter(prefix="/v1", tags=["notices"])
 
 
+@router.get("/notices/tracks")
+def list_tracks() -> list[TrackOut]:
+    """What each track of law asks for, with every statement in full, as it is subscribed to."""
+    return [noticeboard.track_out(track) for track in TRACKS.values()]
+
+
 @router.post("/notices", status_code=201)
 def file_notice(
-    body: NoticeIn, actor: TheActor, service: TheService, idempotency_key: IdempotencyHeader = None
-) -> NoticeOut:
-    at = service.now()
-    digest = idempotency.digest(body.model_dump_json())
+    body: NoticeIn, request: Request, actor: TheActorOrNobody, service: TheService,
+    idempotency_key: IdempotencyHeader = None,
+) -> NoticeOut:  # fmt: skip
+    """File a notice. Without a key, an address is confirmed by a code that is mailed to it; nothing happens before."""
+    _require_current_statements(body)
+    found = _look_up(service, body.fingerprint) if body.fingerprint is not None else None
+    at, digest = service.now(), idempotency.digest(body.model_dump_json())
+    said = NewNotice(
+        content=NoticeContent(**_tuples(body.model_dump(exclude=NOT_PAPERS))),
+        track=body.track,
+        target=Target(
+            release_id=body.release_id, sha256=body.sha256, verification_id=body.verification_id,
+            check_id=body.check_id, found=found,
+        ),
+        language=body.language,
+        address=_address(request),
+    )  # fmt: skip
     with service.database.transaction() as session:
-        known = idempotency.recall(session, actor, "notice", idempotency_key, digest)
-        if known is not None:
-            return _notice(service.desk.visible(session, actor, known), service.desk)
-        content = NoticeContent(**_tuples(body.model_dump(exclude={"release_id"})))
-        notice = service.desk.file(session, actor, content, release_id=body.release_id, at=at)
-        idempotency.remember(session, actor, "notice", idempotency_key, digest, notice.id, at=at)
-        return _notice(notice, service.desk)
+        known = idempotency.recall(session, actor, "notice", idempotency_key, digest) if actor else None
+        if known is not None and actor is not None:
+            return _shown(session, service, actor, service.desk.visible(session, actor, known))
+        notice = service.desk.file(session, actor, said, at=at)
+        if actor is not None:
+            idempotency.remember(session, actor, "notice", idempotency_key, digest, notice.id, at=at)
+        return shown(session, service.desk, notice, frozenset({Role.CLAIMANT}), at=at)
+
+
+@router.post("/notices/{notice_id}/confirmation")
+def confirm_address(notice_id: str, body: ConfirmationIn, service: TheService) -> NoticeOut:
+    """Show, by the code of our letter, that the address of a notice is read by who filed it."""
+    at = service.now()
+    with service.database.transaction() as session:
+        notice, ticket = service.desk.confirm_address(session, notice_id, body.code, at=at)
+        seen = shown(session, service.desk, notice, frozenset({Role.CLAIMANT}), at=at)
+        return seen.model_copy(update={"ticket": ticket})
 
 
 @router.get("/notices")
-def list_notices(actor: TheActor, service: TheService, cursor: Cursor = None, limit: Limit = 50) -> Page[NoticeOut]:
+def list_notices(
+    actor: TheActor, service: TheService, cursor: Cursor = None, limit: Limit = 50,
+    state: Annotated[State | None, Query()] = None, track: Annotated[TrackName | None, Query()] = None,
+) -> Page[NoticeOut]:  # fmt: skip
     query = sa.select(Notice)
     if not actor.may(Scope.REVIEW):
-        query = query.where(Notice.holder_id == actor.holder_id)
+        about = sa.select(Release.id).where(Release.holder_id == actor.holder_id)
+        concerned = sa.and_(Notice.release_id.in_(about), Notice.state.not_in(_UNTOLD))
+        query = query.where(sa.or_(Notice.holder_id == actor.holder_id, concerned))
+    if state is not None:
+        query = query.where(Notice.state == state)
+    if track is not None:
+        query = query.where(Notice.track == track)
     with service.database.reading() as session:
-        return page(session, query, Notice.id, cursor, limit, lambda notice: _notice(notice, service.desk))
+        return page(
+            session, query, Notice.id, cursor, limit, lambda notice: _shown(session, service, actor, notice)
+        )  # fmt: skip
+
+
+@router.get("/notices/queue")
+def queue(actor: TheActor, service: TheService, limit: Limit = 50) -> list[NoticeOut]:
+    """What waits for a reviewer: trusted flaggers first, then by what is due first."""
+    actor.require(Scope.REVIEW)
+    with service.database.reading() as session:
+        return [_shown(session, service, actor, one) for one in noticeboard.waiting(session, service.desk)[:limit]]
 
 
 @router.get("/notices/{notice_id}")
 def get_notice(notice_id: str, actor: TheActor, service: TheService) -> NoticeOut:
     with service.database.reading() as session:
-        return _notice(service.desk.visible(session, actor, notice_id), service.desk)
+        return _shown(session, service, actor, service.desk.visible(session, actor, notice_id))
 
 
 @router.post("/notices/{notice_id}/transitions")
-def act(notice_id: str, body: NoticeTransition, actor: TheActor, service: TheService) -> NoticeOut:
+def act(notice_id: str, body: NoticeTransition, request: Request, actor: TheActor, service: TheService) -> NoticeOut:
     if body.event not in set(Event):
         raise Invalid(field="event", problem=f"Must be one of: {', '.join(Event)}.")
-    event, at = Event(body.event), service.now()
+    event, at, desk = Event(body.event), service.now(), service.desk
     with service.database.transaction() as session:
         if body.supplied is not None and event is Event.CURE:
-            supplied = body.supplied.model_dump(exclude={"release_id"}, exclude_unset=True)
-            notice = service.desk.cure(session, actor, notice_id, supplied, at=at)
+            supplied = body.supplied.model_dump(exclude=NOT_PAPERS, exclude_unset=True)
+            notice = desk.cure(session, actor, notice_id, supplied, at=at, address=_address(request))
         else:
-            notice = service.desk.act(session, actor, notice_id, event, reason=body.reason, at=at)
-        return _notice(notice, service.desk)
+            judgement = Judgement(
+                **body.model_dump(
+                    include={
+                        "reason", "reason_code", "fair_use", "legal_ground", "explanation", "territory", "intent",
+                    }
+                ),
+                gravity=body.gravity,
+            )  # fmt: skip
+            notice = desk.act(session, actor, notice_id, event, judgement, at=at)
+            if body.for_duplicates:
+                for other in noticeboard.open_duplicates(session, notice, event):
+                    desk.act(session, actor, other.id, event, judgement, at=at)
+        return _shown(session, service, actor, notice)
 
 
 @router.post("/notices/{notice_id}/counter-notice")
-def counter(notice_id: str, body: CounterNoticeIn, actor: TheActor, service: TheService) -> NoticeOut:
+def counter(
+    notice_id: str, body: CounterNoticeIn, request: Request, actor: TheActor, service: TheService
+) -> NoticeOut:  # fmt: skip
     content = CounterContent(**_tuples(body.model_dump()))
     with service.database.transaction() as session:
-        notice = service.desk.counter(session, actor, notice_id, content, at=service.now())
-        return _notice(notice, service.desk)
+        at, address = service.now(), _address(request)
+        notice = service.desk.counter(session, actor, notice_id, content, at=at, address=address)
+        return _shown(session, service, actor, notice)
 
 
-def _notice(notice: Notice, desk: Desk) -> NoticeOut:
-    return NoticeOut(
-        id=notice.id,
-        track=notice.track,
-        state=notice.state,
-        release_id=notice.release_id,
-        missing=[
-            MissingOut(element=m.element, reference=m.reference, what_to_supply=m.what_to_supply)
-            for m in assessment_of(notice).missing
-        ],
-        deadlines=[
-            DeadlineOut(name=d.name, at=d.at, basis=d.basis, statutory=d.statutory) for d in desk.deadlines(notice)
-        ],
-        possible_events=[event.value for event in possible_events(notice)],
-        history=[NoticeEventOut.model_validate(event, from_attributes=True) for event in notice.events],
-        created_at=notice.created_at,
+@router.post("/notices/{notice_id}/complaint")
+def complain(notice_id: str, body: ComplaintIn, actor: TheActor, service: TheService) -> NoticeOut:
+    """Have a decision looked at again, by somebody else than who made it."""
+    with service.database.transaction() as session:
+        judgement = Judgement(reason=body.reason)
+        notice = service.desk.act(session, actor, notice_id, Event.COMPLAIN, judgement, at=service.now())
+        return _shown(session, service, actor, notice)
+
+
+@router.put("/notices/{notice_id}/uploader")
+def set_uploader(notice_id: str, body: UploaderIn, actor: TheActor, service: TheService) -> NoticeOut:
+    """Say whom to write to about material that no holder here released; they are sent a ticket to answer with."""
+    with service.database.transaction() as session:
+        said = Uploader(name=body.name, email=body.email, language=body.language)
+        notice = service.desk.set_uploader(session, actor, notice_id, said, at=service.now())
+        return _shown(session, service, actor, notice)
+
+
+@router.get("/notices/{notice_id}/letters")
+def list_letters(notice_id: str, actor: TheActor, service: TheService) -> list[LetterOut]:
+    """What was written about a notice: all of it for reviewers, what was written to them for the parties."""
+    with service.database.reading() as session:
+        notice = service.desk.visible(session, actor, notice_id)
+        roles = service.desk.roles(session, actor, notice)
+        found = service.desk.letters.all_of(session, notice.id)
+        return [noticeboard.letter_out(*one) for one in found if Role.REVIEWER in roles or one[0].party in roles]
+
+
+@router.get(
+    "/notices/{notice_id}/pdf",
+    response_class=Response,
+    responses={200: {"content": {"application/pdf": {}}, "description": "The notice with its evidence."}},
+)
+def get_pdf(notice_id: str, actor: TheActor, service: TheService) -> Response:
+    """The notice on paper, with its evidence; for reviewers."""
+    notice = _for_review(service, actor, notice_id)
+    with service.document_slots.taken(), service.database.reading() as session:
+        made = evidence.paper(service, session, session.get_one(Notice, notice), at=service.now())
+    return _file(made, "application/pdf", f"{notice_id}.pdf")
+
+
+@router.get(
+    "/notices/{notice_id}/evidence",
+    response_class=Response,
+    responses={200: {"content": {"application/zip": {}}, "description": "Everything about the notice, hashed."}},
+)
+def get_evidence(notice_id: str, actor: TheActor, service: TheService) -> Response:
+    """One zip with all there is about a notice, which proves itself offline; for reviewers."""
+    notice = _for_review(service, actor, notice_id)
+    with service.document_slots.taken(), service.database.transaction() as session:
+        made = evidence.write_bundle(service, session, session.get_one(Notice, notice), at=service.now())
+    return _file(made, "application/zip", f"{notice_id}.evidence.zip")
+
+
+@router.get("/notices/{notice_id}/statements-of-reasons")
+def get_statements(notice_id: str, actor: TheActor, service: TheService) -> list[dict[str, Any]]:
+    """A statement for each time it disabled something, as the DSA Transparency Database takes it; for reviewers."""
+    actor.require(Scope.REVIEW)
+    desk, url = service.desk, service.settings.url
+    with service.database.reading() as session:
+        notice = desk.visible(session, actor, notice_id)
+        return [dict(one) for one in records.statements_of_reasons(session, notice, desk.calendar, url=url)]
+
+
+@router.get("/notices/{notice_id}/lumen")
+def get_lumen(notice_id: str, actor: TheActor, service: TheService) -> dict[str, Any]:
+    """The public copy in the fields of the Lumen database; for reviewers, once published."""
+    actor.require(Scope.REVIEW)
+    desk = service.desk
+    with service.database.reading() as session:
+        return dict(records.lumen(session, desk.visible(session, actor, notice_id), desk.calendar, desk.policy))
+
+
+@router.put("/notices/{notice_id}/publication")
+def publish(notice_id: str, body: PublicationIn, actor: TheActor, service: TheService) -> NoticeOut:
+    """Let anybody read the texts of a notice, redacted by rule and of `terms`."""
+    said = Publication(
+        terms=tuple(body.terms),
+        texts=body.publish_texts,
+        material=body.publish_material,
+        claimant=body.publish_claimant,
     )
+    with service.database.transaction() as session:
+        notice = service.desk.visible(session, actor, notice_id)
+        return _shown(session, service, actor, records.publish(session, actor, notice, said, at=service.now()))
+
+
+# -- parts ---------------------------------------------------------------------------------------
+
+# What the maker of a release is not told of before it is disabled.
+_UNTOLD = (State.SUBMITTED, State.EMAIL_CONFIRMED, State.TRIAGE, State.CURE_REQUESTED, State.DEFECTIVE, State.VALID)
+
+
+def _shown(session: Session, service: Service, actor: Actor, notice: Notice) -> NoticeOut:
+    roles = service.desk.roles(session, actor, notice)
+    return shown(session, service.desk, notice, roles, at=service.now(), reviewer=actor)
+
+
+def _for_review(service: Service, actor: Actor, notice_id: str) -> str:
+    actor.require(Scope.REVIEW)
+    with service.database.reading() as session:
+        return service.desk.visible(session, actor, notice_id).id
+
+
+def _require_current_statements(body: NoticeIn) -> None:
+    """Refuse statements that somebody was shown in other words than they have now."""
+    current = {one.name: one for one in TRACKS[body.track].statements}
+    for name, version in (body.statement_versions or {}).items():
+        if name not in current:
+            raise Invalid(field="statement_versions", problem=f"Must be of: {', '.join(current)}.")
+        if current[name].version != version:
+            detail = f"The statement {name} has changed. Read version {current[name].version} and say it again."
+            raise Problem(HTTPStatus.CONFLICT, "statement-changed", detail, statement=current[name].text)
+
+
+def _look_up(service: Service, document: dict[str, Any]) -> list[str]:
+    """The releases that a fingerprint leads to, the strongest first."""
+    fingerprint = from_document(document)
+    with service.media_slots.taken(), service.database.reading() as session:
+        found = service.index.search(session, Corpus.RELEASES, fingerprint, timeout_s=service.settings.catch_up_s)
+        return [one.release.id for one in recovery.recover(session, None, found)]
+
+
+def _address(request: Request) -> str | None:
+    return request.client.host if request.client else None
+
+
+def _file(content: bytes, media_type: str, name: str) -> Response:
+    return Response(content, media_type=media_type, headers={"Content-Disposition": f'attachment; filename="{name}"'})
 
 
 def _tuples(values: dict[str, Any]) -> dict[str, Any]:

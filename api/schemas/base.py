@@ -3,7 +3,7 @@
 import itertools
 import re
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Annotated
 
 from pydantic import (
@@ -52,6 +52,20 @@ def _in_utc(value: datetime) -> datetime:
 
 
 Time = Annotated[AwareDatetime, BeforeValidator(_written), AfterValidator(_in_utc)]
+
+
+_ISO_DAY = re.compile(r"\d{4}-\d\d-\d\d")
+
+
+def _written_day(value: object) -> object:
+    """As of times: 0 is no day."""
+    if not isinstance(value, str) or not _ISO_DAY.fullmatch(value):
+        raise ValueError("write a day as 2026-01-31")
+    return value
+
+
+# There is nothing of before, and a calendar has ends.
+Day = Annotated[date, BeforeValidator(_written_day), Field(ge=date(2000, 1, 1), lt=date(2200, 1, 1))]
 
 
 # Nothing that is asked of us is a tenth as deep, and whatever follows a structure may run out of stack.

@@ -612,6 +612,11 @@ class Calls:
     def counter_notice(self, /, notice_id: str, **said: Any) -> Flow[Notice]:
         return (yield from self._object(_post(_at("notices", notice_id, "counter-notice"), said), Notice))
 
+    @Call
+    def evidence(self, notice_id: str, target: Path | str) -> Flow[None]:
+        """Write the notice's evidence bundle to `target`, whole; `clearmark evidence verify` reads it."""
+        yield from self._ask(replace(_get(_at("notices", notice_id, "evidence")), target=Path(target)))
+
     # -- webhooks ------------------------------------------------------------------------------
 
     @Call

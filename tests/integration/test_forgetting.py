@@ -18,6 +18,8 @@ from registry.index import IndexEngine
 from registry.ledger import LedgerIdentity
 from registry.models import Base, Check, LedgerEntry, Notice, Reservation, Work
 from registry.reservations import NewReservation
+from takedown import retention
+from takedown.decisions import Judgement
 from takedown.domain.states import Event
 from takedown.service import Desk
 from tests import factories
@@ -132,10 +134,10 @@ def test_a_notice_that_is_closed_forgets_who_claimed_and_who_answered(
         release = factories.release(session, owner, factories.check(session, owner, index, factories.fingerprint(1)))
         notice = factories.notice(session, desk, owner, release)
         with pytest.raises(Conflict, match="something may still happen"):
-            desk.forget(session, notice.id, at=LATER)
-        desk.act(session, reviewer, notice.id, Event.DISABLE, reason=f"{PERSON} is right.", at=AT)
-        desk.act(session, owner, notice.id, Event.RETRACT, reason="Agreed.", at=AT)
-        assert desk.forget(session, notice.id, at=LATER) == 6
+            retention.forget(session, notice.id, at=LATER)
+        desk.act(session, reviewer, notice.id, Event.DISABLE, Judgement(reason=f"{PERSON} is right."), at=AT)
+        desk.act(session, owner, notice.id, Event.RETRACT, Judgement(reason="Agreed."), at=AT)
+        assert retention.forget(session, notice.id, at=LATER).entries == 6
     for gone in ("ada@studio.example", "Ada Studio", PERSON, "Agreed."):
         assert gone not in everything(database)
     assert problems(database, identity) == []
@@ -171,7 +173,7 @@ def test_what_is_in_force_cannot_be_forgotten(database: Database, identity: Ledg
     assert problems(database, identity) == []
 
 
-def test_nothing_is_forgotten_twice_and_nothing_that_is_not_there(database: Database, desk: Desk) -> None:
+def test_nothing_is_forgotten_twice_and_nothing_that_is_not_there(database: Database) -> None:
     with database.transaction() as session:
         work, said = told(session, factories.actor(session))
         forgetting.forget(session, work.id, at=LATER)
@@ -179,7 +181,7 @@ def test_nothing_is_forgotten_twice_and_nothing_that_is_not_there(database: Data
             with pytest.raises(NotFound):
                 forgetting.forget(session, record, at=LATER)
         with pytest.raises(NotFound):
-            desk.forget(session, "ntc_0", at=LATER)
+            retention.forget(session, "ntc_0", at=LATER)
         for other in ("lky_0", "rel_0", "", "x" * 10_000):
             with pytest.raises(Invalid):
                 forgetting.forget(session, other, at=LATER)

@@ -29,6 +29,7 @@ from registry.index import IndexEngine
 from registry.ledger import LedgerIdentity
 from registry.models import Base, Check, LedgerCheckpoint, LedgerEntry, LedgerNode, Release, Reservation, Work
 from registry.reservations import NewReservation
+from takedown.decisions import Judgement
 from takedown.domain.states import Event
 from takedown.service import Desk
 from tests import factories
@@ -69,8 +70,8 @@ def story(database: Database, index: IndexEngine, desk: Desk, identity: LedgerId
         checks.review(session, reviewer, approved.id, DecisionValue.APPROVE, "Licensed.", at=AT + HOUR)
         release = factories.release(session, pipeline, approved, at=AT + HOUR)
         notice = factories.notice(session, desk, owner, release, at=AT + HOUR)
-        desk.act(session, reviewer, notice.id, Event.DISABLE, reason="It is a copy.", at=AT + HOUR)
-        desk.act(session, owner, notice.id, Event.RETRACT, reason="Agreed.", at=AT + 2 * HOUR)
+        desk.act(session, reviewer, notice.id, Event.DISABLE, Judgement(reason="It is a copy."), at=AT + HOUR)
+        desk.act(session, owner, notice.id, Event.RETRACT, Judgement(reason="Agreed."), at=AT + 2 * HOUR)
     with database.transaction() as session:
         ledger.checkpoint(session, identity, at=AT)
     return Story(

@@ -19,12 +19,14 @@ from registry.errors import Conflict, Forbidden, Invalid, NotFound
 from registry.index import IndexEngine
 from registry.jobs import JobKind
 from registry.ledger import LedgerIdentity
-from registry.models import Finding, Holder, Job, Notice, NoticeEvent, OutboxMessage, Release
+from registry.models import Finding, Holder, Job, JobState, Notice, NoticeEvent, OutboxMessage, Release
+from takedown.decisions import Judgement
 from takedown.domain.completeness import NoticeContent
 from takedown.domain.deadlines import DeadlineName
 from takedown.domain.states import Event, State
 from takedown.errors import IllegalTransition
-from takedown.service import Desk, assessment_of, possible_events
+from takedown.papers import assessment_of, possible_events
+from takedown.service import Desk
 from tests import factories
 from tests.factories import AT, COMPLETE_COUNTER, COMPLETE_NOTICE
 from tests.fakes import Clock
@@ -58,7 +60,7 @@ class Parties:
 
     def act(self, by: Actor, notice_id: str, event: Event, *, at: datetime = AT) -> None:
         with self.database.transaction() as session:
-            self.desk.act(session, by, notice_id, event, reason="So it is.", at=at)
+            self.desk.act(session, by, notice_id, event, Judgement(reason="So it is."), at=at)
 
     def disabled(self) -> str:
         notice_id = self.file()
@@ -109,7 +111,8 @@ def test_the_whole_way_to_restoration_that_happens_by_itself(
     assert parties.state(notice_id) == "forwarded"
 
     with service.database.reading() as session:
-        job = session.scalars(sa.select(Job).where(Job.kind == JobKind.NOTICE_DEADLINE)).one()
+        waits = Job.kind == JobKind.NOTICE_DEADLINE, Job.state == JobState.QUEUED
+        job = session.scalars(sa.select(Job).where(*waits)).one()
     assert (job.subject_id, job.run_at) == (notice_id, NOT_BEFORE)
     clock.at = NOT_BEFORE - timedelta(microseconds=1)
     Runner(service).run(job.id)
@@ -171,7 +174,7 @@ def test_a_notice_needs_its_scope_and_a_release_that_exists(parties: Parties) ->
         with pytest.raises(Forbidden):
             factories.notice(session, parties.desk, factories.actor(session, Scope.CHECKS_WRITE), parties.release)
         with pytest.raises(Invalid):
-            parties.desk.file(session, parties.claimant, COMPLETE_NOTICE, release_id="rel_0", at=AT)
+            parties.desk.file(session, parties.claimant, factories.new_notice(release_id="rel_0"), at=AT)
 
 
 def test_a_claimant_cannot_confirm_an_address_by_saying_so(parties: Parties) -> None:
@@ -192,7 +195,7 @@ def test_what_a_notice_lacks_is_said_and_can_be_supplied(parties: Parties) -> No
     assert parties.state(notice_id) == "cure_requested"
     with parties.database.transaction() as session:
         notice = session.get_one(Notice, notice_id)
-        assert [missing.element for missing in assessment_of(notice).missing] == ["signature", "good_faith"]
+        assert [missing.name for missing in assessment_of(notice).missing] == ["signature", "good_faith"]
         parties.desk.cure(session, parties.claimant, notice_id, {"signature": "Ada Studio"}, at=AT + DAY)
     assert parties.state(notice_id) == "cure_requested"
     with parties.database.transaction() as session:
@@ -256,7 +259,7 @@ def test_a_notice_is_seen_by_its_parties_and_no_others(parties: Parties) -> None
         with pytest.raises(NotFound):
             parties.desk.visible(session, stranger, notice_id)
         with pytest.raises(NotFound):
-            parties.desk.act(session, stranger, notice_id, Event.RETRACT, reason=None, at=AT)
+            parties.desk.act(session, stranger, notice_id, Event.RETRACT, at=AT)
         with pytest.raises(NotFound):
             parties.desk.counter(session, stranger, notice_id, COMPLETE_COUNTER, at=AT)
 
@@ -296,7 +299,7 @@ def test_of_two_who_disable_at_once_one_is_refused(parties: Parties) -> None:
     notice_id = parties.file()
 
     def disable(session: Session) -> None:
-        parties.desk.act(session, parties.reviewer, notice_id, Event.DISABLE, reason="A copy.", at=AT)
+        parties.desk.act(session, parties.reviewer, notice_id, Event.DISABLE, Judgement(reason="A copy."), at=AT)
 
     assert isinstance(overlapping(parties.database, disable, disable), IllegalTransition)
     assert [event for event, _ in parties.history(notice_id)].count("disable") == 1
@@ -328,7 +331,7 @@ def test_the_restore_window_counts_from_the_complete_counter_notice(parties: Par
     with parties.database.transaction() as session:
         incomplete = replace(COMPLETE_COUNTER, consent_to_jurisdiction=False)
         notice = parties.desk.counter(session, parties.uploader, notice_id, incomplete, at=AT + DAY)
-        assert [missing.element for missing in assessment_of(notice).missing] == ["contact_and_consent"]
+        assert [missing.name for missing in assessment_of(notice).missing] == ["contact_and_consent"]
     assert parties.state(notice_id) == "counter_received"
     parties.deadline_came(notice_id, at=NOT_AFTER + 30 * DAY)
     assert parties.state(notice_id) == "counter_received"
@@ -447,8 +450,10 @@ def test_two_notices_that_end_at_once_leave_the_release_as_they_should(parties: 
     first, second = parties.disabled(), parties.file(by=other)
     raised = overlapping(
         parties.database,
-        lambda session: parties.desk.act(session, parties.reviewer, second, Event.DISABLE, reason="Too.", at=COUNTERED),
-        lambda session: parties.desk.act(session, parties.claimant, first, Event.RETRACT, reason=None, at=COUNTERED),
+        lambda session: parties.desk.act(
+            session, parties.reviewer, second, Event.DISABLE, Judgement(reason="Too."), at=COUNTERED
+        ),
+        lambda session: parties.desk.act(session, parties.claimant, first, Event.RETRACT, at=COUNTERED),
     )
     assert raised is None
     assert (parties.state(first), parties.state(second)) == ("retracted", "uploader_notified")

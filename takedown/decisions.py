@@ -1,0 +1,176 @@
+"""What people decide about a notice: for a reason from the list, in words, by a second person where that is wanted.
+
+Whoever decides a complaint, or anew after one, is somebody else than who decided before (DSA art. 20(6) asks for
+qualified staff; art. 20 would mean little if one's own decision came back to one). That a reviewer's holder is a party,
+or acts for one, is shown and recorded, and does not forbid: who runs a service alone is often also its pipeline.
+"""
+
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from registry.access import Actor
+from registry.errors import Conflict, Forbidden, Invalid
+from registry.models import Agency, Notice, NoticeProposal
+from takedown.domain.states import DECISIONS, Event, State
+from takedown.papers import track_of
+from takedown.policy import FourEyes
+
+_TAKEDOWNS = frozenset({Event.DISABLE, Event.REJECT_ABUSE, Event.RESTORE})
+# Decisions that somebody may complain of; who made one does not answer the complaint.
+_COMPLAINED_OF = frozenset({Event.DISABLE, Event.DECLINE, Event.REJECT_ABUSE})
+_ANEW = frozenset({State.CLAIMANT_COMPLAINT, State.UPLOADER_COMPLAINT})
+
+
+class Gravity(StrEnum):
+    """How grave it was, as the reviewer sees it (DSA art. 23(3)(c)). Stored: values are never renamed."""
+
+    MINOR = "minor"
+    SERIOUS = "serious"
+    GRAVE = "grave"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """Why somebody did something to a notice.
+
+    Attributes:
+        by: the person.
+        reason_code, reason: from the list of the track, and in words.
+        fair_use: what was considered of it; None where nobody said so.
+        legal_ground, explanation: for a statement of reasons (DSA art. 17(3)(d), (e)), where the usual is not enough.
+        territory: where the restriction holds; None: everywhere.
+        gravity, intent: of an abuse (DSA art. 23(3)(c), (d)).
+        details: what is kept of all that.
+    """
+
+    by: str | None = None
+    reason: str | None = None
+    reason_code: str | None = None
+    fair_use: str | None = None
+    legal_ground: str | None = None
+    explanation: str | None = None
+    territory: str | None = None
+    gravity: Gravity = Gravity.MINOR
+    intent: str | None = None
+    details: dict[str, Any] | None = None
+
+
+def settle(
+    session: Session, notice: Notice, event: Event, judgement: Judgement, interests: list[str], four_eyes: FourEyes, *,
+    at: datetime,
+) -> Judgement | None:  # fmt: skip
+    """Hold a decision against the rules; returns it as it is recorded, or None while it waits for a second reviewer.
+
+    Raises:
+        Invalid: the reason is not one of the list.
+        Forbidden: this person decided before.
+        Conflict: the second reviewer must be another person.
+    """
+    reasons = track_of(notice).reasons[event]
+    codes = [one.code for one in reasons]
+    if judgement.reason_code is not None and judgement.reason_code not in codes:
+        raise Invalid(field="reason_code", problem=f"For {event.value} choose one of: {', '.join(codes)}.")
+    code = judgement.reason_code or _usual(notice, event, codes)
+    judgement = replace(judgement, reason_code=code, details=_details(event, judgement, interests))
+    if judgement.by in barred(notice, event):
+        raise Forbidden(action="somebody else than who decided before decides this")
+    if not _needs_second(event, four_eyes):
+        return judgement
+    return _seconded(session, notice, event, judgement, at=at)
+
+
+def barred(notice: Notice, event: Event) -> set[str]:
+    """Who may not make a decision, for having made the one that was complained of."""
+    is_anew = State(notice.state) in _ANEW or any(one.event == Event.REINSTATE for one in notice.events)
+    if not is_anew or event not in DECISIONS:
+        return set()
+    last = max((one.position for one in notice.events if one.event == Event.COMPLAIN), default=0)
+    made = [one for one in notice.events if one.event in _COMPLAINED_OF and one.position < last]
+    return {who for one in made for who in (one.by, (one.details or {}).get("seconded_by")) if who}
+
+
+def proposal_of(session: Session, notice: Notice) -> NoticeProposal | None:
+    """The decision that waits for a second reviewer, if it can still be made."""
+    row = session.get(NoticeProposal, notice.id)
+    transitions = track_of(notice).transitions
+    return row if row is not None and (State(notice.state), Event(row.event)) in transitions else None
+
+
+def interests(session: Session, actor: Actor, notice: Notice, uploaders: set[str], *, at: datetime) -> list[str]:
+    """Why a reviewer might not be impartial, in a sentence each: shown, and kept with what they decide."""
+    found = []
+    sides = {"the claimant": {notice.holder_id} if notice.holder_id else set(), "the uploader": uploaders}
+    for side, holders in sides.items():
+        if actor.holder_id in holders:
+            found.append(f"Your holder is {side}.")
+        elif holders and _acts_between(session, actor.holder_id, holders, at=at):
+            found.append(f"Your holder acts for {side}, or they for yours.")
+    return found
+
+
+def _acts_between(session: Session, holder_id: str, others: set[str], *, at: datetime) -> bool:
+    either = sa.or_(
+        sa.and_(Agency.agent_id == holder_id, Agency.principal_id.in_(others)),
+        sa.and_(Agency.principal_id == holder_id, Agency.agent_id.in_(others)),
+    )
+    lasts = Agency.revoked_at.is_(None), sa.or_(Agency.valid_until.is_(None), Agency.valid_until > at)
+    return session.scalar(sa.select(Agency.id).where(either, *lasts).limit(1)) is not None
+
+
+def _usual(notice: Notice, event: Event, codes: list[str]) -> str:
+    """What a decision is for where nobody says so: it follows from where the notice stands."""
+    if event is Event.RESTORE:
+        usual = {
+            State.FORWARDED: "counter_notice", State.HELD: "court_action_ended",
+            State.UPLOADER_COMPLAINT: "complaint_granted",
+        }  # fmt: skip
+        return usual.get(State(notice.state), "dispute_body")
+    return "other" if event is Event.DECLINE else codes[0]
+
+
+def _details(event: Event, judgement: Judgement, interests: list[str]) -> dict[str, Any] | None:
+    said = {
+        name: value
+        for name, value in asdict(judgement).items()
+        if name in ("fair_use", "legal_ground", "explanation", "territory") and value
+    }
+    if event is Event.REJECT_ABUSE:
+        said |= {"gravity": judgement.gravity.value, "intent": judgement.intent}
+    if interests:
+        said["interests"] = interests
+    return said or None
+
+
+def _needs_second(event: Event, four_eyes: FourEyes) -> bool:
+    return four_eyes is FourEyes.ALL or (four_eyes is FourEyes.TAKEDOWNS and event in _TAKEDOWNS)
+
+
+def _seconded(
+    session: Session, notice: Notice, event: Event, judgement: Judgement, *, at: datetime
+) -> Judgement | None:  # fmt: skip
+    """The decision that a first reviewer proposed, once a second one wants the same; else it is now the proposal."""
+    row = session.get(NoticeProposal, notice.id)
+    if row is not None and row.event == event and row.proposed_by == judgement.by:
+        raise Conflict(kind="notice", id=notice.id, problem="You proposed this. Another reviewer must want the same.")
+    if row is not None and row.event == event and proposal_of(session, notice) is not None:
+        session.delete(row)
+        details = {**(row.details or {}), "seconded_by": judgement.by}
+        return replace(
+            judgement, by=row.proposed_by, reason_code=row.reason_code, reason=row.reason, details=details
+        )  # fmt: skip
+    if row is not None:
+        session.delete(row)
+        session.flush()
+    session.add(
+        NoticeProposal(
+            notice_id=notice.id, event=event.value, reason_code=judgement.reason_code, reason=judgement.reason,
+            details=judgement.details, proposed_by=str(judgement.by), proposed_at=at,
+        )
+    )  # fmt: skip
+    session.flush()
+    return None

@@ -1,0 +1,264 @@
+"""Misuse on both sides: limits, strikes that expire, warnings and suspensions, and whom to trust first.
+
+A strike says that a person rejected a notice as abuse, or that material was taken down and stayed down; it ends by
+time, or when what it rests on is undone. Nothing follows from a number alone: the factors of DSA art. 23(3) are shown,
+a reviewer warns first, and may then suspend for a time. What suspension does: notices of a claimant are kept and can be
+read by people, but nothing happens by itself; an uploader makes no releases.
+"""
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from registry import ledger
+from registry.access import Actor, Scope
+from registry.domain.identifiers import Prefix, new_id
+from registry.domain.policy import Assurance
+from registry.errors import Conflict, Invalid, NotFound, TooSoon
+from registry.models import Holder, MisuseDecision, Notice, Release, Strike, TrustedFlagger
+from registry.outbox import tell
+from registry.suspensions import Measure, Side, last_measure, suspended_until
+from takedown.decisions import Gravity, Judgement
+from takedown.domain.states import PUTS_BACK, Event, State
+from takedown.policy import Policy
+
+_DAY = timedelta(days=1)
+
+
+class Tier(StrEnum):
+    """How well a claimant is known, or trusted. Stored: values are never renamed."""
+
+    TRUSTED_FLAGGER = "trusted_flagger"
+    VETTED = "vetted"
+    DOMAIN = "domain"
+    EMAIL = "email"
+    UNVERIFIED = "unverified"
+    ANONYMOUS = "anonymous"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Factors:
+    """What DSA art. 23(3) asks to weigh, over the time that strikes count.
+
+    Attributes:
+        count: notices found abusive, or releases taken down, that still count.
+        total: of how many notices, or releases.
+        ratio_0_1: of the two.
+        gravest: of the strikes that count.
+        intents: what reviewers noted of intent.
+        warned_at: the last warning.
+        suspended_until: while a suspension lasts.
+    """
+
+    count: int
+    total: int
+    ratio_0_1: float
+    gravest: Gravity | None
+    intents: tuple[str, ...]
+    warned_at: datetime | None
+    suspended_until: datetime | None
+
+
+# -- who files -----------------------------------------------------------------------------------
+
+
+def tier_of(session: Session, holder_id: str | None) -> Tier:
+    """How well a claimant is known; None is one without a key."""
+    if holder_id is None:
+        return Tier.ANONYMOUS
+    if is_trusted_flagger(session, holder_id):
+        return Tier.TRUSTED_FLAGGER
+    return Tier(Assurance(session.get_one(Holder, holder_id).assurance).value)
+
+
+def require_room(session: Session, holder_id: str | None, address: str | None, policy: Policy, *, at: datetime) -> None:
+    """Refuse a notice beyond what a claimant may file in a day. Raises: TooSoon."""
+    tier = tier_of(session, holder_id)
+    most = {
+        Tier.TRUSTED_FLAGGER: policy.notices_per_day_trusted, Tier.ANONYMOUS: policy.notices_per_day_anonymous
+    }.get(tier, policy.notices_per_day)  # fmt: skip
+    whose = Notice.holder_id == holder_id
+    if holder_id is None:  # by the address that it gives: all that is known of who files without a key
+        whose = sa.and_(Notice.holder_id.is_(None), Notice.content["contact_email"].as_string() == address)
+    recent = sa.select(Notice.created_at).where(whose, Notice.created_at > at - _DAY).order_by(Notice.created_at.desc())
+    filed = session.scalars(recent.limit(most)).all()
+    if len(filed) >= most:
+        problem = f"You filed {most} notices within a day, which is the most. Ask the operator if you need more."
+        raise TooSoon(problem=problem, wait_s=(filed[-1] + _DAY - at).total_seconds())
+
+
+def is_trusted_flagger(session: Session, holder_id: str) -> bool:
+    in_force = TrustedFlagger.holder_id == holder_id, TrustedFlagger.ended_at.is_(None)
+    return session.scalar(sa.select(TrustedFlagger.id).where(*in_force).limit(1)) is not None
+
+
+def trust(session: Session, actor: Actor, holder_id: str, basis: str, *, at: datetime) -> TrustedFlagger:
+    """Make a holder a trusted flagger, whose notices come first; `basis` says who awarded that (DSA art. 22(2))."""
+    actor.require(Scope.ADMIN)
+    if session.get(Holder, holder_id) is None:
+        raise NotFound(kind="holder", id=holder_id)
+    if is_trusted_flagger(session, holder_id):
+        raise Conflict(kind="holder", id=holder_id, problem="It is a trusted flagger already.")
+    row = TrustedFlagger(
+        id=new_id(Prefix.FLAGGER, at=at), holder_id=holder_id, basis=_said("basis", basis),
+        granted_by=actor.person, granted_at=at,
+    )  # fmt: skip
+    session.add(row)
+    session.flush()
+    return row
+
+
+def distrust(session: Session, actor: Actor, holder_id: str, reason: str, *, at: datetime) -> TrustedFlagger:
+    """End a holder's status as a trusted flagger."""
+    actor.require(Scope.ADMIN)
+    in_force = TrustedFlagger.holder_id == holder_id, TrustedFlagger.ended_at.is_(None)
+    row = session.scalar(sa.select(TrustedFlagger).where(*in_force))
+    if row is None:
+        raise NotFound(kind="trusted flagger", id=holder_id)
+    row.ended_at, row.ended_reason = at, _said("reason", reason)
+    return row
+
+
+# -- strikes -------------------------------------------------------------------------------------
+
+
+def strike(
+    session: Session, notice: Notice, holder_id: str, side: Side, policy: Policy, *, at: datetime,
+    gravity: Gravity = Gravity.MINOR, intent: str | None = None,
+) -> Strike:  # fmt: skip
+    """Hold something against a holder, for as long as strikes count."""
+    row = Strike(
+        id=new_id(Prefix.STRIKE, at=at), holder_id=holder_id, side=side.value, notice_id=notice.id,
+        gravity=gravity.value, intent=intent, given_at=at, expires_at=at + policy.strike_lasts,
+    )  # fmt: skip
+    session.add(row)
+    session.flush()
+    return row
+
+
+def count(
+    session: Session, notice: Notice, event: Event, after: State, judgement: Judgement, uploaders: Iterable[str],
+    policy: Policy, *, at: datetime,
+) -> None:  # fmt: skip
+    """Abuse counts against the claimant, what stays down against who made it; what is undone does not count."""
+    if event is Event.REJECT_ABUSE and notice.holder_id is not None:
+        strike(
+            session, notice, notice.holder_id, Side.CLAIMANT, policy, at=at, gravity=judgement.gravity,
+            intent=judgement.intent,
+        )  # fmt: skip
+    elif event is Event.REINSTATE:
+        lift_strikes(session, notice.id, Side.CLAIMANT, at=at)
+    elif event is Event.NOTIFY_UPLOADER:
+        for holder_id in sorted(uploaders):
+            strike(session, notice, holder_id, Side.UPLOADER, policy, at=at)
+    if after in PUTS_BACK:
+        lift_strikes(session, notice.id, Side.UPLOADER, at=at)
+
+
+def lift_strikes(session: Session, notice_id: str, side: Side, *, at: datetime) -> None:
+    """What a strike rests on was undone: it no longer counts."""
+    given = Strike.notice_id == notice_id, Strike.side == side, Strike.lifted_at.is_(None)
+    session.execute(sa.update(Strike).where(*given).values(lifted_at=at))
+
+
+def strikes_of(session: Session, holder_id: str, side: Side, *, at: datetime) -> list[Strike]:
+    """Those that count, oldest first."""
+    counts = Strike.lifted_at.is_(None), Strike.expires_at > at
+    query = sa.select(Strike).where(Strike.holder_id == holder_id, Strike.side == side, *counts)
+    return list(session.scalars(query.order_by(Strike.id)))
+
+
+def to_consider(session: Session, policy: Policy, *, at: datetime) -> list[tuple[str, Side]]:
+    """Who has so many strikes that a reviewer should think of a suspension, and is not suspended."""
+    counts = Strike.lifted_at.is_(None), Strike.expires_at > at
+    query = sa.select(Strike.holder_id, Strike.side).where(*counts).group_by(Strike.holder_id, Strike.side)
+    many = query.having(sa.func.count() >= policy.strikes_to_suspend).order_by(Strike.holder_id, Strike.side)
+    found = [(holder_id, Side(side)) for holder_id, side in session.execute(many)]
+    return [one for one in found if suspended_until(session, *one, at=at) is None]
+
+
+def factors(session: Session, holder_id: str, side: Side, policy: Policy, *, at: datetime) -> Factors:
+    """What is to be weighed before somebody is suspended."""
+    counted = strikes_of(session, holder_id, side, at=at)
+    since = at - policy.strike_lasts
+    of = Notice if side is Side.CLAIMANT else Release
+    query = sa.select(sa.func.count()).select_from(of).where(of.holder_id == holder_id, of.created_at > since)
+    total = max(session.scalars(query).one(), len(counted))
+    warning = last_measure(session, holder_id, side, Measure.WARN)
+    return Factors(
+        count=len(counted),
+        total=total,
+        ratio_0_1=round(len(counted) / total, 4) if total else 0.0,
+        gravest=max((Gravity(one.gravity) for one in counted), key=list(Gravity).index, default=None),
+        intents=tuple(one.intent for one in counted if one.intent),
+        warned_at=warning.at if warning else None,
+        suspended_until=suspended_until(session, holder_id, side, at=at),
+    )
+
+
+# -- warnings and suspensions --------------------------------------------------------------------
+
+
+def decide(
+    session: Session, actor: Actor, holder_id: str, side: Side, measure: Measure, reason: str, policy: Policy, *,
+    at: datetime, until: datetime | None = None,
+) -> MisuseDecision:  # fmt: skip
+    """Warn a holder, suspend them for a time, or lift that, as a reviewer.
+
+    Raises:
+        Conflict: nobody is suspended without a warning before (DSA art. 23(1), (2)), or nothing is to be lifted.
+    """
+    actor.require(Scope.REVIEW)
+    if session.get(Holder, holder_id) is None:
+        raise NotFound(kind="holder", id=holder_id)
+    weighed = factors(session, holder_id, side, policy, at=at)
+    if measure is Measure.SUSPEND:
+        if weighed.warned_at is None:
+            raise Conflict(
+                kind="holder", id=holder_id, problem="Warn them first: DSA art. 23 asks for a prior warning."
+            )
+        if until is None or until <= at:
+            raise Invalid(field="until", problem="Say until when: a suspension is for a reasonable time.")
+    if measure is Measure.LIFT and weighed.suspended_until is None:
+        raise Conflict(kind="holder", id=holder_id, problem="They are not suspended.")
+    row = MisuseDecision(
+        id=new_id(Prefix.MISUSE, at=at), holder_id=holder_id, side=side.value, decision=measure.value,
+        until=until if measure is Measure.SUSPEND else None, reason=_said("reason", reason),
+        factors=_plain(weighed), decided_by=actor.person, at=at,
+    )  # fmt: skip
+    session.add(row)
+    session.flush()
+    ledger.record(session, f"misuse.{measure.value}", row, at=at)
+    tell(session, holder_id, f"misuse.{measure.value}", {"side": side.value, "until": _iso(row.until)}, at=at)
+    return row
+
+
+def decisions_about(session: Session, holder_id: str) -> list[MisuseDecision]:
+    """All that was decided about somebody, oldest first."""
+    query = sa.select(MisuseDecision).where(MisuseDecision.holder_id == holder_id)
+    return list(session.scalars(query.order_by(MisuseDecision.id)))
+
+
+def _plain(weighed: Factors) -> dict[str, Any]:
+    said = asdict(weighed)
+    return {
+        **said,
+        "intents": list(weighed.intents),
+        "warned_at": _iso(weighed.warned_at),
+        "suspended_until": _iso(weighed.suspended_until),
+    }
+
+
+def _iso(at: datetime | None) -> str | None:
+    return at.isoformat() if at else None
+
+
+def _said(field: str, text: str) -> str:
+    if not text.strip():
+        raise Invalid(field=field, problem="Say it in a sentence.")
+    return text.strip()
