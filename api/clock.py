@@ -4,6 +4,7 @@ Only the service's own sense of time is shifted: leases, deadlines, records. Cer
 the machine's clock, as others would judge them.
 """
 
+import contextlib
 import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
@@ -50,17 +51,18 @@ class _FromFile:
 
     def __init__(self, path: Path, real: Clock) -> None:
         self._path, self._real = path, real
-        self._text, self._shift = "", timedelta()
-        self()
+        try:
+            self._text = path.read_text().strip()
+        except OSError:
+            raise BadClock(f"{_FILE}{path}") from None
+        self._shift = _shift(self._text, at=real())
 
     def __call__(self) -> datetime:
-        try:
-            text = self._path.read_text().strip()
-        except OSError:
-            raise BadClock(f"{_FILE}{self._path}") from None
         at = self._real()
-        if text != self._text:
-            self._text, self._shift = text, _shift(text, at=at)
+        with contextlib.suppress(OSError, BadClock):  # it is being written at this moment: then it says so next time
+            text = self._path.read_text().strip()
+            if text != self._text:
+                self._shift, self._text = _shift(text, at=at), text
         return at + self._shift
 
 
