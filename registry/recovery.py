@@ -21,14 +21,17 @@ from provenance.authority import TrustAnchor
 from provenance.report import facts_of
 from registry import consents, drafts
 from registry.index import Answer, fingerprint_of
-from registry.models import Notice, Release, ReleaseState
+from registry.models import Notice, NoticeRelease, Release, ReleaseState
 
 _MOST_SEGMENTS = 50
 # What a match with a still counts for. A further release must explain so much that no stronger one does, which is what
 # the ends of two stretches may overlap or leave between them, or be nearly as strong as the strongest.
 _STILL_S, _NEWS_S, _AS_STRONG = 1.0, 1.5, 0.9
 # States of a notice that anybody may know of: before them nothing was found to be in order.
-_PUBLIC_NOTICES = ("disabled", "uploader_notified", "counter_received", "forwarded", "held", "restored")
+_PUBLIC_NOTICES = (
+    "disabled", "uploader_notified", "counter_received", "forwarded", "held", "uploader_complaint", "upheld",
+    "restored",
+)  # fmt: skip
 
 
 class How(StrEnum):
@@ -244,7 +247,8 @@ def _differences(session: Session, recovered: Recovered, fingerprint: Fingerprin
 
 
 def _takedown(session: Session, release: Release) -> dict[str, Any] | None:
-    query = sa.select(Notice).where(Notice.release_id == release.id, Notice.state.in_(_PUBLIC_NOTICES))
+    about = sa.select(NoticeRelease.notice_id).where(NoticeRelease.release_id == release.id)
+    query = sa.select(Notice).where(Notice.id.in_(about), Notice.state.in_(_PUBLIC_NOTICES))
     notice = session.scalars(query.order_by(Notice.id.desc()).limit(1)).first()
     if notice is None:
         return None
