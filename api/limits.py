@@ -179,6 +179,11 @@ def guard(limiter: RateLimiter, kind: Kind, caller: str) -> None:
         raise _problem(standing)
 
 
+def guard_address(limiter: RateLimiter, kind: Kind, scope: Scope) -> None:
+    """Count a request of an address as something that its path does not tell. Raises: Problem."""
+    guard(limiter, kind, _address(scope))
+
+
 def guard_password(limiter: RateLimiter, scope: Scope, account: str) -> None:
     """Count a try of an account's password, from whatever address; the middleware counted it for the address already.
 

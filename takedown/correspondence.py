@@ -259,8 +259,8 @@ class Correspondence:
     def _complaint(self, case: Case) -> Complaint | None:
         events = case.notice.events
         made = next((i for i in range(len(events) - 1, -1, -1) if events[i].event == Event.COMPLAIN), None)
-        if made is None:
-            return None
+        if made is None or (events[-1].event == Event.REINSTATE and made + 2 < len(events)):
+            return None  # what another body decides answers no complaint
         answered = events[made + 1] if made + 1 < len(events) else None
         is_by_uploader = events[made].state == State.UPLOADER_COMPLAINT
         return Complaint(

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from registry.access import Actor
 from registry.errors import Conflict, Forbidden, Invalid
 from registry.models import Agency, Notice, NoticeProposal
-from takedown.domain.states import DECISIONS, Event, State
+from takedown.domain.states import DECISIONS, OVER, Event, State
 from takedown.papers import track_of
 from takedown.policy import FourEyes
 
@@ -85,20 +85,23 @@ def settle(
 
 
 def barred(notice: Notice, event: Event) -> set[str]:
-    """Who may not make a decision, for having made the one that was complained of."""
-    is_anew = State(notice.state) in _ANEW or any(one.event == Event.REINSTATE for one in notice.events)
-    if not is_anew or event not in DECISIONS:
+    """Who may not make a decision, for having made the one that is looked at again.
+
+    What a court or another body decided, anybody carries out.
+    """
+    state = State(notice.state)
+    if event not in DECISIONS or state in OVER:
         return set()
-    last = max((one.position for one in notice.events if one.event == Event.COMPLAIN), default=0)
-    made = [one for one in notice.events if one.event in _COMPLAINED_OF and one.position < last]
+    again = [one.position for one in notice.events if one.event in (Event.COMPLAIN, Event.REINSTATE)]
+    before = len(notice.events) if state in _ANEW else max(again, default=0)
+    made = [one for one in notice.events if one.event in _COMPLAINED_OF and one.position < before]
     return {who for one in made for who in (one.by, (one.details or {}).get("seconded_by")) if who}
 
 
 def proposal_of(session: Session, notice: Notice) -> NoticeProposal | None:
-    """The decision that waits for a second reviewer, if it can still be made."""
+    """The decision that waits for a second reviewer, if nothing else happened meanwhile."""
     row = session.get(NoticeProposal, notice.id)
-    transitions = track_of(notice).transitions
-    return row if row is not None and (State(notice.state), Event(row.event)) in transitions else None
+    return row if row is not None and row.position == len(notice.events) else None
 
 
 def interests(session: Session, actor: Actor, notice: Notice, uploaders: set[str], *, at: datetime) -> list[str]:
@@ -130,6 +133,8 @@ def _usual(notice: Notice, event: Event, codes: list[str]) -> str:
             State.UPLOADER_COMPLAINT: "complaint_granted",
         }  # fmt: skip
         return usual.get(State(notice.state), "dispute_body")
+    if event is Event.REINSTATE and notice.state == State.CLOSED:
+        return "dispute_body"
     return "other" if event is Event.DECLINE else codes[0]
 
 
@@ -154,23 +159,31 @@ def _seconded(
     session: Session, notice: Notice, event: Event, judgement: Judgement, *, at: datetime
 ) -> Judgement | None:  # fmt: skip
     """The decision that a first reviewer proposed, once a second one wants the same; else it is now the proposal."""
-    row = session.get(NoticeProposal, notice.id)
-    if row is not None and row.event == event and row.proposed_by == judgement.by:
-        raise Conflict(kind="notice", id=notice.id, problem="You proposed this. Another reviewer must want the same.")
-    if row is not None and row.event == event and proposal_of(session, notice) is not None:
+    row = proposal_of(session, notice)
+    if row is not None and row.event == event:
+        if row.proposed_by == judgement.by:
+            problem = "You proposed this. Another reviewer must want the same."
+            raise Conflict(kind="notice", id=notice.id, problem=problem)
         session.delete(row)
-        details = {**(row.details or {}), "seconded_by": judgement.by}
-        return replace(
-            judgement, by=row.proposed_by, reason_code=row.reason_code, reason=row.reason, details=details
-        )  # fmt: skip
-    if row is not None:
-        session.delete(row)
-        session.flush()
+        return _by_both(row, judgement)
+    session.execute(sa.delete(NoticeProposal).where(NoticeProposal.notice_id == notice.id))
     session.add(
         NoticeProposal(
-            notice_id=notice.id, event=event.value, reason_code=judgement.reason_code, reason=judgement.reason,
-            details=judgement.details, proposed_by=str(judgement.by), proposed_at=at,
+            notice_id=notice.id, position=len(notice.events), event=event.value, reason_code=judgement.reason_code,
+            reason=judgement.reason, details=judgement.details, proposed_by=str(judgement.by), proposed_at=at,
         )
     )  # fmt: skip
     session.flush()
     return None
+
+
+def _by_both(row: NoticeProposal, second: Judgement) -> Judgement:
+    """The first reviewer's decision, with the interests of both."""
+    first, own = row.details or {}, (second.details or {}).get("interests", [])
+    details = {**first, "seconded_by": second.by}
+    if both := list(dict.fromkeys([*first.get("interests", []), *own])):
+        details["interests"] = both
+    return replace(
+        second, by=row.proposed_by, reason_code=row.reason_code, reason=row.reason, details=details,
+        gravity=Gravity(first.get("gravity", Gravity.MINOR)), intent=first.get("intent"),
+    )  # fmt: skip

@@ -242,6 +242,8 @@ class Desk:
             Conflict, Invalid: not now, or not like this.
         """
         notice = self.visible(session, actor, notice_id)
+        if notice.forgotten_at is not None:
+            raise Conflict(kind="notice", id=notice.id, problem="What it said was forgotten after its time.")
         self._transition(notice, event)
         roles = self._roles(session, actor, notice) & ACTOR[event]
         if not roles:

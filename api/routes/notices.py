@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from api import evidence, noticeboard
 from api.access import IdempotencyHeader, TheActor, TheActorOrNobody, TheService
+from api.limits import Kind, guard_address
 from api.noticeboard import shown
 from api.paging import Cursor, Limit, page
 from api.problems import Problem
@@ -59,6 +60,10 @@ def file_notice(
 ) -> NoticeOut:  # fmt: skip
     """File a notice. Without a key, an address is confirmed by a code that is mailed to it; nothing happens before."""
     _require_current_statements(body)
+    if actor is None:  # a letter is written to whatever address is given
+        guard_address(service.limiter, Kind.SIGN_IN, request.scope)
+    if body.fingerprint is not None:
+        guard_address(service.limiter, Kind.VERIFICATION, request.scope)
     found = _look_up(service, body.fingerprint) if body.fingerprint is not None else None
     at, digest = service.now(), idempotency.digest(body.model_dump_json())
     said = NewNotice(

@@ -80,8 +80,9 @@ def upgrade() -> None:
         _time("accepted_at", nullable=False),
     )  # fmt: skip
     op.create_table(
-        "notice_proposals", _of("notices", primary_key=True), _text("event", nullable=False), _text("reason_code"),
-        _text("reason"), sa.Column("details", sa.JSON(), nullable=True), _text("proposed_by", nullable=False),
+        "notice_proposals", _of("notices", primary_key=True), sa.Column("position", sa.Integer(), nullable=False),
+        _text("event", nullable=False), _text("reason_code"), _text("reason"),
+        sa.Column("details", sa.JSON(), nullable=True), _text("proposed_by", nullable=False),
         _time("proposed_at", nullable=False),
     )  # fmt: skip
     op.create_table(

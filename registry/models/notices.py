@@ -104,10 +104,15 @@ class NoticeStatement(Base):
 
 
 class NoticeProposal(Base):
-    """A decision of one reviewer that waits for a second one."""
+    """A decision of one reviewer that waits for a second one; it is void once anything else happened.
+
+    Attributes:
+        position: of the step that it would be.
+    """
 
     __tablename__ = "notice_proposals"
     notice_id: Mapped[str] = mapped_column(sa.ForeignKey("notices.id"), primary_key=True)
+    position: Mapped[int]
     event: Mapped[str]
     reason_code: Mapped[str | None]
     reason: Mapped[str | None]

@@ -56,16 +56,17 @@ class Outcome(StrEnum):
     COMPLAINT_PENDING = "complaint_pending"
 
 
+_COMPLAINTS = frozenset({State.CLAIMANT_COMPLAINT, State.UPLOADER_COMPLAINT})
 _OUTCOME_OF: Mapping[str, Outcome] = {
     **{outcome: outcome for outcome in Outcome if outcome.value in State},  # most are called as the state is
     **dict.fromkeys((State.SUBMITTED, State.EMAIL_CONFIRMED, State.TRIAGE, State.VALID), Outcome.OPEN),
     State.CURE_REQUESTED: Outcome.CURE_PENDING,
-    # The material stays down while a counter-notice is on its way.
-    **dict.fromkeys((State.UPLOADER_NOTIFIED, State.COUNTER_RECEIVED, State.FORWARDED), Outcome.DISABLED),
-    **dict.fromkeys((State.CLAIMANT_COMPLAINT, State.UPLOADER_COMPLAINT), Outcome.COMPLAINT_PENDING),
+    # The material stays down while a counter-notice is on its way, and where the decision was upheld.
+    **dict.fromkeys((State.UPLOADER_NOTIFIED, State.COUNTER_RECEIVED, State.FORWARDED, State.UPHELD), Outcome.DISABLED),
+    **dict.fromkeys(_COMPLAINTS, Outcome.COMPLAINT_PENDING),
 }
-# They end a notice without a word on its outcome: the decision before them stands.
-_CONFIRMING = frozenset({State.UPHELD, State.CLOSED})
+# `closed` says that the claimant got nothing, and not by which of these.
+_REFUSALS = frozenset({State.DECLINED, State.REJECTED_ABUSE})
 
 
 class Action(StrEnum):
@@ -143,7 +144,7 @@ class Case:
         for _, _, at in self.history:
             _aware(at)
         known = self.track in list(TrackName) and self.tier in TIERS and set(self.complaints) <= set(SIDES)
-        if not known or self.state not in _OUTCOME_OF.keys() | _CONFIRMING:
+        if not known or self.state not in list(State):
             raise ValueError(f"unknown in {self.track=}, {self.tier=}, {self.state=}, {self.complaints=}")
 
     @property
@@ -247,9 +248,8 @@ class _Step:
 
     @property
     def grants(self) -> bool:
-        """Whether a complaint succeeded: a claimant gets a new decision, an uploader gets the material back."""
-        undone = self.event in {Event.RESTORE, Event.REJECT_ABUSE} and self.before == State.UPLOADER_COMPLAINT
-        return undone or self.event == Event.REINSTATE
+        """Whether a complaint succeeded; where none is pending, another body said so, not the operator."""
+        return self.before in _COMPLAINTS and self.event in {Event.RESTORE, Event.REJECT_ABUSE, Event.REINSTATE}
 
 
 _IS: dict[Action, Callable[[_Step], bool]] = {
@@ -327,14 +327,13 @@ def as_json(report: Report) -> dict[str, Any]:
 
 
 def outcome_of(case: Case) -> Outcome:
-    """Where a notice stands; after a rejected complaint, or once closed, by the decision that stood."""
-    if case.state in _OUTCOME_OF:
+    """Where a notice stands; once closed, by the last refusal."""
+    if case.state != State.CLOSED:
         return _OUTCOME_OF[case.state]
-    for _, state, _ in reversed(case.history):
-        outcome = _OUTCOME_OF.get(state, Outcome.COMPLAINT_PENDING)
-        if outcome is not Outcome.COMPLAINT_PENDING:
-            return outcome
-    raise ValueError(f"a notice is {case.state}, and nothing was decided before")
+    refusals = [state for _, state, _ in case.history if state in _REFUSALS]
+    if not refusals:
+        raise ValueError(f"notice {case.notice_id} is closed, and was never refused")
+    return _OUTCOME_OF[refusals[-1]]
 
 
 def _steps(case: Case) -> Iterator[_Step]:
@@ -398,7 +397,7 @@ def _way(step: _Step) -> Way:
         return Way.RETRACTION if step.after == State.RETRACTED else Way.REJECTION
     if step.before == State.UPLOADER_COMPLAINT:
         return Way.COMPLAINT
-    return Way.DISPUTE if step.before in _CONFIRMING else Way.COUNTER_NOTICE
+    return Way.DISPUTE if step.before == State.UPHELD else Way.COUNTER_NOTICE
 
 
 def _times(cases: Sequence[Case], *, start: datetime, end: datetime) -> Mapping[str, Split[Spread]]:

@@ -1,8 +1,7 @@
-"""Business days, months and hours, and the dates that bind a notice."""
+"""The dates that bind a notice, held against days counted by hand."""
 
-import calendar as months
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -23,7 +22,7 @@ from takedown.domain.deadlines import (
 from takedown.domain.states import Event, State, events_from, transition
 from takedown.domain.track import Track, TrackName
 from takedown.domain.tracks import TRACKS
-from takedown.errors import IncompleteHistory, NaiveDatetime, UnknownCalendar
+from takedown.errors import IncompleteHistory, NaiveDatetime
 
 NEW_YORK = BusinessCalendar(country="US", subdivision=None, time_zone="America/New_York")
 ZONE = ZoneInfo("America/New_York")
@@ -36,8 +35,8 @@ LIKENESS = TRACKS[TrackName.LIKENESS]
 COMPLAINT_TRACKS = [DSA_16, TAKE_IT_DOWN, LIKENESS]
 
 
-def by_name(track: Track) -> str:
-    return track.name.value
+def by_name(value: Track | State) -> str:
+    return value.name.value if isinstance(value, Track) else value.value
 
 
 on_every_track = pytest.mark.parametrize("track", TRACKS.values(), ids=by_name)
@@ -105,160 +104,21 @@ CALENDARS = st.sampled_from(
         BusinessCalendar(country="NZ", subdivision=None, time_zone="Pacific/Auckland"),
     ]
 )
-DAYS = st.integers(min_value=1, max_value=30)
 
 
-@given(CALENDARS, MOMENTS, DAYS)
-def test_a_term_ends_with_a_business_day(calendar: BusinessCalendar, at: datetime, days: int) -> None:
-    due = calendar.add_business_days(at, days)
-    zone = ZoneInfo(calendar.time_zone)
-    assert due.tzinfo is UTC
-    assert calendar.is_business_day(due.astimezone(zone).date())
-    assert (due + LAST_MOMENT).astimezone(zone).date() == due.astimezone(zone).date() + timedelta(days=1)
-
-
-@given(CALENDARS, MOMENTS, DAYS)
-def test_a_term_holds_exactly_its_business_days(calendar: BusinessCalendar, at: datetime, days: int) -> None:
-    zone = ZoneInfo(calendar.time_zone)
-    first = at.astimezone(zone).date()
-    length = (calendar.add_business_days(at, days).astimezone(zone).date() - first).days
-    assert sum(calendar.is_business_day(first + timedelta(days=n)) for n in range(1, length + 1)) == days
-
-
-@given(CALENDARS, MOMENTS, st.timedeltas(min_value=timedelta(0), max_value=timedelta(days=40)), DAYS)
-def test_what_comes_later_never_falls_due_earlier(
-    calendar: BusinessCalendar, at: datetime, later: timedelta, days: int
-) -> None:
-    due = calendar.add_business_days(at, days)
-    assert due <= calendar.add_business_days(at + later, days)
-    assert due < calendar.add_business_days(at, days + 1)
-
-
-@pytest.mark.parametrize(
-    ("received", "days", "due"),
-    [
-        pytest.param(local(2025, 3, 3), 10, date(2025, 3, 17), id="two plain weeks"),
-        pytest.param(local(2025, 3, 1), 1, date(2025, 3, 3), id="a Saturday does not count"),
-        pytest.param(local(2025, 3, 3, 0), 1, date(2025, 3, 4), id="nor does the day of receipt, however early"),
-        pytest.param(local(2025, 3, 3, 23, 59), 1, date(2025, 3, 4), id="or however late"),
-        pytest.param(local(2024, 2, 28), 1, date(2024, 2, 29), id="a leap day counts"),
-        pytest.param(local(2024, 2, 28), 10, date(2024, 3, 13), id="across a leap day"),
-        pytest.param(local(2025, 12, 24), 10, date(2026, 1, 9), id="Christmas and New Year"),
-        pytest.param(local(2021, 12, 30), 1, date(2022, 1, 3), id="New Year kept in the old year"),
-        pytest.param(local(2025, 6, 30), 10, date(2025, 7, 15), id="Independence Day"),
-        pytest.param(local(2025, 11, 10), 14, date(2025, 12, 2), id="Veterans Day and Thanksgiving"),
-        pytest.param(local(2022, 6, 17), 1, date(2022, 6, 21), id="Juneteenth on a Sunday, kept on Monday"),
-    ],
-)
-def test_weekends_and_federal_holidays_do_not_count(received: datetime, days: int, due: date) -> None:
-    assert NEW_YORK.add_business_days(received, days) == end_of(due)
-
-
-def test_the_day_of_receipt_is_the_local_one() -> None:
-    evening_in_new_york = datetime(2025, 3, 4, 3, 0, tzinfo=UTC)
-    assert NEW_YORK.add_business_days(evening_in_new_york, 1) == end_of(date(2025, 3, 4))
-    in_tokyo = evening_in_new_york.astimezone(timezone(timedelta(hours=9)))
-    assert NEW_YORK.add_business_days(in_tokyo, 1) == end_of(date(2025, 3, 4))
-
-
-@pytest.mark.parametrize(
-    ("received", "due"),
-    [
-        (local(2025, 3, 7), datetime(2025, 3, 11, 3, 59, 59, 999999, tzinfo=UTC)),
-        (local(2025, 10, 31), datetime(2025, 11, 4, 4, 59, 59, 999999, tzinfo=UTC)),
-    ],
-    ids=["spring forward", "fall back"],
-)
-def test_a_day_ends_at_local_midnight_whatever_the_clocks_did(received: datetime, due: datetime) -> None:
-    assert NEW_YORK.add_business_days(received, 1) == due
-
-
-def test_a_day_whose_last_hour_comes_twice_ends_with_the_second() -> None:
-    tehran = BusinessCalendar(country="IR", subdivision=None, time_zone="Asia/Tehran")
-    due = tehran.add_business_days(datetime(2021, 9, 20, 12, tzinfo=ZoneInfo("Asia/Tehran")), 1)
-    assert due == datetime(2021, 9, 21, 20, 29, 59, 999999, tzinfo=UTC)
-
-
-def test_a_place_has_holidays_of_its_own() -> None:
-    epiphany = date(2025, 1, 6)
-    germany = BusinessCalendar(country="DE", subdivision=None, time_zone="Europe/Berlin")
-    bavaria = BusinessCalendar(country="DE", subdivision="BY", time_zone="Europe/Berlin")
-    assert germany.is_business_day(epiphany)
-    assert not bavaria.is_business_day(epiphany)
-
-
-def test_a_time_without_a_zone_is_refused() -> None:
+def test_a_time_without_a_zone_is_refused_whether_or_not_a_date_binds() -> None:
     naive = datetime(2025, 3, 3, 12)
-    with pytest.raises(NaiveDatetime) as refused:
-        NEW_YORK.add_business_days(naive, 1)
-    assert refused.value.at == naive
     history = forwarded(local(2025, 3, 3))
+    for one in (history, history[:-1], history[:1]):
+        with pytest.raises(NaiveDatetime) as refused:
+            brought_about(one, naive)
+        assert refused.value.at == naive
+        with pytest.raises(NaiveDatetime):
+            in_time(one, naive)
     with pytest.raises(NaiveDatetime):
-        brought_about(history, naive)
+        pending(((State.EMAIL_CONFIRMED, naive),))
     with pytest.raises(NaiveDatetime):
-        in_time(history, naive)
-
-
-MONTHS = [
-    pytest.param(local(2026, 7, 15), 6, date(2027, 1, 15), id="over the turn of the year"),
-    pytest.param(local(2026, 8, 31), 6, date(2027, 2, 28), id="no 31st, nor 29th, of February"),
-    pytest.param(local(2027, 8, 31), 6, date(2028, 2, 29), id="the leap day is the last of February"),
-    pytest.param(local(2027, 8, 29), 6, date(2028, 2, 29), id="the leap day is the 29th"),
-    pytest.param(local(2026, 8, 28), 6, date(2027, 2, 28), id="the same day, where there is one"),
-    pytest.param(local(2028, 2, 29), 6, date(2028, 8, 29), id="from the leap day, not the end of August"),
-    pytest.param(local(2026, 6, 30), 6, date(2026, 12, 30), id="to December, not into the next year"),
-    pytest.param(local(2026, 12, 31), 6, date(2027, 6, 30), id="from the last day of a year"),
-    pytest.param(local(2027, 1, 1), 6, date(2027, 7, 1), id="from the first day of a year"),
-    pytest.param(local(2026, 1, 4), 6, date(2026, 7, 4), id="a holiday on a Saturday counts like any day"),
-    pytest.param(local(2026, 9, 14), 6, date(2027, 3, 14), id="to the day on which clocks spring forward"),
-    pytest.param(local(2026, 5, 1), 6, date(2026, 11, 1), id="to the day on which clocks fall back"),
-    pytest.param(local(2026, 3, 3, 23, 59), 1, date(2026, 4, 3), id="late in the day, past the change of clocks"),
-]
-
-
-@pytest.mark.parametrize(("at", "count", "day"), MONTHS)
-def test_months_end_with_the_same_day_or_the_last_of_a_shorter_month(at: datetime, count: int, day: date) -> None:
-    assert NEW_YORK.add_months(at, count) == end_of(day)
-    assert with_term(replace(SOME, months=count), at).at == end_of(day)
-
-
-def test_months_count_from_the_local_day() -> None:
-    still_august_in_new_york = datetime(2026, 9, 1, 3, 59, tzinfo=UTC)
-    assert NEW_YORK.add_months(still_august_in_new_york, 6) == end_of(date(2027, 2, 28))
-    assert NEW_YORK.add_months(still_august_in_new_york + timedelta(minutes=1), 6) == end_of(date(2027, 3, 1))
-
-
-@given(CALENDARS, MOMENTS, st.integers(min_value=1, max_value=30))
-def test_months_end_with_a_day_of_the_month_that_was_meant(
-    calendar: BusinessCalendar, at: datetime, count: int
-) -> None:
-    zone = ZoneInfo(calendar.time_zone)
-    first, last = at.astimezone(zone).date(), calendar.add_months(at, count).astimezone(zone).date()
-    assert (last.year - first.year) * 12 + last.month - first.month == count
-    assert last.day == min(first.day, months.monthrange(last.year, last.month)[1])
-    assert (calendar.add_months(at, count) + LAST_MOMENT).astimezone(zone).date() == last + timedelta(days=1)
-
-
-@pytest.mark.parametrize("days", [0, -1])
-def test_a_term_is_at_least_one_day(days: int) -> None:
-    with pytest.raises(ValueError, match="at least 1"):
-        NEW_YORK.add_business_days(local(2025, 3, 3), days)
-
-
-@pytest.mark.parametrize(
-    ("country", "subdivision", "time_zone"),
-    [
-        ("XX", None, "UTC"),
-        ("US", "QQ", "UTC"),
-        ("US", None, "America/Nowhere"),
-        ("US", None, ""),
-        ("US", None, "../UTC"),
-    ],
-)
-def test_an_unknown_calendar_is_refused_at_once(country: str, subdivision: str | None, time_zone: str) -> None:
-    with pytest.raises(UnknownCalendar) as refused:
-        BusinessCalendar(country=country, subdivision=subdivision, time_zone=time_zone)
-    assert (refused.value.country, refused.value.time_zone) == (country, time_zone)
+        pending(((State.SUBMITTED, naive),), TAKE_IT_DOWN)
 
 
 # -- counter-notices (17 U.S.C. 512(g)) ----------------------------------------------------------
@@ -440,12 +300,16 @@ def test_a_complaint_that_is_granted_buys_no_time() -> None:
 
 # -- complaints ----------------------------------------------------------------------------------
 
+# Where uploaders send a counter-notice, they do not complain.
+COMPLAINTS = [(track, State.CLAIMANT_COMPLAINT) for track in TRACKS.values()]
+COMPLAINTS += [(track, State.UPLOADER_COMPLAINT) for track in COMPLAINT_TRACKS]
+
 
 @on_complaint_tracks
 @pytest.mark.parametrize("state", [State.DECLINED, State.UPLOADER_NOTIFIED], ids=str)
 def test_a_decision_is_final_when_six_months_bring_no_complaint(track: Track, state: State) -> None:
     history = [(state, local(2026, 8, 31))]
-    last = end_of(date(2027, 2, 28))
+    last = end_of(date(2027, 3, 1))  # the last of February is a Sunday
     assert dates(history, track) == {DeadlineName.COMPLAINT_BY: last}
     assert brought_about(history, last - LAST_MOMENT, track) == ()
     assert brought_about(history, last, track) == (Event.CLOSE,)
@@ -454,7 +318,7 @@ def test_a_decision_is_final_when_six_months_bring_no_complaint(track: Track, st
 @on_every_track
 def test_what_was_called_abuse_stays_that_when_the_time_for_a_complaint_has_passed(track: Track) -> None:
     history = [(State.REJECTED_ABUSE, local(2026, 8, 31))]
-    assert dates(history, track) == {DeadlineName.COMPLAINT_BY: end_of(date(2027, 2, 28))}
+    assert dates(history, track) == {DeadlineName.COMPLAINT_BY: end_of(date(2027, 3, 1))}
     assert brought_about(history, local(2028, 1, 1), track) == ()
 
 
@@ -464,8 +328,7 @@ def test_an_uploader_who_can_send_a_counter_notice_has_no_last_day_for_it() -> N
     assert brought_about(history, local(2036, 1, 1), DMCA_512) == ()
 
 
-@on_complaint_tracks
-@pytest.mark.parametrize("state", [State.CLAIMANT_COMPLAINT, State.UPLOADER_COMPLAINT], ids=str)
+@pytest.mark.parametrize(("track", "state"), COMPLAINTS, ids=by_name)
 def test_a_complaint_waits_for_a_person_however_late(track: Track, state: State) -> None:
     history = [(state, local(2026, 3, 2))]
     [target] = pending(history, track)
@@ -475,6 +338,19 @@ def test_a_complaint_waits_for_a_person_however_late(track: Track, state: State)
 
 
 # -- terms ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("length", "due"),
+    [
+        ({"months": 6}, end_of(date(2027, 3, 1))),
+        ({"business_days": 6}, end_of(date(2026, 9, 9))),  # Labor Day is the seventh of September
+        ({"hours": 6}, local(2026, 8, 31, 18)),
+    ],
+    ids=str,
+)
+def test_a_term_is_counted_in_the_unit_that_it_has(length: dict[str, int], due: datetime) -> None:
+    assert with_term(replace(SOME, **length), local(2026, 8, 31)).at == due  # type: ignore[arg-type]
 
 
 def test_a_term_counts_from_when_its_state_was_last_entered() -> None:

@@ -142,14 +142,14 @@ def test_the_ends_are_these_six() -> None:
 @on_every_track
 def test_what_is_over_changes_only_by_a_complaint_or_by_who_stands_above(track: Track) -> None:
     afterwards = {(state, event) for state, event in track.transitions if state in OVER}
-    undone = {(State.UPHELD, Event.RESTORE), (State.CLOSED, Event.RESTORE)}
-    assert afterwards == {(State.REJECTED_ABUSE, Event.COMPLAIN)} | (undone if track in COMPLAINT_TRACKS else set())
+    expected = {(State.REJECTED_ABUSE, Event.COMPLAIN), (State.CLOSED, Event.REINSTATE)}
+    assert afterwards == expected | ({(State.UPHELD, Event.RESTORE)} if track in COMPLAINT_TRACKS else set())
 
 
 @on_every_track
 def test_nothing_ends_that_leaves_material_down_without_somebody_having_decided_it(track: Track) -> None:
     left_down = {state for state, is_down in whereabouts(track.transitions) if is_down and state in OVER}
-    assert left_down == ({State.UPHELD, State.CLOSED} if track in COMPLAINT_TRACKS else set())
+    assert left_down == ({State.UPHELD} if track in COMPLAINT_TRACKS else set())
 
 
 # -- the material --------------------------------------------------------------------------------
@@ -187,9 +187,22 @@ def test_material_is_down_from_disabling_until_it_is_put_back(track: Track) -> N
         State.FORWARDED,
         State.HELD,
         State.UPLOADER_COMPLAINT,
+        State.UPHELD,
     } & set(states_of(track.transitions))
-    assert down - {State.UPHELD, State.CLOSED} == answering
+    assert down == answering
     assert not up & answering
+
+
+@on_every_track
+def test_a_state_says_whether_the_material_is_down(track: Track) -> None:
+    places = whereabouts(track.transitions)
+    assert len(places) == len(states_of(track.transitions))
+    assert (State.CLOSED, False) in places
+    assert ((State.UPHELD, True) in places) == (track in COMPLAINT_TRACKS)
+
+
+def test_what_a_counter_notice_can_answer_is_never_upheld() -> None:
+    assert State.UPHELD not in states_of(SWORN)
 
 
 def test_what_puts_material_back_ends_the_notice() -> None:
@@ -203,7 +216,7 @@ def test_material_is_not_restored_before_the_claimant_has_the_counter_notice() -
 
 @on_complaint_tracks
 def test_without_counter_notices_a_complaint_or_who_stands_above_restores(track: Track) -> None:
-    assert causing(track.transitions, Event.RESTORE) == {State.UPLOADER_COMPLAINT, State.UPHELD, State.CLOSED}
+    assert causing(track.transitions, Event.RESTORE) == {State.UPLOADER_COMPLAINT, State.UPHELD}
 
 
 @on_every_track
@@ -295,8 +308,18 @@ def test_a_claimants_complaint_is_decided_anew_or_rejected(track: Track) -> None
     table = track.transitions
     complaint = walk(table, *TO_VALID, Event.DECLINE, Event.COMPLAIN)
     assert transition(table, complaint, Event.REINSTATE) is State.TRIAGE
-    assert transition(table, complaint, Event.UPHOLD) is State.UPHELD
-    assert transition(table, State.DECLINED, Event.CLOSE) is State.CLOSED
+    assert transition(table, complaint, Event.UPHOLD) is State.CLOSED
+
+
+@on_every_track
+def test_a_claimant_who_does_not_complain_in_time_is_answered_for_good(track: Track) -> None:
+    assert walk(track.transitions, *TO_VALID, Event.DECLINE, Event.CLOSE) is State.CLOSED
+
+
+@on_every_track
+def test_a_court_may_see_a_refused_notice_otherwise_and_then_it_is_judged_anew(track: Track) -> None:
+    assert causing(track.transitions, Event.REINSTATE) == {State.CLAIMANT_COMPLAINT, State.CLOSED}
+    assert walk(track.transitions, *TO_VALID, Event.DECLINE, Event.CLOSE, Event.REINSTATE) is State.TRIAGE
 
 
 @on_complaint_tracks
@@ -305,7 +328,17 @@ def test_an_uploaders_complaint_brings_the_material_back_or_is_rejected(track: T
     complaint = walk(table, *TO_NOTIFIED, Event.COMPLAIN)
     assert transition(table, complaint, Event.RESTORE) is State.RESTORED
     assert transition(table, complaint, Event.UPHOLD) is State.UPHELD
-    assert transition(table, State.UPLOADER_NOTIFIED, Event.CLOSE) is State.CLOSED
+
+
+@on_complaint_tracks
+def test_an_uploader_who_does_not_complain_in_time_is_answered_for_good(track: Track) -> None:
+    assert walk(track.transitions, *TO_NOTIFIED, Event.CLOSE) is State.UPHELD
+
+
+@on_complaint_tracks
+def test_a_court_may_see_material_that_stays_down_otherwise_and_then_it_is_back(track: Track) -> None:
+    for ended in ((Event.CLOSE,), (Event.COMPLAIN, Event.UPHOLD)):
+        assert walk(track.transitions, *TO_NOTIFIED, *ended, Event.RESTORE) is State.RESTORED
 
 
 @on_every_track
@@ -349,5 +382,6 @@ def test_the_diagram_shows_the_whole_table_and_no_more(track: Track) -> None:
     drawn = {line.strip() for line in lines}
     assert len(drawn) == len(lines)
     arrows = {f"{start} --> {end}: {event}" for (start, event), end in track.transitions.items()}
-    ends = {"defective", "restored", "retracted", "rejected_abuse", "upheld", "closed"}
+    ends = {"defective", "restored", "retracted", "rejected_abuse", "closed"}
+    ends |= {"upheld"} if track in COMPLAINT_TRACKS else set()
     assert drawn == arrows | {f"{state} --> [*]" for state in ends} | {"[*] --> submitted"}

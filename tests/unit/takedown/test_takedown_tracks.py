@@ -68,8 +68,8 @@ def letters_of(track: Track) -> list[Letter]:
 
 
 def terms_of(track: Track) -> list[tuple[State, Term]]:
-    """Each term with the state in which it is pending, of those that the track knows."""
-    return [(state, term) for state in states_of(track.transitions) for term in track.terms.get(state, ())]
+    """Each term with the state in which it is pending."""
+    return [(state, term) for state, terms in track.terms.items() for term in terms]
 
 
 def can_avoid(table: Transitions, avoided: State, goal: State) -> bool:
@@ -195,16 +195,24 @@ def test_material_goes_down_for_what_its_track_is_about() -> None:
     }
 
 
-def test_a_stored_code_means_the_same_on_every_track() -> None:
-    """Material goes down under each track's own law, so only those titles may differ."""
+def test_one_code_has_one_title_everywhere() -> None:
     listed = {
-        (event, reason)
-        for track in TRACKS.values()
-        for event, reasons in track.reasons.items()
-        for reason in reasons
-        if event is not Event.DISABLE
-    }
-    assert len({(event, reason.code) for event, reason in listed}) == len(listed)
+        reason for track in TRACKS.values() for reasons in track.reasons.values() for reason in reasons
+    }  # fmt: skip
+    assert len({reason.code for reason in listed}) == len(listed)
+
+
+@on_every_track
+def test_material_is_restored_for_what_its_course_knows(track: Track) -> None:
+    codes = [reason.code for reason in track.reasons[Event.RESTORE]]
+    sworn, complained = ["counter_notice", "court_action_ended"], ["complaint_granted", "dispute_body"]
+    assert codes == [*(sworn if Event.RECEIVE_COUNTER in events_of(track) else complained), "other"]
+
+
+@on_every_track
+def test_a_refused_notice_is_reopened_on_a_complaint_or_on_another_bodys_word(track: Track) -> None:
+    codes = [reason.code for reason in track.reasons[Event.REINSTATE]]
+    assert codes == ["complaint_granted", "dispute_body", "other"]
 
 
 # -- letters -------------------------------------------------------------------------------------
@@ -251,6 +259,11 @@ def test_a_term_is_so_many_days_or_months_or_hours(track: Track) -> None:
         lengths = [length for length in (term.business_days, term.months, term.hours) if length]
         assert len(lengths) == 1
         assert lengths[0] > 0
+
+
+@on_every_track
+def test_no_date_binds_in_a_state_that_the_track_does_not_know(track: Track) -> None:
+    assert set(track.terms) <= set(states_of(track.transitions))
 
 
 @on_every_track
