@@ -1,8 +1,9 @@
 """The `clearmark` command. `register`, `import`, `export`, `check`, `explain`, `release`, `releases`, `verify`,
-`consents`, `reservations`, `negatives`, `conflicts`, `findings`, `quarantines`, `holders`, `domains`, `agents` and
-`sync` speak to a service over HTTP; `recover` to any resolver of credentials; `preferences` asks a service, or a copy
-with no network at all; `keys`, `trust`, `signer`, `webhooks` and `index` work on the data folder, beside a running
-service too; `ledger` does both.
+`consents`, `reservations`, `negatives`, `conflicts`, `findings`, `quarantines`, `notices`, `misuse`, `transparency`,
+`holders`, `domains`, `agents` and `sync` speak to a service over HTTP; `recover` to any resolver of credentials;
+`preferences` asks a service, or a copy with no network at all; `letters` and `evidence` speak to a service, but to
+`preview` the words and to `verify` a bundle they need none; `keys`, `trust`, `signer`, `webhooks` and `index` work on
+the data folder, beside a running service too; `ledger` does both.
 
 Exit codes: 0 fine; 1 error; 2 wrong use; 10 block; 11 review; 12 unknown, also of a file that cannot be read;
 13 a file to be registered, added or verified cannot be used; 14 verification found something that is not intact or not
@@ -41,10 +42,12 @@ from api.console import (
 )
 from api.copy_commands import preferences, sync
 from api.decision_commands import conflicts, findings, quarantines
+from api.desk_commands import letters, misuse
 from api.evidence_commands import evidence
 from api.holder_commands import agents, domains, holders
 from api.key_commands import keys
 from api.ledger_commands import ledger
+from api.notice_commands import notices, transparency
 from api.release_commands import recover, release, releases, verify
 from api.reservation_commands import reservations
 from api.settings import SettingsError, describe, in_force, load_settings
@@ -78,6 +81,9 @@ _GROUPS = {
     "conflicts": conflicts,
     "findings": findings,
     "quarantines": quarantines,
+    "notices": notices,
+    "letters": letters,
+    "misuse": misuse,
     "evidence": evidence,
     "holders": holders,
     "domains": domains,
@@ -92,6 +98,7 @@ app.command("sync")(sync)
 app.command("recover")(recover)
 app.command("release")(release)
 app.command("verify")(verify)
+app.command("transparency")(transparency)
 
 
 def main() -> None:

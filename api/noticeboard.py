@@ -10,17 +10,17 @@ from sqlalchemy.orm import Session
 from api.schemas.notices import (
     AcceptedOut,
     DeadlineOut,
-    DecisionOut,
     ElementOut,
     LetterOut,
     MaterialOut,
+    NoticeDecisionOut,
     NoticeEventOut,
     NoticeOut,
     ProposalOut,
-    ReasonOut,
     ReviewOut,
-    StatementOut,
     TrackOut,
+    TrackReasonOut,
+    TrackStatementOut,
 )
 from registry.access import Actor
 from registry.models import Mail, Notice, NoticeEvent, NoticeLetter
@@ -119,7 +119,7 @@ def track_out(track: Track) -> TrackOut:
         counter_elements=[element_out(one) for one in track.counter_elements],
         counter_statements=[_statement(one) for one in track.counter_statements],
         reasons={
-            event: [ReasonOut(code=one.code, title=one.title) for one in reasons]
+            event: [TrackReasonOut(code=one.code, title=one.title) for one in reasons]
             for event, reasons in track.reasons.items()
         },
     )
@@ -137,8 +137,8 @@ def element_out(element: Element) -> ElementOut:
     return ElementOut(element=element.name, reference=element.reference, what_to_supply=element.what_to_supply)
 
 
-def _statement(statement: Statement) -> StatementOut:
-    return StatementOut(
+def _statement(statement: Statement) -> TrackStatementOut:
+    return TrackStatementOut(
         name=statement.name, version=statement.version, text=statement.text, fields=list(statement.fields),
         under_penalty_of_perjury=statement.perjury,
     )  # fmt: skip
@@ -176,7 +176,7 @@ def _review(session: Session, desk: Desk, notice: Notice, reviewer: Actor, *, at
         barred=sorted({who for event in DECISIONS for who in decisions.barred(notice, event)}),
         proposal=ProposalOut.model_validate(proposal, from_attributes=True) if proposal else None,
         decisions=[
-            DecisionOut(position=one.position, event=one.event, by=one.by, details=one.details or {})
+            NoticeDecisionOut(position=one.position, event=one.event, by=one.by, details=one.details or {})
             for one in notice.events
             if one.event in DECISIONS
         ],

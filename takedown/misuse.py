@@ -93,17 +93,22 @@ def require_room(session: Session, holder_id: str | None, address: str | None, p
 
 
 def is_trusted_flagger(session: Session, holder_id: str) -> bool:
-    in_force = TrustedFlagger.holder_id == holder_id, TrustedFlagger.ended_at.is_(None)
-    return session.scalar(sa.select(TrustedFlagger.id).where(*in_force).limit(1)) is not None
+    return _in_force(session, holder_id) is not None
 
 
 def trust(session: Session, actor: Actor, holder_id: str, basis: str, *, at: datetime) -> TrustedFlagger:
-    """Make a holder a trusted flagger, whose notices come first; `basis` says who awarded that (DSA art. 22(2))."""
+    """Make a holder a trusted flagger, whose notices come first; `basis` says who awarded that (DSA art. 22(2)).
+
+    Saying the same again changes nothing.
+    """
     actor.require(Scope.ADMIN)
     if session.get(Holder, holder_id) is None:
         raise NotFound(kind="holder", id=holder_id)
-    if is_trusted_flagger(session, holder_id):
-        raise Conflict(kind="holder", id=holder_id, problem="It is a trusted flagger already.")
+    known = _in_force(session, holder_id)
+    if known is not None and known.basis == basis.strip():
+        return known
+    if known is not None:
+        raise Conflict(kind="holder", id=holder_id, problem="It is a trusted flagger already, on another basis.")
     row = TrustedFlagger(
         id=new_id(Prefix.FLAGGER, at=at), holder_id=holder_id, basis=_said("basis", basis),
         granted_by=actor.person, granted_at=at,
@@ -116,12 +121,16 @@ def trust(session: Session, actor: Actor, holder_id: str, basis: str, *, at: dat
 def distrust(session: Session, actor: Actor, holder_id: str, reason: str, *, at: datetime) -> TrustedFlagger:
     """End a holder's status as a trusted flagger."""
     actor.require(Scope.ADMIN)
-    in_force = TrustedFlagger.holder_id == holder_id, TrustedFlagger.ended_at.is_(None)
-    row = session.scalar(sa.select(TrustedFlagger).where(*in_force))
+    row = _in_force(session, holder_id)
     if row is None:
         raise NotFound(kind="trusted flagger", id=holder_id)
     row.ended_at, row.ended_reason = at, _said("reason", reason)
     return row
+
+
+def _in_force(session: Session, holder_id: str) -> TrustedFlagger | None:
+    lasts = TrustedFlagger.holder_id == holder_id, TrustedFlagger.ended_at.is_(None)
+    return session.scalar(sa.select(TrustedFlagger).where(*lasts))
 
 
 # -- strikes -------------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ from registry.models import Holder, MisuseDecision, Notice, NoticeEvent, Release
 from registry.suspensions import Measure, Side
 from takedown.domain.deadlines import BusinessCalendar
 from takedown.domain.lumen import Action, PartyKind, PublicNotice, PublicParty, PublicWork, lumen_notice
-from takedown.domain.redaction import Personal, leaks, redact
+from takedown.domain.redaction import REDACTED, Personal, leaks, redact
 from takedown.domain.statement_of_reasons import EUROPEAN_UNION, Decided, statement
 from takedown.domain.states import PUTS_BACK, Event, State
 from takedown.domain.track import TrackName
@@ -224,7 +224,9 @@ def lumen(session: Session, notice: Notice, calendar: BusinessCalendar, policy: 
     copy = public_copy(notice, calendar)
     if notice.public_texts is None:
         raise Conflict(kind="notice", id=notice.id, problem="Publish it first: Lumen is given the public copy.")
-    places = tuple(one for one in copy["material"] or () if one.startswith(("http://", "https://")))
+    places = tuple(
+        one for one in copy["material"] or () if one.startswith(("http://", "https://")) and REDACTED not in one
+    )
     work = PublicWork(description=copy["work"] or copy["explanation"] or "[redacted]", infringing_urls=places)
     published = notice.public_texts.get(_ORGANISATION)
     is_person = _kind(session, notice) == HolderKind.PERSON

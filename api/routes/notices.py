@@ -17,13 +17,14 @@ from api.schemas.base import Page
 from api.schemas.notices import (
     NOT_PAPERS,
     ComplaintIn,
-    ConfirmationIn,
     CounterNoticeIn,
     LetterOut,
+    NoticeConfirmationIn,
     NoticeIn,
     NoticeOut,
     NoticeTransition,
     PublicationIn,
+    QueueOut,
     TrackOut,
     UploaderIn,
 )
@@ -87,7 +88,7 @@ def file_notice(
 
 
 @router.post("/notices/{notice_id}/confirmation")
-def confirm_address(notice_id: str, body: ConfirmationIn, service: TheService) -> NoticeOut:
+def confirm_address(notice_id: str, body: NoticeConfirmationIn, service: TheService) -> NoticeOut:
     """Show, by the code of our letter, that the address of a notice is read by who filed it."""
     at = service.now()
     with service.database.transaction() as session:
@@ -117,11 +118,15 @@ def list_notices(
 
 
 @router.get("/notices/queue")
-def queue(actor: TheActor, service: TheService, limit: Limit = 50) -> list[NoticeOut]:
-    """What waits for a reviewer: trusted flaggers first, then by what is due first."""
+def queue(
+    actor: TheActor, service: TheService, limit: Limit = 50, offset: Annotated[int, Query(ge=0, le=10**6)] = 0
+) -> QueueOut:
+    """What waits for a reviewer: what a statute sets a date for, then trusted flaggers, then by what is due first."""
     actor.require(Scope.REVIEW)
     with service.database.reading() as session:
-        return [_shown(session, service, actor, one) for one in noticeboard.waiting(session, service.desk)[:limit]]
+        found = noticeboard.waiting(session, service.desk)
+        items = [_shown(session, service, actor, one) for one in found[offset : offset + limit]]
+    return QueueOut(items=items, total=len(found))
 
 
 @router.get("/notices/{notice_id}")

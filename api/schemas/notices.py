@@ -72,7 +72,7 @@ class CounterNoticeIn(In):
     accept_service: StrictBool = False
 
 
-class ConfirmationIn(In):
+class NoticeConfirmationIn(In):
     code: Short = Field(description="From the letter to the address that the notice gives.")
 
 
@@ -117,10 +117,7 @@ class ElementOut(BaseModel):
     what_to_supply: str
 
 
-MissingOut = ElementOut
-
-
-class StatementOut(BaseModel):
+class TrackStatementOut(BaseModel):
     name: str
     version: int
     text: str
@@ -128,7 +125,7 @@ class StatementOut(BaseModel):
     under_penalty_of_perjury: bool
 
 
-class ReasonOut(BaseModel):
+class TrackReasonOut(BaseModel):
     code: str
     title: str
 
@@ -140,10 +137,10 @@ class TrackOut(BaseModel):
     title: str
     statute: str
     elements: list[ElementOut]
-    statements: list[StatementOut]
+    statements: list[TrackStatementOut]
     counter_elements: list[ElementOut]
-    counter_statements: list[StatementOut]
-    reasons: dict[Event, list[ReasonOut]]
+    counter_statements: list[TrackStatementOut]
+    reasons: dict[Event, list[TrackReasonOut]]
 
 
 class DeadlineOut(BaseModel):
@@ -163,7 +160,7 @@ class NoticeEventOut(BaseModel):
     at: datetime
 
 
-class DecisionOut(BaseModel):
+class NoticeDecisionOut(BaseModel):
     """A step as a reviewer sees it: by whom, and what was considered."""
 
     position: int
@@ -203,7 +200,7 @@ class ReviewOut(BaseModel):
     interests: list[str]
     barred: list[str] = Field(description="Who may not decide now: they decided what was complained of.")
     proposal: ProposalOut | None
-    decisions: list[DecisionOut]
+    decisions: list[NoticeDecisionOut]
     same_words: list[str] = Field(description="Other notices in the same words.")
     duplicates: list[str] = Field(description="Open notices of the same claimant about the same material.")
     letters_failed: int
@@ -238,6 +235,13 @@ class NoticeOut(BaseModel):
     )
     review: ReviewOut | None
     created_at: datetime
+
+
+class QueueOut(BaseModel):
+    """Some of what waits, in its order, and how much there is in all."""
+
+    items: list[NoticeOut]
+    total: int
 
 
 class LetterOut(BaseModel):

@@ -592,20 +592,46 @@ class Calls:
         return (yield from self._object(_get(_at("notices", notice_id)), Notice))
 
     @Listing
-    def notices(self) -> Pages[Notice]:
-        return Pages("/v1/notices")
+    def notices(self, *, state: str | None = None, track: str | None = None) -> Pages[Notice]:
+        """Your own and those about your releases, oldest first; everybody's, for reviewers."""
+        return Pages("/v1/notices", _given(state=state, track=track))
+
+    @Call
+    def notice_tracks(self) -> Flow[list[dict[str, Any]]]:
+        """What each track of law asks for: its elements, its statements in full, its reasons."""
+        return (yield from self._list(_get("/v1/notices/tracks")))
+
+    @Call
+    def notice_queue(self, *, limit: int = 200, offset: int = 0) -> Flow[dict[str, Any]]:
+        """As a reviewer, some of those that wait for one, the most urgent first: `items`, and `total` of how many."""
+        return (yield from self._object(_get("/v1/notices/queue", limit=limit, offset=offset), dict[str, Any]))
+
+    @Call
+    def confirm_notice(self, notice_id: str, code: str) -> Flow[Notice]:
+        """Show by the code of a letter that you read the address of a notice filed without a key.
+
+        The answer holds `ticket`, this once: give it as the key of a client to see the notice and act on it.
+        """
+        return (yield from self._object(_post(_at("notices", notice_id, "confirmation"), {"code": code}), Notice))
 
     @Call
     def act_on_notice(
         self,
+        /,
         notice_id: str,
         event: str,
         *,
         reason: str | None = None,
         supplied: Mapping[str, Any] | None = None,
+        **judged: Any,
     ) -> Flow[Notice]:
-        """Take one of the notice's `possible_events`; with `cure`, `supplied` is what was missing."""
-        body = {"event": event, **_given(reason=reason, supplied=supplied)}
+        """Take one of the notice's `possible_events`; with `cure`, `supplied` is what was missing.
+
+        A reviewer's decision also takes `reason_code` (of the track's list), `fair_use`, `legal_ground`, `explanation`,
+        `territory`, `gravity`, `intent`, and `for_duplicates=True` for the open duplicates as well. Where the operator
+        wants two reviewers, the first one's comes back with `awaits_second_reviewer`, and nothing has happened yet.
+        """
+        body = {"event": event, **_given(reason=reason, supplied=supplied, **judged)}
         return (yield from self._object(_post(_at("notices", notice_id, "transitions"), body), Notice))
 
     @Call
@@ -613,9 +639,121 @@ class Calls:
         return (yield from self._object(_post(_at("notices", notice_id, "counter-notice"), said), Notice))
 
     @Call
+    def complain(self, notice_id: str, reason: str) -> Flow[Notice]:
+        """Have what was decided against you looked at again, once, by somebody else than who decided it."""
+        return (yield from self._object(_post(_at("notices", notice_id, "complaint"), {"reason": reason}), Notice))
+
+    @Call
+    def set_notice_uploader(self, notice_id: str, name: str, email: str, language: str = "en") -> Flow[Notice]:
+        """As a reviewer, say whom to write to about material that no holder here released."""
+        body = {"name": name, "email": email, "language": language}
+        sent = Send(method="PUT", path=_at("notices", notice_id, "uploader"), body=body)
+        return (yield from self._object(sent, Notice))
+
+    @Call
+    def notice_letters(self, notice_id: str) -> Flow[list[dict[str, Any]]]:
+        """What was written about a notice: to you, or for reviewers to anybody."""
+        return (yield from self._list(_get(_at("notices", notice_id, "letters"))))
+
+    @Call
+    def notice_pdf(self, notice_id: str, target: Path | str) -> Flow[None]:
+        """As a reviewer, write the notice with its evidence to `target`, a PDF; it appears there whole, or not."""
+        yield from self._ask(replace(_get(_at("notices", notice_id, "pdf")), target=Path(target), wait_s=LONG_S))
+
+    @Call
     def evidence(self, notice_id: str, target: Path | str) -> Flow[None]:
         """Write the notice's evidence bundle to `target`, whole; `clearmark evidence verify` reads it."""
         yield from self._ask(replace(_get(_at("notices", notice_id, "evidence")), target=Path(target)))
+
+    @Call
+    def publish_notice(self, /, notice_id: str, **said: Any) -> Flow[Notice]:
+        """As a reviewer, let anybody read the texts of a notice, redacted by rule and of your `terms`.
+
+        `publish_texts`, `publish_material`: what of it, all when left out; `publish_claimant`: also an organisation's
+        name. `public_notice` then says what anybody reads.
+        """
+        sent = Send(method="PUT", path=_at("notices", notice_id, "publication"), body=said)
+        return (yield from self._object(sent, Notice))
+
+    @Call
+    def statements_of_reasons(self, notice_id: str) -> Flow[list[dict[str, Any]]]:
+        """As a reviewer, one for each time that it disabled something, as the DSA Transparency Database takes it."""
+        return (yield from self._list(_get(_at("notices", notice_id, "statements-of-reasons"))))
+
+    @Call
+    def lumen_notice(self, notice_id: str) -> Flow[dict[str, Any]]:
+        """As a reviewer, the public copy of a published notice in the fields of the Lumen database."""
+        return (yield from self._object(_get(_at("notices", notice_id, "lumen")), dict))
+
+    @Listing
+    def public_notices(
+        self,
+        *,
+        q: str | None = None,
+        track: str | None = None,
+        state: str | None = None,
+        since: str | None = None,
+        until: str | None = None,
+    ) -> Pages[dict[str, Any]]:
+        """Notices as anybody may read them, oldest first; no key is needed.
+
+        Args:
+            q: words of what was published, or the id of a notice.
+            since: received then or later (RFC 3339).
+            until: received before then.
+        """
+        return Pages("/v1/public/notices", _given(q=q, track=track, state=state, since=since, until=until))
+
+    @Call
+    def public_notice(self, notice_id: str) -> Flow[dict[str, Any]]:
+        return (yield from self._object(_get(_at("public", "notices", notice_id)), dict))
+
+    @Call
+    def transparency(self, since: str | None = None, until: str | None = None) -> Flow[dict[str, Any]]:
+        """The figures of a period, both days within it (`2026-01-31`): the last year, when left out. Without a key."""
+        return (yield from self._object(_get("/v1/public/transparency", **_given(since=since, until=until)), dict))
+
+    @Call
+    def transparency_csv(self, target: Path | str, since: str | None = None, until: str | None = None) -> Flow[None]:
+        """Write the same to `target`, one figure a line; it appears there whole, or not at all."""
+        asked = _get("/v1/public/transparency.csv", **_given(since=since, until=until))
+        yield from self._ask(replace(asked, target=Path(target)))
+
+    # -- misuse of notices and letters about them: for reviewers ---------------------------------
+
+    @Call
+    def misuse_to_consider(self) -> Flow[list[dict[str, Any]]]:
+        """Holders with so many strikes that a suspension should be thought of."""
+        return (yield from self._list(_get("/v1/misuse")))
+
+    @Call
+    def misuse(self, holder_id: str) -> Flow[dict[str, Any]]:
+        """What counts against a holder and what was decided: any, or without the scope `review` your own."""
+        return (yield from self._object(_get(_at("holders", holder_id, "misuse")), dict))
+
+    @Call
+    def decide_misuse(
+        self, holder_id: str, *, side: str, decision: str, reason: str, until: str | None = None
+    ) -> Flow[dict[str, Any]]:
+        """`warn` a holder, `suspend` them until a time (RFC 3339), or `lift` that, as `claimant` or as `uploader`."""
+        body = {"side": side, "decision": decision, "reason": reason, **_given(until=until)}
+        return (yield from self._object(_post(_at("holders", holder_id, "misuse"), body), dict))
+
+    @Call
+    def make_trusted_flagger(self, holder_id: str, basis: str) -> Flow[dict[str, Any]]:
+        """As the operator, have a holder's notices come first; `basis` says who awarded that, and when."""
+        sent = Send(method="PUT", path=_at("holders", holder_id, "trusted-flagger"), body={"basis": basis})
+        return (yield from self._object(sent, dict))
+
+    @Call
+    def end_trusted_flagger(self, holder_id: str, reason: str) -> Flow[dict[str, Any]]:
+        path = _at("holders", holder_id, "trusted-flagger", "end")
+        return (yield from self._object(_post(path, {"reason": reason}), dict))
+
+    @Call
+    def send_letter_again(self, mail_id: str) -> Flow[dict[str, Any]]:
+        """Send a letter once more that failed, or of which nobody knows whether it went out."""
+        return (yield from self._object(_post(_at("letters", mail_id, "again"), None), dict))
 
     # -- webhooks ------------------------------------------------------------------------------
 

@@ -254,7 +254,7 @@ def a_duplicate(stage: Stage) -> None:
 
 
 def waiting(stage: Stage) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = stage.reviewer.get("/v1/notices/queue", params={"limit": 200}).json()
+    found: list[dict[str, Any]] = ok(stage.reviewer.get("/v1/notices/queue", params={"limit": 200}))["items"]
     return found
 
 

@@ -258,6 +258,96 @@ def test_a_release_says_how_it_was_made_and_is_taken_back_with_a_reason(service:
     assert json.loads(service.requests[1].content) == {"revocation": "mistake", "reason": "It is the wrong clip."}
 
 
+# -- takedown --------------------------------------------------------------------------------------
+
+ASKED = [
+    ("notice_tracks", {}, "notices/tracks"),
+    ("notice_letters", {"notice_id": "ntc_1"}, "notices/ntc_1/letters"),
+    ("statements_of_reasons", {"notice_id": "ntc_1"}, "notices/ntc_1/statements-of-reasons"),
+    ("misuse_to_consider", {}, "misuse"),
+]
+
+
+@pytest.mark.parametrize(("name", "said", "path"), ASKED)
+def test_a_takedown_desk_is_told_in_lists(service: Scripted, name: str, said: dict[str, Any], path: str) -> None:
+    service.says(httpx.Response(200, json=[{"id": "ntc_1"}]), httpx.Response(200, json={"items": []}))
+    assert service.ask(name, **said) == [{"id": "ntc_1"}]
+    assert service.sent == [f"GET /v1/{path}"]
+    with pytest.raises(BadAnswer):
+        service.ask(name, **said)
+
+
+def test_notices_are_listed_as_asked_on_every_page(service: Scripted) -> None:
+    more, last = (httpx.Response(200, json={"items": [], "next": after}) for after in ("ntc_9", None))
+    service.says(more, last)
+    service.ask("notices", state="valid", track="dsa_16")
+    assert service.sent[1] == "GET /v1/notices?state=valid&track=dsa_16&cursor=ntc_9"
+    service.says(last)
+    service.ask("public_notices", q="night train", since="2026-01-01T00:00:00Z")
+    assert service.sent[2] == "GET /v1/public/notices?q=night+train&since=2026-01-01T00%3A00%3A00Z"
+
+
+@pytest.mark.parametrize(
+    ("name", "said", "path"),
+    [
+        ("lumen_notice", ("ntc_1",), "notices/ntc_1/lumen"),
+        ("public_notice", ("ntc_1",), "public/notices/ntc_1"),
+        ("misuse", ("hld_1",), "holders/hld_1/misuse"),
+        ("transparency", (), "public/transparency"),
+        ("transparency", ("2026-01-01", "2026-06-30"), "public/transparency?since=2026-01-01&until=2026-06-30"),
+    ],
+)
+def test_records_of_takedown_are_objects(service: Scripted, name: str, said: tuple[str, ...], path: str) -> None:
+    service.says(httpx.Response(200, json={"n": 1}))
+    assert service.ask(name, *said) == {"n": 1}
+    assert service.sent == [f"GET /v1/{path}"]
+
+
+# What is sent, and whether it is sent again where no answer came: what is set may be, a step may not.
+STEPS: list[tuple[str, tuple[str, ...], dict[str, Any], str, dict[str, Any] | None]] = [
+    ("confirm_notice", ("ntc_1", "c"), {}, "POST notices/ntc_1/confirmation", {"code": "c"}),
+    ("complain", ("ntc_1", "No."), {}, "POST notices/ntc_1/complaint", {"reason": "No."}),
+    ("act_on_notice", ("ntc_1", "retract"), {}, "POST notices/ntc_1/transitions", {"event": "retract"}),
+    ("act_on_notice", ("ntc_1", "reject_abuse"), {"reason": "No.", "gravity": "grave", "intent": None},
+     "POST notices/ntc_1/transitions", {"event": "reject_abuse", "reason": "No.", "gravity": "grave"}),
+    ("set_notice_uploader", ("ntc_1", "Bo", "bo@b.example"), {}, "PUT notices/ntc_1/uploader",
+     {"name": "Bo", "email": "bo@b.example", "language": "en"}),
+    ("publish_notice", ("ntc_1",), {"terms": ["Bo"], "publish_material": False}, "PUT notices/ntc_1/publication",
+     {"terms": ["Bo"], "publish_material": False}),
+    ("decide_misuse", ("hld_1",), {"side": "claimant", "decision": "warn", "reason": "No."},
+     "POST holders/hld_1/misuse", {"side": "claimant", "decision": "warn", "reason": "No."}),
+    ("make_trusted_flagger", ("hld_1", "Awarded."), {}, "PUT holders/hld_1/trusted-flagger", {"basis": "Awarded."}),
+    ("end_trusted_flagger", ("hld_1", "Over."), {}, "POST holders/hld_1/trusted-flagger/end", {"reason": "Over."}),
+    ("send_letter_again", ("mal_1",), {}, "POST letters/mal_1/again", None),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "said", "more", "sent", "body"), STEPS)
+def test_a_step_of_a_notice_is_sent_once_and_what_is_set_until_it_is_answered(
+    service: Scripted, name: str, said: tuple[str, ...], more: dict[str, Any], sent: str, body: dict[str, Any] | None
+) -> None:
+    service.says(httpx.Response(200, json={"id": "x_1"}))
+    assert service.ask(name, *said, **more) == {"id": "x_1"}
+    method, path = sent.split()
+    assert service.sent == [f"{method} /v1/{path}"]
+    content = service.requests[0].content
+    assert (json.loads(content) if content else None) == body
+    service.says(httpx.Response(503), httpx.Response(200, json={"id": "x_1"}))
+    if method == "PUT":
+        assert service.ask(name, *said, **more) == {"id": "x_1"}
+    else:
+        with pytest.raises(Problem):
+            service.ask(name, *said, **more)
+
+
+def test_a_notice_on_paper_and_figures_as_a_table_are_files(service: Scripted, tmp_path: Path) -> None:
+    service.says(httpx.Response(200, content=b"%PDF-"))
+    service.ask("notice_pdf", "ntc_1", str(tmp_path / "a.pdf"))
+    service.ask("transparency_csv", tmp_path / "a.csv", since="2026-01-01")
+    assert service.sent == ["GET /v1/notices/ntc_1/pdf", "GET /v1/public/transparency.csv?since=2026-01-01"]
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"a.pdf": b"%PDF-", "a.csv": b"%PDF-"}
+
+
 # -- the description -------------------------------------------------------------------------------
 
 
