@@ -10,6 +10,7 @@ from api.problems import Problem
 from api.service import Service
 from registry import access
 from registry.access import Actor
+from registry.errors import Forbidden
 from registry.models import Account
 
 _bearer = HTTPBearer(auto_error=False, description="An API key, or the token of `POST /v1/sessions`.")
@@ -39,6 +40,15 @@ TheService = Annotated[Service, Depends(service_of)]
 
 
 def actor_of(service: TheService, credentials: _Credentials, as_holder: _AsHolder = None) -> Actor:
+    """Who asks, by a key or a sign-in."""
+    actor = party_of(service, credentials, as_holder)
+    if actor.ticket_sha256 is not None:
+        raise Forbidden(action="a ticket opens its notice and nothing else")
+    return actor
+
+
+def party_of(service: TheService, credentials: _Credentials, as_holder: _AsHolder = None) -> Actor:
+    """Who asks about a notice: also whoever shows its ticket."""
     if credentials is not None:
         at = service.now()
         with service.database.reading() as session:
@@ -71,6 +81,7 @@ def _unauthorized(detail: str) -> Problem:
 
 
 TheActor = Annotated[Actor, Depends(actor_of)]
+TheParty = Annotated[Actor, Depends(party_of)]
 TheActorOrNobody = Annotated[Actor | None, Depends(actor_or_nobody)]
 TheAccount = Annotated[Account, Depends(account_of)]
 IdempotencyHeader = Annotated[str | None, Header(alias="Idempotency-Key", max_length=255)]

@@ -14,6 +14,7 @@ from typing import Final
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _SHIFT: Final = re.compile(r"([+-]?)(\d+)([smhdw]?)")
 _FILE: Final = "file:"
+_ROOM: Final = timedelta(days=366 * 50)  # what dates are reckoned from it
 
 type Clock = Callable[[], datetime]
 
@@ -53,13 +54,13 @@ class _FromFile:
         self._path, self._real = path, real
         try:
             self._text = path.read_text().strip()
-        except OSError:
+        except (OSError, UnicodeDecodeError):
             raise BadClock(f"{_FILE}{path}") from None
         self._shift = _shift(self._text, at=real())
 
     def __call__(self) -> datetime:
         at = self._real()
-        with contextlib.suppress(OSError, BadClock):  # it is being written at this moment: then it says so next time
+        with contextlib.suppress(OSError, ValueError):  # it is being written at this moment: then it says so next time
             text = self._path.read_text().strip()
             if text != self._text:
                 self._shift, self._text = _shift(text, at=at), text
@@ -68,14 +69,16 @@ class _FromFile:
 
 def _shift(text: str, *, at: datetime) -> timedelta:
     """How far a clock is from the machine's, which shows `at`."""
-    if (said := _SHIFT.fullmatch(text)) is not None and len(said[2]) < 10:
-        sign, count, unit = said.groups()
-        return timedelta(seconds=int(f"{sign}{count}") * _UNITS[unit or "s"])
     try:
+        if (said := _SHIFT.fullmatch(text)) is not None and len(said[2]) < 10:
+            sign, count, unit = said.groups()
+            shift = timedelta(seconds=int(f"{sign}{count}") * _UNITS[unit or "s"])
+            _ = at + shift + _ROOM, at + shift - _ROOM
+            return shift
         begins = datetime.fromisoformat(text)
         if len(text) <= len("2026-12-24"):
             begins = datetime.combine(date.fromisoformat(text), time(), UTC)
-    except ValueError:
+    except (ValueError, OverflowError):
         raise BadClock(text) from None
     if begins.tzinfo is None:
         raise BadClock(text)

@@ -1,15 +1,16 @@
 """Letters on their way: over SMTP, or into a folder where the operator finds them as `.eml` files."""
 
+import contextlib
 import itertools
 import re
 import smtplib
 import ssl
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from email import message_from_bytes
 from email.headerregistry import Address
 from email.message import EmailMessage, Message
-from email.policy import default
+from email.policy import compat32
 from email.utils import format_datetime
 from typing import Protocol
 from urllib.parse import unquote, urlsplit
@@ -22,7 +23,9 @@ _TIMEOUT_S = 30.0
 _SMTP_PORT, _SMTPS_PORT = 587, 465
 _REFUSED = 500
 _MOST_PARTS = 100
-_OUR_ID = re.compile(rf"<({Prefix.MAIL}_[0-9a-z]+)@")
+# Of a header with what is folded below it, or a line of a body; the parser's work grows with the square of it.
+_LONGEST_LINE, _UNFOLDED = 20_000, re.compile(rb"\r?\n(?![ \t])")
+_OUR_ID = re.compile(rf"<({Prefix.MAIL}_[0-9a-z]+)@[^<>@\s]+>")
 
 
 class MaybeSent(Exception):
@@ -84,13 +87,17 @@ class SmtpPost:
 
     def send(self, mail: Mail) -> None:
         letter = message(mail, self._settings)
-        with self._connected() as server:
-            try:
-                server.send_message(letter)
-            except (smtplib.SMTPResponseException, smtplib.SMTPRecipientsRefused):
-                raise  # it answered
-            except OSError as silence:
-                raise MaybeSent(str(silence)) from silence
+        server = self._connected()
+        try:
+            server.send_message(letter)
+        except (smtplib.SMTPResponseException, smtplib.SMTPRecipientsRefused):
+            raise  # it answered
+        except OSError as silence:
+            raise MaybeSent(str(silence)) from silence
+        finally:
+            with contextlib.suppress(OSError):  # what is said at parting changes nothing
+                server.quit()
+            server.close()
 
     def forget(self, mail_ids: Iterable[str]) -> None:
         """They are with the mail server, and with whom they were for."""
@@ -102,17 +109,24 @@ class SmtpPost:
             server: smtplib.SMTP = smtplib.SMTP_SSL(host, at.port or _SMTPS_PORT, timeout=_TIMEOUT_S, context=context)
         else:
             server = smtplib.SMTP(host, at.port or _SMTP_PORT, timeout=_TIMEOUT_S)
+        try:
+            self._introduce(server, context)
+        except BaseException:
+            server.close()
+            raise
+        return server
+
+    def _introduce(self, server: smtplib.SMTP, context: ssl.SSLContext) -> None:
+        server.ehlo()
+        if not isinstance(server.sock, ssl.SSLSocket) and server.has_extn("starttls"):
+            server.starttls(context=context)
             server.ehlo()
-            if server.has_extn("starttls"):
-                server.starttls(context=context)
-                server.ehlo()
-        if at.username:
+        if self._at.username:
             if not isinstance(server.sock, ssl.SSLSocket):
                 raise smtplib.SMTPNotSupportedError(
                     "the mail server offers no TLS: a password is not sent in the clear"
                 )
-            server.login(unquote(at.username), unquote(at.password or ""))
-        return server
+            server.login(unquote(self._at.username), unquote(self._at.password or ""))
 
 
 def message(mail: Mail, settings: Settings) -> EmailMessage:
@@ -156,12 +170,21 @@ def read_bounce(raw: bytes) -> Bounce:
     Raises:
         NoBounce: it is none, or not about one of ours, or it says that the letter arrived or is only late.
     """
-    parsed = message_from_bytes(raw, policy=default)
-    parts = list(itertools.islice(parsed.walk(), _MOST_PARTS))
+    if any(len(line) > _LONGEST_LINE for line in _UNFOLDED.split(raw)):
+        raise NoBounce("It has a line that no mail server writes.")
+    try:
+        return _bounce_in(list(itertools.islice(message_from_bytes(raw, policy=compat32).walk(), _MOST_PARTS)))
+    except NoBounce:
+        raise
+    except Exception as odd:  # the parser gives up on some messages with whatever it stumbled over
+        raise NoBounce("It cannot be read as a message.") from odd
+
+
+def _bounce_in(parts: Sequence[Message]) -> Bounce:
     status = next((part for part in parts if part.get_content_type() == "message/delivery-status"), None)
     if status is None:
         raise NoBounce("It is no delivery status notification (RFC 3464).")
-    failed = [one for one in status.walk() if (one.get("Action") or "").strip().lower() == "failed"]
+    failed = [one for one in status.walk() if str(one.get("Action", "")).strip().lower() == "failed"]
     if not failed:
         raise NoBounce("It does not say that a letter failed.")
     ours = (_OUR_ID.search(str(part.get("Message-ID", ""))) for part in parts[1:])

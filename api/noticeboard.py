@@ -100,7 +100,13 @@ def waiting(session: Session, desk: Desk) -> list[Notice]:
         is_the_laws = any(one.statutory and one.warn_at is not None for one in desk.deadlines(notice))
         return not is_the_laws, notice.tier != Tier.TRUSTED_FLAGGER, due, notice.id
 
-    return sorted(session.scalars(query).all(), key=urgency)
+    return sorted((one for one in session.scalars(query) if not _awaits_code(one)), key=urgency)
+
+
+def _awaits_code(notice: Notice) -> bool:
+    """Whether it is the claimant's turn to show their address, and no statute counts meanwhile."""
+    is_claimants_turn = notice.state == State.SUBMITTED and not notice.is_set_aside
+    return is_claimants_turn and notice.track != TrackName.TAKE_IT_DOWN and bool(notice.content.get("contact_email"))
 
 
 def open_duplicates(session: Session, notice: Notice, event: Event) -> Sequence[Notice]:

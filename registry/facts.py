@@ -220,7 +220,7 @@ def _(notice: Notice) -> dict[str, Any]:
 def _(said: MisuseDecision) -> dict[str, Any]:
     return {
         "holder": said.holder_id, "side": said.side, "decision": said.decision, "until": written(said.until),
-        "reason": said.reason, "decided_by": said.decided_by, "at": written(said.at),
+        "reason": said.reason, "factors": said.factors, "decided_by": said.decided_by, "at": written(said.at),
     }  # fmt: skip
 
 

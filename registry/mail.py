@@ -120,6 +120,6 @@ def forget(session: Session, recipient: str, *, at: datetime) -> list[str]:
     """Forget to whom letters went, and send no more of them; returns the ids of all."""
     mails = session.scalars(sa.select(Mail).where(Mail.recipient == recipient)).all()
     for mail in mails:
-        mail.recipient, mail.subject, mail.text, mail.html = "forgotten", "forgotten", None, None
+        mail.recipient, mail.subject, mail.text, mail.html, mail.problem = "forgotten", "forgotten", None, None, None
         mail.sent_at = mail.sent_at or at
     return [mail.id for mail in mails]

@@ -9,10 +9,10 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from registry import endpoints
-from registry.models import MisuseDecision, Notice, Release
+from registry.models import MisuseDecision, Notice
 from registry.suspensions import Measure, Side
 from takedown import misuse
-from takedown.correspondence import Case, Correspondence
+from takedown.correspondence import Case, Correspondence, makers
 from takedown.domain.states import Event, State
 from takedown.letter_facts import Side as Party
 from takedown.letters import LetterName
@@ -63,8 +63,8 @@ def of_misuse(letters: Correspondence, session: Session, case: Case, decided: Mi
 
 def reaches_uploader(letters: Correspondence, session: Session, notice: Notice) -> bool:
     """Whether who uploaded the material hears of it, by a webhook or a letter."""
-    release = session.get(Release, notice.release_id) if notice.release_id else None
-    hears = release is not None and endpoints.active(session, release.holder_id) is not None
+    named = makers(session, notice, named_only=True)
+    hears = any(endpoints.active(session, holder_id) is not None for holder_id in named)
     return hears or bool(letters.recipients(session, notice, Party.UPLOADER))
 
 

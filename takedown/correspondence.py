@@ -38,6 +38,8 @@ from takedown.letter_facts import (
 from takedown.letters import LetterName, render, worded
 from takedown.policy import Policy
 
+# Which letter brings somebody without an account the key to the notice: it opens it from then on.
+_WITH_TICKET = (LetterName.DISABLED_UPLOADER,)
 _LEFT_OUT = "(sent in the letter alone)"
 _RESTORED_BY = {
     State.RETRACTED: Restoration.RETRACTED,
@@ -82,7 +84,7 @@ class Correspondence:
         """Write a letter to one side; to nobody where nobody can be written to."""
         return [
             self._send(session, case, name, side, to, at=at, **facts)
-            for to in self.recipients(session, case.notice, side)
+            for to in self.recipients(session, case.notice, side, named_only=name is LetterName.DISABLED_UPLOADER)
         ]
 
     def confirm(self, session: Session, case: Case, code: str, expires_at: datetime, *, at: datetime) -> None:
@@ -94,8 +96,14 @@ class Correspondence:
         sent = Confirmation(code=code, expires_at=expires_at)
         self._send(session, case, LetterName.CONFIRM_ADDRESS, Side.CLAIMANT, to, at=at, confirmation=sent, secret=code)
 
-    def recipients(self, session: Session, notice: Notice, side: Side) -> list[Recipient]:
-        """Who is written to for one side: at addresses that were shown to be theirs, or that the operator gave."""
+    def recipients(
+        self, session: Session, notice: Notice, side: Side, *, named_only: bool = False
+    ) -> list[Recipient]:  # fmt: skip
+        """Who is written to for one side: at addresses that were shown to be theirs, or that the operator gave.
+
+        Args:
+            named_only: not who made identical copies of what the notice names; they have a letter of their own.
+        """
         if side is Side.OPERATOR:
             policy = self.policy
             return [Recipient(address=policy.email, name=policy.operator, language="en")] if policy.email else []
@@ -117,8 +125,8 @@ class Correspondence:
                     address=said["email"], name=said["name"], language=said.get("language", "en"), has_account=False
                 )
             ]
-        release = session.get(Release, notice.release_id) if notice.release_id else None
-        return self.people_of(session, release.holder_id if release else None, "en")
+        holders = makers(session, notice, named_only=named_only)
+        return [one for holder_id in holders for one in self.people_of(session, holder_id, "en")]
 
     def people_of(self, session: Session, holder_id: str | None, language: str) -> list[Recipient]:
         """The people of a holder who read its letters."""
@@ -143,7 +151,7 @@ class Correspondence:
     ) -> NoticeLetter:  # fmt: skip
         notice = case.notice
         said = self._facts(case, side, to, **facts)
-        if not to.has_account and side is Side.UPLOADER:
+        if name in _WITH_TICKET and not to.has_account:
             secret, notice.uploader_ticket_sha256 = new_ticket()
             said = replace(said, links=replace(said.links, access_token=secret))
         written = render(name, said, language=to.language)
@@ -276,6 +284,12 @@ def element_key(element: Element, track: Track) -> str:
     """By what the words for an element are found: both papers of a track may have one of the same name."""
     paper = "counter_element" if element in track.counter_elements else "element"
     return f"{paper}.{track.name}.{element.name}"
+
+
+def makers(session: Session, notice: Notice, *, named_only: bool = False) -> list[str]:
+    """The holders who made the releases that a notice is about, or those that it names."""
+    rows = [one for one in notice.releases if one.is_named or not named_only]
+    return sorted({session.get_one(Release, one.release_id).holder_id for one in rows})
 
 
 def digest(subject: str, text: str, html: str) -> str:

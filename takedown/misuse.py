@@ -151,10 +151,11 @@ def strike(
 
 
 def count(
-    session: Session, notice: Notice, event: Event, after: State, judgement: Judgement, uploaders: Iterable[str],
-    policy: Policy, *, at: datetime,
+    session: Session, notice: Notice, event: Event, after: State, uploaders: Iterable[str], policy: Policy, *,
+    at: datetime, judgement: Judgement | None = None,
 ) -> None:  # fmt: skip
     """Abuse counts against the claimant, what stays down against who made it; what is undone does not count."""
+    judgement = judgement or Judgement()
     if event is Event.REJECT_ABUSE and notice.holder_id is not None:
         strike(
             session, notice, notice.holder_id, Side.CLAIMANT, policy, at=at, gravity=judgement.gravity,
@@ -163,7 +164,10 @@ def count(
     elif event is Event.REINSTATE:
         lift_strikes(session, notice.id, Side.CLAIMANT, at=at)
     elif event is Event.NOTIFY_UPLOADER:
-        for holder_id in sorted(uploaders):
+        counted = sa.select(Strike.holder_id).where(
+            Strike.notice_id == notice.id, Strike.side == Side.UPLOADER, Strike.lifted_at.is_(None)
+        )
+        for holder_id in sorted(set(uploaders) - set(session.scalars(counted))):
             strike(session, notice, holder_id, Side.UPLOADER, policy, at=at)
     if after in PUTS_BACK:
         lift_strikes(session, notice.id, Side.UPLOADER, at=at)
@@ -227,7 +231,7 @@ def decide(
         raise NotFound(kind="holder", id=holder_id)
     weighed = factors(session, holder_id, side, policy, at=at)
     if measure is Measure.SUSPEND:
-        if weighed.warned_at is None:
+        if weighed.warned_at is None or weighed.warned_at <= at - policy.strike_lasts:
             raise Conflict(
                 kind="holder", id=holder_id, problem="Warn them first: DSA art. 23 asks for a prior warning."
             )

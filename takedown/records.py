@@ -33,7 +33,8 @@ from takedown.policy import Policy
 
 # Nothing about a person's intimacy, voice or likeness is read by anybody but the parties and reviewers.
 _WITHOUT_TEXTS = frozenset({TrackName.TAKE_IT_DOWN, TrackName.LIKENESS})
-_NOT_YET = frozenset({State.SUBMITTED, State.EMAIL_CONFIRMED, State.TRIAGE})
+# What makes it known: a person decided, and it was shown before whose claim it is.
+_DECIDED = frozenset({Event.DISABLE, Event.DECLINE, Event.REJECT_ABUSE})
 # Members of `Notice.public_texts` besides the texts: an organisation's name, and what is searched.
 _ORGANISATION, _SOUGHT = "claimant", "sought"
 _MOST_WORDS = 10
@@ -74,7 +75,7 @@ def publish(session: Session, actor: Actor, notice: Notice, said: Publication, *
     actor.require(Scope.REVIEW)
     if TrackName(notice.track) in _WITHOUT_TEXTS:
         raise Conflict(kind="notice", id=notice.id, problem="Texts about a person's body, voice or face stay private.")
-    if State(notice.state) in _NOT_YET:
+    if not is_public(notice):
         raise Conflict(kind="notice", id=notice.id, problem="Nothing was decided about it yet.")
     personal = personal_in(session, notice, said.terms)
     texts: dict[str, Any] = {}
@@ -99,8 +100,20 @@ _TEXTS = ("work_description", "explanation")
 
 
 def is_public(notice: Notice) -> bool:
-    """Whether anybody may know of a notice: not before its claimant's address was shown, and it was looked at."""
-    return State(notice.state) not in _NOT_YET and notice.state != State.CURE_REQUESTED
+    """Whether anybody may know of a notice: not before its claimant's address was shown, and a person decided."""
+    happened = {one.event for one in notice.events}
+    return Event.CONFIRM_EMAIL in happened and not happened.isdisjoint(_DECIDED)
+
+
+def redact_again(session: Session, notice: Notice) -> None:
+    """Somebody else said who they are: what was published holds nothing of them either."""
+    if notice.public_texts is not None:
+        personal = personal_in(session, notice)
+        notice.public_texts = {
+            name: [redact(one, personal) for one in value] if isinstance(value, list) else redact(value, personal)
+            for name, value in notice.public_texts.items()
+        }
+    session.flush()
 
 
 def public_copy(notice: Notice, calendar: BusinessCalendar) -> dict[str, Any]:
@@ -138,7 +151,11 @@ def public_copy(notice: Notice, calendar: BusinessCalendar) -> dict[str, Any]:
 
 def public_notices(said: Search) -> sa.Select[Any]:
     """Notices that anybody may read and that match, to be paged."""
-    query = sa.select(Notice).where(Notice.state.not_in((*_NOT_YET, State.CURE_REQUESTED)))
+    happened = sa.select(NoticeEvent.notice_id)
+    known = happened.where(NoticeEvent.event == Event.CONFIRM_EMAIL)
+    query = sa.select(Notice).where(
+        Notice.id.in_(known), Notice.id.in_(happened.where(NoticeEvent.event.in_(_DECIDED)))
+    )
     if said.track:
         query = query.where(Notice.track == said.track)
     if said.state:
@@ -237,7 +254,7 @@ def lumen(session: Session, notice: Notice, calendar: BusinessCalendar, policy: 
             body=copy["explanation"],
             received_on=date.fromisoformat(copy["received_on"]),
             action=Action.YES if is_down(notice) else Action.NO,
-            language=notice.language,
+            language=notice.language.partition("-")[0],
             source="Online form",
             works=(work,),
             sender=PublicParty(name=published, kind=PartyKind.INDIVIDUAL if is_person else PartyKind.ORGANIZATION),
@@ -255,14 +272,16 @@ def report(session: Session, *, start: datetime, end: datetime) -> Report:
         raise Invalid(field="until", problem="Ask for a period that ends after it begins, of three years at most.")
     in_period = sa.select(NoticeEvent.notice_id).where(NoticeEvent.at >= start, NoticeEvent.at < end)
     concerned = session.scalars(sa.select(Notice).where(Notice.id.in_(in_period)).order_by(Notice.id)).all()
-    strikes = sa.select(Strike.side, sa.func.count()).where(Strike.given_at >= start, Strike.given_at < end)
+    strikes = sa.select(Strike.side, sa.func.count().label("given")).where(
+        Strike.given_at >= start, Strike.given_at < end
+    )
     return figures(
         [_case(one) for one in concerned],
         start=start,
         end=end,
         suspended_claimants=_suspended(session, Side.CLAIMANT, start, end),
         suspended_uploaders=_suspended(session, Side.UPLOADER, start, end),
-        strikes=dict(session.execute(strikes.group_by(Strike.side)).tuples().all()),
+        strikes={row.side: row.given for row in session.execute(strikes.group_by(Strike.side))},
     )
 
 

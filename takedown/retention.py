@@ -65,6 +65,6 @@ def _forget_letters(session: Session, notice_id: str, *, at: datetime) -> tuple[
     rows = session.execute(query.where(NoticeLetter.notice_id == notice_id)).all()
     for letter, sent in rows:
         letter.subject = letter.text = letter.html = sent.recipient = sent.subject = FORGOTTEN
-        sent.text = sent.html = None
+        sent.text = sent.html = sent.problem = None
         sent.sent_at = sent.sent_at or at
     return tuple(sent.id for _, sent in rows)

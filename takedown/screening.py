@@ -41,25 +41,21 @@ def screen(
     ]
 
 
-def digest_of(notice: Notice) -> str:
-    """The same for claims in the same words, whatever their spacing and case, and whoever makes them."""
+def digest_of(notice: Notice) -> str | None:
+    """The same for claims in the same words, whatever their spacing and case, and whoever makes them; None without."""
     content = notice.content
     said = (content.get(name) for name in ("work_description", "explanation", "depicted_person"))
     words = " ".join(one_line(text, max_chars=5000).casefold() for text in said if text)
     works = " ".join(sorted(content.get("work_ids") or ()))
+    if not words and not works:
+        return None
     return hashlib.sha256(f"{notice.track}\n{words}\n{works}".encode()).hexdigest()
 
 
 def _duplicates(session: Session, notice: Notice) -> list[str]:
     """Open notices of the same claimant, on the same track, about some of the same material; the oldest first."""
-    who = Notice.holder_id == notice.holder_id
-    if notice.holder_id is None:
-        who = sa.and_(
-            Notice.holder_id.is_(None),
-            Notice.content["contact_email"].as_string() == notice.content.get("contact_email"),
-        )
     others = sa.select(Notice).where(
-        who, Notice.id != notice.id, Notice.track == notice.track, Notice.state.not_in(OVER)
+        _same_claimant(notice), Notice.id != notice.id, Notice.track == notice.track, Notice.state.not_in(OVER)
     )
     mine = {one.release_id for one in notice.releases}
     places = {text.strip() for text in notice.content.get("material") or ()}
@@ -80,7 +76,8 @@ def _filing(
     works = [session.get(Work, one) for one in content.get("work_ids") or ()]
     known = [one for one in works if one is not None]
     before = sa.select(sa.func.count()).select_from(Notice).where(Notice.id != notice.id)
-    mine = before.where(Notice.holder_id == holder_id) if holder_id is not None else before.where(sa.false())
+    mine = before.where(_same_claimant(notice))
+    said_by_others = before.where(Notice.digest == notice.digest, Notice.state.not_in(OVER))
     return Filing(
         claimant_name=content.get("contact_name") or "",
         holder_name=claimant.name if claimant else "",
@@ -95,9 +92,7 @@ def _filing(
         ),
         first_notice=session.scalars(mine).one() == 0,
         filed_last_day=session.scalars(mine.where(Notice.created_at > at - _DAY)).one() + 1,
-        same_text=session.scalars(
-            before.where(Notice.digest == notice.digest, Notice.state.not_in(OVER))
-        ).one(),
+        same_text=session.scalars(said_by_others).one() if notice.digest else 0,
         duplicates=tuple(duplicates),
         rejected_before=session.scalars(mine.where(Notice.state == State.REJECTED_ABUSE)).one(),
         claims_own_release=any(one.holder_id == holder_id for one in named),
@@ -106,6 +101,14 @@ def _filing(
             work.created_at > release.created_at for work in known for release in named
         ),
     )  # fmt: skip
+
+
+def _same_claimant(notice: Notice) -> sa.ColumnElement[bool]:
+    """The same holder, or without a key the same address."""
+    if notice.holder_id is not None:
+        return Notice.holder_id == notice.holder_id
+    address = Notice.content["contact_email"].as_string()
+    return sa.and_(Notice.holder_id.is_(None), address == notice.content.get("contact_email"))
 
 
 def _domains(session: Session, whose: sa.ColumnElement[bool]) -> tuple[str, ...]:

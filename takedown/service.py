@@ -31,8 +31,8 @@ from registry.models import (
 )
 from registry.outbox import tell
 from registry.suspensions import Measure, Side, suspended_until
-from takedown import announcements, decisions, materials, misuse, screening, watch, webhooks
-from takedown.correspondence import Case, Correspondence
+from takedown import announcements, decisions, materials, misuse, records, screening, watch, webhooks
+from takedown.correspondence import Case, Correspondence, makers
 from takedown.decisions import Judgement
 from takedown.domain.completeness import (
     CounterContent,
@@ -43,6 +43,7 @@ from takedown.domain.completeness import (
 from takedown.domain.deadlines import (
     BusinessCalendar,
     Deadline,
+    DeadlineName,
     court_action_in_time,
     deadlines_of,
     due_events,
@@ -208,6 +209,7 @@ class Desk:
         notice.counter, track = asdict(content), track_of(notice)
         role = Role.UPLOADER if Role.UPLOADER in roles else Role.REVIEWER
         subscribe(notice, content, Role.UPLOADER, address, at=at)
+        records.redact_again(session, notice)
         self._apply(session, notice, Event.RECEIVE_COUNTER, role, Judgement(by=actor.person), at=at)
         if assess(track.counter_elements, content).outcome is Outcome.COMPLETE:
             self._apply(session, notice, Event.FORWARD_COUNTER, Role.SYSTEM, at=at)
@@ -222,10 +224,12 @@ class Desk:
         notice = self.visible(session, actor, notice_id)
         if notice.release_id is not None:
             raise Conflict(kind="notice", id=notice.id, problem="Its release is of a holder here, who is written to.")
-        notice.uploader = {**asdict(said), "email": mail.address(said.email)}
-        session.flush()
+        known, notice.uploader = notice.uploader, {**asdict(said), "email": mail.address(said.email)}
+        records.redact_again(session, notice)
         if notice.state == State.DISABLED:
             self._apply(session, notice, Event.NOTIFY_UPLOADER, Role.SYSTEM, at=at)
+        elif notice.state == State.UPLOADER_NOTIFIED and known != notice.uploader:  # the first letter went astray
+            self.letters.write(session, self._case(notice), LetterName.DISABLED_UPLOADER, Party.UPLOADER, at=at)
         return notice
 
     # -- acting ----------------------------------------------------------------------------------
@@ -255,7 +259,7 @@ class Desk:
         self._guard(notice, event, role, at=at)
         judgement = replace(judgement or Judgement(), by=actor.person)
         if event is Event.COMPLAIN:
-            role = self._require_complaint(notice, roles, judgement)
+            role = self._require_complaint(notice, roles, judgement, at=at)
         if event in DECISIONS and role is Role.REVIEWER:
             interests = decisions.interests(session, actor, notice, self.uploaders(session, notice), at=at)
             settled = decisions.settle(session, notice, event, judgement, interests, self.policy.four_eyes, at=at)
@@ -310,6 +314,10 @@ class Desk:
             self.letters.write_to_people(
                 session, case, LetterName.IDENTICAL_COPY_UPLOADER, Party.UPLOADER, people, at=at
             )
+        if notice.state != State.DISABLED:  # else they are counted with the others, when those are told
+            makers_of = {one.holder_id for one in added}
+            misuse.count(session, notice, Event.NOTIFY_UPLOADER, State(notice.state), makers_of, self.policy, at=at)
+            announcements.of_strikes(self.letters, session, case, makers_of, at=at)
 
     def rearm(self, session: Session, *, at: datetime) -> None:
         """Let a job watch every open notice that none does: those of before, or whose job failed."""
@@ -340,7 +348,7 @@ class Desk:
 
     def uploaders(self, session: Session, notice: Notice) -> set[str]:
         """The holders whose releases it is about."""
-        return {session.get_one(Release, one.release_id).holder_id for one in notice.releases}
+        return set(makers(session, notice))
 
     # -- parts -----------------------------------------------------------------------------------
 
@@ -377,9 +385,7 @@ class Desk:
         roles = set()
         if actor.holder_id == notice.holder_id or _opens(actor, notice.claimant_ticket_sha256):
             roles.add(Role.CLAIMANT)
-        release = session.get(Release, notice.release_id) if notice.release_id else None
-        is_uploader = release is not None and release.holder_id == actor.holder_id
-        if is_uploader or _opens(actor, notice.uploader_ticket_sha256):
+        if actor.holder_id in self.uploaders(session, notice) or _opens(actor, notice.uploader_ticket_sha256):
             roles.add(Role.UPLOADER)
         if actor.may(Scope.REVIEW):
             roles.add(Role.REVIEWER)
@@ -396,7 +402,9 @@ class Desk:
         if event is Event.COURT_ACTION and not court_action_in_time(history, terms, at=at, calendar=self.calendar):
             raise Conflict(kind="notice", id=notice.id, problem="The time for a court action has passed.")
 
-    def _require_complaint(self, notice: Notice, roles: frozenset[Role], judgement: Judgement) -> Role:
+    def _require_complaint(
+        self, notice: Notice, roles: frozenset[Role], judgement: Judgement, *, at: datetime
+    ) -> Role:  # fmt: skip
         """A complaint is by who was decided against, and says why; once, for the answer to it is the last word here."""
         side = COMPLAINANT[State(notice.state)]
         if roles.isdisjoint((side, Role.REVIEWER)):
@@ -406,6 +414,8 @@ class Desk:
         end = self._transition(notice, Event.COMPLAIN)
         if any(event.state == end for event in notice.events):
             raise Conflict(kind="notice", id=notice.id, problem="A complaint about it was decided already.")
+        if any(one.name is DeadlineName.COMPLAINT_BY and one.at < at for one in self.deadlines(notice)):
+            raise Conflict(kind="notice", id=notice.id, problem="The time for a complaint has passed.")
         return side if side in roles else Role.REVIEWER
 
     def _apply(
@@ -415,26 +425,27 @@ class Desk:
         after, judgement = self._transition(notice, event), judgement or Judgement()
         was_down, uploaders = is_down(notice), self.uploaders(session, notice)
         if event is Event.DISABLE:
-            self._disable(session, notice, at=at)
+            materials.disable(session, notice, at=at)
         elif after in PUTS_BACK:
             materials.put_back(session, notice, at=at)
-        misuse.count(session, notice, event, after, judgement, uploaders, self.policy, at=at)
+        misuse.count(session, notice, event, after, uploaders, self.policy, at=at, judgement=judgement)
         self._step(session, notice, event.value, after, role, judgement, at=at)
         webhooks.tell_of(session, notice, event, self.policy, was_down=was_down, at=at)
         announcements.of_step(self.letters, session, self._case(notice), event, was_down=was_down, at=at)
         if event is Event.NOTIFY_UPLOADER:
             announcements.of_strikes(self.letters, session, self._case(notice), uploaders, at=at)
+        if event is Event.DISABLE and track_of(notice).finds_identical_copies:
+            self._disable_copies(session, notice, at=at)
         if event is Event.DISABLE and announcements.reaches_uploader(self.letters, session, notice):
             self._apply(session, notice, Event.NOTIFY_UPLOADER, Role.SYSTEM, at=at)
 
-    def _disable(self, session: Session, notice: Notice, *, at: datetime) -> None:
-        materials.disable(session, notice, at=at)
-        if track_of(notice).finds_identical_copies:
-            for one in list(notice.releases):
-                same = materials.same_files(session, session.get_one(Release, one.release_id))
-                self.add_copies(session, notice.id, same, at=at)
-            if notice.releases:  # and what looks the same: that takes a while
-                enqueue(session, JobKind.IDENTICAL_COPIES, notice.id, at=at)
+    def _disable_copies(self, session: Session, notice: Notice, *, at: datetime) -> None:
+        """Those of the same file at once, and by a job what looks the same: that takes a while."""
+        for one in list(notice.releases):
+            same = materials.same_files(session, session.get_one(Release, one.release_id))
+            self.add_copies(session, notice.id, same, at=at)
+        if notice.releases:
+            enqueue(session, JobKind.IDENTICAL_COPIES, notice.id, at=at)
 
     def _case(self, notice: Notice) -> Case:
         missing = assessment_of(notice).missing

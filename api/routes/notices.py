@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Request, Response
 from sqlalchemy.orm import Session
 
 from api import evidence, noticeboard
-from api.access import IdempotencyHeader, TheActor, TheActorOrNobody, TheService
+from api.access import IdempotencyHeader, TheActor, TheActorOrNobody, TheParty, TheService
 from api.limits import Kind, guard_address
 from api.noticeboard import shown
 from api.paging import Cursor, Limit, page
@@ -33,7 +33,7 @@ from fingerprinting.document import from_document
 from registry import idempotency, recovery
 from registry.access import Actor, Scope
 from registry.errors import Invalid
-from registry.models import Corpus, Notice, Release
+from registry.models import Corpus, Notice, NoticeRelease, Release
 from takedown import records
 from takedown.decisions import Judgement
 from takedown.domain.completeness import CounterContent, NoticeContent
@@ -104,8 +104,9 @@ def list_notices(
 ) -> Page[NoticeOut]:  # fmt: skip
     query = sa.select(Notice)
     if not actor.may(Scope.REVIEW):
-        about = sa.select(Release.id).where(Release.holder_id == actor.holder_id)
-        concerned = sa.and_(Notice.release_id.in_(about), Notice.state.not_in(_UNTOLD))
+        about = sa.select(NoticeRelease.notice_id).join(Release, Release.id == NoticeRelease.release_id)
+        theirs = Notice.id.in_(about.where(Release.holder_id == actor.holder_id))
+        concerned = sa.and_(theirs, Notice.state.not_in(_UNTOLD))
         query = query.where(sa.or_(Notice.holder_id == actor.holder_id, concerned))
     if state is not None:
         query = query.where(Notice.state == state)
@@ -130,13 +131,13 @@ def queue(
 
 
 @router.get("/notices/{notice_id}")
-def get_notice(notice_id: str, actor: TheActor, service: TheService) -> NoticeOut:
+def get_notice(notice_id: str, actor: TheParty, service: TheService) -> NoticeOut:
     with service.database.reading() as session:
         return _shown(session, service, actor, service.desk.visible(session, actor, notice_id))
 
 
 @router.post("/notices/{notice_id}/transitions")
-def act(notice_id: str, body: NoticeTransition, request: Request, actor: TheActor, service: TheService) -> NoticeOut:
+def act(notice_id: str, body: NoticeTransition, request: Request, actor: TheParty, service: TheService) -> NoticeOut:
     if body.event not in set(Event):
         raise Invalid(field="event", problem=f"Must be one of: {', '.join(Event)}.")
     event, at, desk = Event(body.event), service.now(), service.desk
@@ -162,7 +163,7 @@ def act(notice_id: str, body: NoticeTransition, request: Request, actor: TheActo
 
 @router.post("/notices/{notice_id}/counter-notice")
 def counter(
-    notice_id: str, body: CounterNoticeIn, request: Request, actor: TheActor, service: TheService
+    notice_id: str, body: CounterNoticeIn, request: Request, actor: TheParty, service: TheService
 ) -> NoticeOut:  # fmt: skip
     content = CounterContent(**_tuples(body.model_dump()))
     with service.database.transaction() as session:
@@ -172,7 +173,7 @@ def counter(
 
 
 @router.post("/notices/{notice_id}/complaint")
-def complain(notice_id: str, body: ComplaintIn, actor: TheActor, service: TheService) -> NoticeOut:
+def complain(notice_id: str, body: ComplaintIn, actor: TheParty, service: TheService) -> NoticeOut:
     """Have a decision looked at again, by somebody else than who made it."""
     with service.database.transaction() as session:
         judgement = Judgement(reason=body.reason)
@@ -190,7 +191,7 @@ def set_uploader(notice_id: str, body: UploaderIn, actor: TheActor, service: The
 
 
 @router.get("/notices/{notice_id}/letters")
-def list_letters(notice_id: str, actor: TheActor, service: TheService) -> list[LetterOut]:
+def list_letters(notice_id: str, actor: TheParty, service: TheService) -> list[LetterOut]:
     """What was written about a notice: all of it for reviewers, what was written to them for the parties."""
     with service.database.reading() as session:
         notice = service.desk.visible(session, actor, notice_id)
