@@ -56,12 +56,41 @@ def paper(service: Service, session: Session, notice: Notice, *, at: datetime) -
     return notice_pdf(_document(service, session, notice, at=at))
 
 
-def write_bundle(service: Service, session: Session, notice: Notice, *, at: datetime) -> bytes:
-    """Everything about a notice in one zip, hashed and signed by the ledger's key."""
+def gather(service: Service, session: Session, notice: Notice, *, at: datetime) -> list[Part]:
+    """What takes its time: the paper, the pictures, what checks and releases are known by. Nobody waits for it."""
+    parts = [
+        Part(
+            path="notice.pdf", content=paper(service, session, notice, at=at), media_type="application/pdf",
+            what="The notice on paper.",
+        )
+    ]  # fmt: skip
+    for check in _checks(session, notice):
+        parts += _check(service, session, check)
+    for release in _releases(session, notice):
+        parts += _release(session, release)
+    return parts
+
+
+def write_bundle(
+    service: Service, session: Session, notice: Notice, gathered: list[Part], *, at: datetime
+) -> bytes:  # fmt: skip
+    """Everything about a notice in one zip, hashed and signed by the ledger's key.
+
+    Args:
+        gathered: what `gather` made a moment ago.
+    """
     identity = service.ledger
+    said = {"facts": facts_of(notice), "history": _history(notice), "statements": _statements(notice)}
+    records: list[Record] = [notice, *_checks(session, notice), *_releases(session, notice)]
+    parts = [
+        _json("notice.json", said, "What was claimed and answered, and what became of it."),
+        *gathered,
+        *_receipts(service, session, records, at=at),
+        *_letters(service, session, notice),
+    ]
     target = io.BytesIO()
     bundle.write(
-        _parts(service, session, notice, at=at),
+        parts,
         notice_id=notice.id,
         made_at=at,
         verifier_key=identity.verifier_key,
@@ -69,24 +98,6 @@ def write_bundle(service: Service, session: Session, notice: Notice, *, at: date
         target=target,
     )
     return target.getvalue()
-
-
-def _parts(service: Service, session: Session, notice: Notice, *, at: datetime) -> Iterator[Part]:
-    said = {"facts": facts_of(notice), "history": _history(notice), "statements": _statements(notice)}
-    yield _json("notice.json", said, "What was claimed and answered, and what became of it.")
-    yield Part(
-        path="notice.pdf", content=paper(service, session, notice, at=at), media_type="application/pdf",
-        what="The same on paper.",
-    )  # fmt: skip
-    records: list[Record] = [notice]
-    for check in _checks(session, notice):
-        records.append(check)
-        yield from _check(service, session, check)
-    for release in _releases(session, notice):
-        records.append(release)
-        yield from _release(session, release)
-    yield from _receipts(service, session, records, at=at)
-    yield from _letters(service, session, notice)
 
 
 def _check(service: Service, session: Session, check: Check) -> Iterator[Part]:

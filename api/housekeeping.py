@@ -78,7 +78,7 @@ def forget_notices(service: Service) -> None:
         due = retention.due(session, service.desk.policy, at=service.now())
     for notice_id in due:
         with service.database.transaction() as session:
-            forgotten = retention.forget(session, notice_id, at=service.now())
+            forgotten = retention.forget(session, notice_id, at=service.now(), is_left=True)
         service.post.forget(forgotten.mail_ids)
 
 

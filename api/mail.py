@@ -22,7 +22,7 @@ from registry.models import Mail
 _TIMEOUT_S = 30.0
 _SMTP_PORT, _SMTPS_PORT = 587, 465
 _REFUSED = 500
-_MOST_PARTS = 100
+_MOST_PARTS, _MOST_LINES = 20, 20_000
 # Of a header with what is folded below it, or a line of a body; the parser's work grows with the square of it.
 _LONGEST_LINE, _UNFOLDED = 20_000, re.compile(rb"\r?\n(?![ \t])")
 _OUR_ID = re.compile(rf"<({Prefix.MAIL}_[0-9a-z]+)@[^<>@\s]+>")
@@ -170,8 +170,9 @@ def read_bounce(raw: bytes) -> Bounce:
     Raises:
         NoBounce: it is none, or not about one of ours, or it says that the letter arrived or is only late.
     """
-    if any(len(line) > _LONGEST_LINE for line in _UNFOLDED.split(raw)):
-        raise NoBounce("It has a line that no mail server writes.")
+    lines = _UNFOLDED.split(raw)
+    if len(lines) > _MOST_LINES or raw.lower().count(b"boundary") > _MOST_PARTS or max(map(len, lines)) > _LONGEST_LINE:
+        raise NoBounce("No mail server writes a report like that.")
     try:
         return _bounce_in(list(itertools.islice(message_from_bytes(raw, policy=compat32).walk(), _MOST_PARTS)))
     except NoBounce:

@@ -70,7 +70,7 @@ def shown(
             for one in desk.deadlines(notice)
         ],
         possible_events=[event.value for event in possible_events(notice)],
-        awaits_second_reviewer=decisions.proposal_of(session, notice) is not None,
+        awaits_second_reviewer=is_reviewer and decisions.proposal_of(session, notice) is not None,
         history=[_event(one, roles) for one in notice.events],
         content=_content(notice, roles),
         counter=_counter(notice, roles),
@@ -151,8 +151,9 @@ def _statement(statement: Statement) -> TrackStatementOut:
 
 
 def _event(step: NoticeEvent, roles: frozenset[Role]) -> NoticeEventOut:
-    """A step; what one side complains of is not for the other to read."""
-    is_theirs = Role.REVIEWER in roles or step.event != Event.COMPLAIN or step.actor in roles
+    """A step; what one side wrote is not for the other to read, but for word of a court action."""
+    is_ours = step.actor in (Role.REVIEWER, Role.SYSTEM) and step.event != Event.COMPLAIN
+    is_theirs = Role.REVIEWER in roles or is_ours or step.actor in roles or step.event == Event.COURT_ACTION
     return NoticeEventOut(
         event=step.event, state=step.state, actor=step.actor, reason=step.reason if is_theirs else None,
         reason_code=step.reason_code, at=step.at,

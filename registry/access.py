@@ -23,7 +23,7 @@ from registry.domain import names
 from registry.domain.identifiers import Prefix, new_id
 from registry.domain.policy import Assurance
 from registry.errors import Conflict, Forbidden, Invalid, NotFound
-from registry.models import Account, Agency, ApiKey, Holder, Membership, Notice, SignIn
+from registry.models import Account, Agency, ApiKey, Holder, Membership, NoticeTicket, SignIn
 
 
 class Scope(StrEnum):
@@ -425,8 +425,7 @@ def new_ticket() -> tuple[str, str]:
 
 def _with_ticket(session: Session, ticket: str) -> Actor | None:
     digest = _digest(ticket)
-    either = sa.or_(Notice.claimant_ticket_sha256 == digest, Notice.uploader_ticket_sha256 == digest)
-    if session.scalar(sa.select(Notice.id).where(either).limit(1)) is None:
+    if session.get(NoticeTicket, digest) is None:
         return None
     return Actor(holder_id=NOBODY, scopes=frozenset(), ticket_sha256=digest)
 

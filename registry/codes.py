@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from registry.access import Role
 from registry.domain.identifiers import Prefix, new_id
-from registry.errors import Invalid
+from registry.errors import Invalid, TooSoon
 from registry.models import Account, Holder, Letter
 
 _LASTS, _LONG = timedelta(hours=24), timedelta(days=14)
@@ -56,6 +56,18 @@ def issue(
     session.add(letter)
     session.flush()
     return code
+
+
+def require_room(session: Session, purpose: Purpose, email: str, *, most: int, at: datetime) -> None:
+    """Refuse a further letter to an address that was written to so often within a day. Raises: TooSoon."""
+    day = timedelta(days=1)
+    recent = sa.select(Letter.created_at).where(
+        Letter.purpose == purpose, Letter.email == email, Letter.created_at > at - day
+    )
+    written = session.scalars(recent.order_by(Letter.created_at.desc()).limit(most)).all()
+    if len(written) >= most:
+        problem = f"{most} letters went to this address within a day, which is the most."
+        raise TooSoon(problem=problem, wait_s=(written[-1] + day - at).total_seconds())
 
 
 def void(session: Session, purpose: Purpose, email: str, *, at: datetime, holder_id: str | None = None) -> None:

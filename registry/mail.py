@@ -102,16 +102,27 @@ def bounced(session: Session, mail_id: str, problem: str, *, at: datetime) -> Ma
     return mail
 
 
-def again(session: Session, mail_id: str, *, at: datetime) -> Mail:
-    """Send a message whose fate is not known, or that failed, once more. Raises: NotFound, Conflict."""
+def again(
+    session: Session, mail_id: str, *, at: datetime, text: str | None = None, html: str | None = None
+) -> Mail:  # fmt: skip
+    """Send a message whose fate is not known, or that failed, once more.
+
+    Args:
+        text, html: what it said, where that was kept elsewhere; a mail forgets its own once it is out.
+    Raises:
+        NotFound: there is none.
+        Conflict: it is on its way, or arrived as far as is known, or what it said is not kept.
+    """
     mail = session.get(Mail, mail_id)
     if mail is None:
         raise NotFound(kind="mail", id=mail_id)
-    if mail.text is None:
-        raise Conflict(kind="mail", id=mail_id, problem="It was sent, and its text is not kept.")
     if mail.problem is None:
-        raise Conflict(kind="mail", id=mail_id, problem="It is on its way.")
-    mail.handed_over_at = mail.bounced_at = mail.problem = None
+        raise Conflict(kind="mail", id=mail_id, problem="It is on its way, or arrived as far as is known.")
+    if mail.text is None and text is None:
+        raise Conflict(kind="mail", id=mail_id, problem="It was sent, and its text is not kept.")
+    if mail.text is None:
+        mail.text, mail.html = text, html
+    mail.handed_over_at = mail.sent_at = mail.bounced_at = mail.problem = None
     enqueue(session, JobKind.MAIL, mail.id, at=at, run_at=at)
     return mail
 

@@ -34,6 +34,10 @@ _PUBLIC_NOTICES = (
 )  # fmt: skip
 
 
+# Of these not even which notice it was is told: it would lead from a file to a claim about somebody's body or face.
+_PRIVATE_TRACKS = ("take_it_down", "likeness")
+
+
 class How(StrEnum):
     """By what a file was led back: its very bytes, or what it shows."""
 
@@ -252,4 +256,5 @@ def _takedown(session: Session, release: Release) -> dict[str, Any] | None:
     notice = session.scalars(query.order_by(Notice.id.desc()).limit(1)).first()
     if notice is None:
         return None
-    return {"notice_id": notice.id, "state": notice.state, "since": notice.events[-1].at.isoformat()}
+    shown = notice.id if notice.track not in _PRIVATE_TRACKS else None
+    return {"notice_id": shown, "state": notice.state, "since": notice.events[-1].at.isoformat()}

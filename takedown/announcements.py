@@ -32,6 +32,8 @@ def of_step(
         side = Party(letter.to.value)
         if side is Party.UPLOADER and not was_down:
             continue
+        if event is Event.FIND_VALID and any(one.event == Event.REINSTATE for one in case.notice.events):
+            continue  # they know that we have it
         if event is Event.COMPLAIN and side is not _complainant(case.notice):
             continue
         strikes = None

@@ -15,10 +15,11 @@ from sqlalchemy.orm import Session
 
 from registry import accounts, mail
 from registry.access import new_ticket
-from registry.models import Mail, Notice, NoticeEvent, NoticeLetter, Release, Strike
+from registry.domain.policy import Assurance
+from registry.models import Holder, Mail, Membership, Notice, NoticeEvent, NoticeLetter, NoticeTicket, Release, Strike
 from takedown.domain.completeness import Element
 from takedown.domain.deadlines import BusinessCalendar, Deadline
-from takedown.domain.states import DECISIONS, Event, State
+from takedown.domain.states import DECISIONS, PUTS_BACK, Event, State
 from takedown.domain.track import Track
 from takedown.letter_facts import (
     Complaint,
@@ -38,8 +39,6 @@ from takedown.letter_facts import (
 from takedown.letters import LetterName, render, worded
 from takedown.policy import Policy
 
-# Which letter brings somebody without an account the key to the notice: it opens it from then on.
-_WITH_TICKET = (LetterName.DISABLED_UPLOADER,)
 _LEFT_OUT = "(sent in the letter alone)"
 _RESTORED_BY = {
     State.RETRACTED: Restoration.RETRACTED,
@@ -90,11 +89,15 @@ class Correspondence:
     def confirm(self, session: Session, case: Case, code: str, expires_at: datetime, *, at: datetime) -> None:
         """Write the code that shows the address of a claimant, to that address alone."""
         content = case.notice.content
-        to = Recipient(
-            address=content["contact_email"], name=content.get("contact_name") or "", language=case.notice.language
-        )
+        to = Recipient(address=content["contact_email"], name="", language=case.notice.language)  # whoever reads it
         sent = Confirmation(code=code, expires_at=expires_at)
         self._send(session, case, LetterName.CONFIRM_ADDRESS, Side.CLAIMANT, to, at=at, confirmation=sent, secret=code)
+
+    def ticket(self, notice: Notice, side: Side, *, at: datetime) -> str:
+        """A key to one notice, for somebody without an account; it is shown this once, and earlier ones stay good."""
+        ticket, sha256 = new_ticket()
+        notice.tickets.append(NoticeTicket(sha256=sha256, party=side.value, made_at=at))
+        return ticket
 
     def recipients(
         self, session: Session, notice: Notice, side: Side, *, named_only: bool = False
@@ -145,14 +148,26 @@ class Correspondence:
         for to in people:
             self._send(session, case, name, side, to, at=at, **facts)
 
+    def write_of_copy(
+        self, session: Session, case: Case, release_id: str, people: Iterable[Recipient], *, at: datetime
+    ) -> None:
+        """Tell who made an identical copy: of that copy alone, which a comparison found and nobody named."""
+        decision = self._decision(case, "en")
+        if decision is not None:
+            decision = replace(decision, automated_detection=True, automated_decision=True)
+        self.write_to_people(
+            session, case, LetterName.IDENTICAL_COPY_UPLOADER, Side.UPLOADER, people, at=at,
+            decision=decision, material=(release_id,),
+        )  # fmt: skip
+
     def _send(
         self, session: Session, case: Case, name: LetterName, side: Side, to: Recipient, *, at: datetime,
         secret: str | None = None, **facts: Any,
     ) -> NoticeLetter:  # fmt: skip
         notice = case.notice
         said = self._facts(case, side, to, **facts)
-        if name in _WITH_TICKET and not to.has_account:
-            secret, notice.uploader_ticket_sha256 = new_ticket()
+        if not to.has_account and secret is None:
+            secret = self.ticket(notice, side, at=at)
             said = replace(said, links=replace(said.links, access_token=secret))
         written = render(name, said, language=to.language)
         sent = mail.post(session, to.address, written.subject, written.text, at=at, html=written.html)
@@ -169,14 +184,16 @@ class Correspondence:
     def _facts(self, case: Case, side: Side, to: Recipient, **facts: Any) -> LetterFacts:
         notice, track, language = case.notice, case.track, to.language
         page = f"{self.policy.url}/v1/notices/{notice.id}"
+        made = _last_decision(notice)
         complains = any(event is Event.COMPLAIN for _, event in track.transitions)
+        said: dict[str, Any] = {"decision": self._decision(case, language), "material": _material(notice), **facts}
         return LetterFacts(
             notice_id=notice.id,
             track=track.name.value,
             track_title=worded(language, f"track.{track.name}", track.title),
             statute=track.statute,
             filed_on=self.calendar.local_day(notice.created_at),
-            operator=Operator(name=self.policy.operator, url=self.policy.url),
+            operator=Operator(name=self.policy.operator, url=self.policy.url, email=self.policy.email),
             links=Links(
                 notice=page,
                 counter_notice=f"{page}/counter-notice" if track.counter_elements else None,
@@ -186,7 +203,8 @@ class Correspondence:
             recipient_name=to.name,
             claimant_name=notice.content.get("contact_name"),
             work=_work_of(notice),
-            material=tuple(notice.content.get("material") or ()),
+            # Recital 54 of the DSA: of an infringement of intellectual property one must know whose.
+            identity_necessary=made is not None and made.reason_code == "copyright_infringement",
             missing=tuple(
                 MissingItem(
                     what_to_supply=worded(language, element_key(one, track), one.what_to_supply),
@@ -195,11 +213,10 @@ class Correspondence:
                 for one in case.missing
             ),
             deadlines=tuple(self.due(one, language) for one in case.deadlines),
-            decision=self._decision(case, language),
             counter=self._counter(case),
-            complaint=self._complaint(case),
+            complaint=self._complaint(case, language),
             restoration=_restoration(notice),
-            **facts,
+            **said,
         )
 
     def all_of(self, session: Session, notice_id: str) -> list[tuple[NoticeLetter, Mail]]:
@@ -242,9 +259,9 @@ class Correspondence:
             words=made.reason,
             automated_detection=bool(case.notice.check_id),
             fair_use_considered=bool(details["fair_use"]) if "fair_use" in details else None,
-            law=details.get("legal_ground") or case.track.statute,
+            law=details.get("legal_ground") or (reason and reason.law) or case.track.statute,
             explanation=details.get("explanation"),
-            territory=details.get("territory"),
+            code=made.reason_code or "",
         )
 
     def _counter(self, case: Case) -> CounterNotice | None:
@@ -264,7 +281,12 @@ class Correspondence:
             statements=tuple(sworn),
         )
 
-    def _complaint(self, case: Case) -> Complaint | None:
+    def _title(self, case: Case, step: NoticeEvent, language: str) -> str | None:
+        listed = case.track.reasons.get(Event(step.event), ())
+        title = next((one.title for one in listed if one.code == step.reason_code), None)
+        return worded(language, f"reason.{step.reason_code}", title) if title else None
+
+    def _complaint(self, case: Case, language: str) -> Complaint | None:
         events = case.notice.events
         made = next((i for i in range(len(events) - 1, -1, -1) if events[i].event == Event.COMPLAIN), None)
         if made is None or (events[-1].event == Event.REINSTATE and made + 2 < len(events)):
@@ -276,6 +298,7 @@ class Correspondence:
             received_on=self.calendar.local_day(events[made].at),
             text=events[made].reason,
             granted=answered.event != Event.UPHOLD if answered else None,
+            reason=self._title(case, answered, language) if answered else None,
             words=answered.reason if answered else None,
         )
 
@@ -292,20 +315,37 @@ def makers(session: Session, notice: Notice, *, named_only: bool = False) -> lis
     return sorted({session.get_one(Release, one.release_id).holder_id for one in rows})
 
 
+def knows_address(session: Session, claimant: Holder | None, address: str | None) -> bool:
+    """Whether letters may go to an address that a holder gave: the operator vouches, or one of their people has it."""
+    if claimant is None or address is None:
+        return False
+    if Assurance(claimant.assurance) is Assurance.VETTED:
+        return True
+    members = session.scalars(sa.select(Membership).where(Membership.holder_id == claimant.id))
+    return any(one.account.email == address and one.account.is_open for one in members)
+
+
 def digest(subject: str, text: str, html: str) -> str:
     """By which a kept letter is known: SHA-256 of its three parts."""
     return hashlib.sha256("\x00".join((subject, text, html)).encode()).hexdigest()
 
 
 def _last_decision(notice: Notice) -> NoticeEvent | None:
-    """Decisions about complaints answer a complaint; the one that was complained of stays what letters tell of."""
+    """What letters tell of: the last decision but those about complaints, which answer one; at an end what ended it."""
+    last = notice.events[-1] if notice.events else None
+    if last is not None and last.state in PUTS_BACK:
+        return last if last.by is not None and last.event != Event.RETRACT else None
     about = DECISIONS - {Event.UPHOLD, Event.REINSTATE}
     return next((one for one in reversed(notice.events) if one.event in about and one.by is not None), None)
 
 
+def _material(notice: Notice) -> tuple[str, ...]:
+    return tuple(notice.content.get("material") or ())
+
+
 def _work_of(notice: Notice) -> str | None:
     content = notice.content
-    said = content.get("work_description") or content.get("explanation") or content.get("depicted_person")
+    said = content.get("work_description") or content.get("depicted_person")
     return said or ", ".join(content.get("work_ids") or ()) or None
 
 

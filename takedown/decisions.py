@@ -13,10 +13,11 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from registry.access import Actor
+from registry.access import Actor, Scope
 from registry.errors import Conflict, Forbidden, Invalid
 from registry.models import Agency, Notice, NoticeProposal
 from takedown.domain.states import DECISIONS, OVER, Event, State
+from takedown.domain.states import Actor as Role
 from takedown.papers import track_of
 from takedown.policy import FourEyes
 
@@ -43,7 +44,6 @@ class Judgement:
         reason_code, reason: from the list of the track, and in words.
         fair_use: what was considered of it; None where nobody said so.
         legal_ground, explanation: for a statement of reasons (DSA art. 17(3)(d), (e)), where the usual is not enough.
-        territory: where the restriction holds; None: everywhere.
         gravity, intent: of an abuse (DSA art. 23(3)(c), (d)).
         details: what is kept of all that.
     """
@@ -54,10 +54,16 @@ class Judgement:
     fair_use: str | None = None
     legal_ground: str | None = None
     explanation: str | None = None
-    territory: str | None = None
     gravity: Gravity = Gravity.MINOR
     intent: str | None = None
     details: dict[str, Any] | None = None
+
+
+def require_voice(actor: Actor, roles: frozenset[Role]) -> None:
+    """Not every key of a holder speaks for them: a claim is for who files, an answer also for who releases."""
+    if actor.ticket_sha256 is None and not actor.may(Scope.REVIEW):
+        releases = (Scope.RELEASES_WRITE,) if Role.UPLOADER in roles else ()
+        actor.require(Scope.NOTICES_WRITE, *releases)
 
 
 def settle(
@@ -142,7 +148,7 @@ def _details(event: Event, judgement: Judgement, interests: list[str]) -> dict[s
     said = {
         name: value
         for name, value in asdict(judgement).items()
-        if name in ("fair_use", "legal_ground", "explanation", "territory") and value
+        if name in ("fair_use", "legal_ground", "explanation") and value
     }
     if event is Event.REJECT_ABUSE:
         said |= {"gravity": judgement.gravity.value, "intent": judgement.intent}

@@ -37,15 +37,19 @@ def _quotation() -> Any:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operator:
-    """Who runs the service, and where to reach them."""
+    """Who runs the service, and where to reach them. `email`: where mail is read; None where a reply arrives."""
 
     name: str
     url: str
+    email: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Links:
-    """Addresses of pages. `access_token` is the recipient's own: it opens the notice without an account."""
+    """Addresses of the programming interface, for who writes programs; a person writes to the operator.
+
+    `access_token` is the recipient's own: it opens the notice without an account.
+    """
 
     notice: str
     counter_notice: str | None = None
@@ -74,10 +78,11 @@ class Decision:
     """A decision on a notice, and what it rests on.
 
     Args:
-        reason: its title.
+        reason: its title, or nothing; `code` is what the title is kept under, and no letter prints it.
         words: what the reviewer says of it.
         automated_detection: whether automated means found the material.
-        automated_decision: whether automated means were used in deciding.
+        automated_decision: whether automated means were used in deciding; else a person decided, whom software that
+            looked at the form of the notice pointed things out to.
         fair_use_considered: None where nobody said so.
         law: the legal ground, or the clause of the terms; `explanation` says why it applies.
         territory: where the restriction holds; None for everywhere.
@@ -85,6 +90,7 @@ class Decision:
     """
 
     reason: str
+    code: str = ""
     words: str | None = _quotation()
     automated_detection: bool = False
     automated_decision: bool = False
@@ -121,18 +127,19 @@ class CounterNotice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Complaint:
-    """A complaint about a decision. `granted` is None until it is decided; `words` give the reasons."""
+    """A complaint about a decision. `granted` is None until it is decided; why: `reason`, a title, and `words`."""
 
     by: Side
     received_on: date
     text: str | None = _quotation()
     granted: bool | None = None
+    reason: str | None = None
     words: str | None = _quotation()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Strikes:
-    """How many strikes count now, how many suspend, and when the latest stops counting."""
+    """How many strikes count now, from how many on a suspension is considered, and when the latest stops counting."""
 
     count: int
     threshold: int
@@ -149,7 +156,7 @@ class Escalation:
 
     @property
     def passed(self) -> bool:
-        return self.left < timedelta(0)
+        return self.left <= timedelta(0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,6 +171,7 @@ class LetterFacts:
         work: the work, or what is depicted, in the claimant's words; not told to the uploader of a person's likeness.
         claimant_name: told to the uploader on dmca_512; on dsa_16 only if `identity_necessary` (art. 17(3)(b)).
         missing: nothing where the paper in question is complete.
+        decision: in a letter about a restoration, that of the person who decided it; None where nobody here did.
     """
 
     notice_id: str

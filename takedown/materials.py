@@ -42,8 +42,8 @@ class Target:
 
     @property
     def is_sought(self) -> bool:
-        """Whether it names material in another way than by its id."""
-        return any((self.sha256, self.verification_id, self.check_id, self.found is not None))
+        """Whether it names material besides what the claimant says in words."""
+        return any((self.release_id, self.sha256, self.verification_id, self.check_id, self.found is not None))
 
 
 def named(session: Session, actor: Actor, target: Target, material: Iterable[str]) -> list[Release]:
@@ -67,7 +67,11 @@ def named(session: Session, actor: Actor, target: Target, material: Iterable[str
         ids += _known(session, "fingerprint", target.found, "It leads to no release here. Name it by its address.")
     mentioned = (one for text in material for one in _RELEASE_ID.findall(text))
     ids += [one for one in mentioned if session.get(Release, one) is not None]
-    return [session.get_one(Release, one) for one in dict.fromkeys(ids)]
+    meant = [session.get_one(Release, one) for one in dict.fromkeys(ids)]
+    if len({one.holder_id for one in meant}) > 1:  # each answers for their own, and does not read what others answer
+        problem = f"These are of different makers: {', '.join(one.id for one in meant)}. File a notice for each maker."
+        raise Invalid(field="release_id", problem=problem)
+    return meant
 
 
 def _known(session: Session, field: str, ids: Sequence[str], problem: str) -> Sequence[str]:

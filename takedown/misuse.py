@@ -20,7 +20,7 @@ from registry.access import Actor, Scope
 from registry.domain.identifiers import Prefix, new_id
 from registry.domain.policy import Assurance
 from registry.errors import Conflict, Invalid, NotFound, TooSoon
-from registry.models import Holder, MisuseDecision, Notice, Release, Strike, TrustedFlagger
+from registry.models import Account, Holder, Membership, MisuseDecision, Notice, Release, Strike, TrustedFlagger
 from registry.outbox import tell
 from registry.suspensions import Measure, Side, last_measure, suspended_until
 from takedown.decisions import Gravity, Judgement
@@ -76,20 +76,24 @@ def tier_of(session: Session, holder_id: str | None) -> Tier:
     return Tier(Assurance(session.get_one(Holder, holder_id).assurance).value)
 
 
-def require_room(session: Session, holder_id: str | None, address: str | None, policy: Policy, *, at: datetime) -> None:
-    """Refuse a notice beyond what a claimant may file in a day. Raises: TooSoon."""
-    tier = tier_of(session, holder_id)
-    most = {
-        Tier.TRUSTED_FLAGGER: policy.notices_per_day_trusted, Tier.ANONYMOUS: policy.notices_per_day_anonymous
-    }.get(tier, policy.notices_per_day)  # fmt: skip
-    whose = Notice.holder_id == holder_id
-    if holder_id is None:  # by the address that it gives: all that is known of who files without a key
-        whose = sa.and_(Notice.holder_id.is_(None), Notice.content["contact_email"].as_string() == address)
-    recent = sa.select(Notice.created_at).where(whose, Notice.created_at > at - _DAY).order_by(Notice.created_at.desc())
-    filed = session.scalars(recent.limit(most)).all()
+def require_room(session: Session, holder_id: str | None, policy: Policy, *, at: datetime) -> None:
+    """Refuse a notice beyond what a holder may file in a day; who has no key is held to letters. Raises: TooSoon."""
+    if holder_id is None:
+        return
+    is_trusted = tier_of(session, holder_id) is Tier.TRUSTED_FLAGGER
+    most = policy.notices_per_day_trusted if is_trusted else policy.notices_per_day
+    recent = sa.select(Notice.created_at).where(Notice.holder_id == holder_id, Notice.created_at > at - _DAY)
+    filed = session.scalars(recent.order_by(Notice.created_at.desc()).limit(most)).all()
     if len(filed) >= most:
         problem = f"You filed {most} notices within a day, which is the most. Ask the operator if you need more."
         raise TooSoon(problem=problem, wait_s=(filed[-1] + _DAY - at).total_seconds())
+
+
+def is_suspended(session: Session, holder_id: str | None, address: str | None, *, at: datetime) -> bool:
+    """Whether a claimant is suspended, or one of the people of a holder who is, without their key."""
+    people = sa.select(Membership.holder_id).join(Account, Account.id == Membership.account_id)
+    holders = [holder_id] if holder_id else session.scalars(people.where(Account.email == address)).all()
+    return any(suspended_until(session, one, Side.CLAIMANT, at=at) is not None for one in holders)
 
 
 def is_trusted_flagger(session: Session, holder_id: str) -> bool:

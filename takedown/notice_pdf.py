@@ -11,6 +11,7 @@ other character, and one that shows nothing or turns text around, stands there a
 import io
 import itertools
 import json
+import re
 import tempfile
 import unicodedata
 from collections.abc import Iterable
@@ -23,6 +24,7 @@ import typst
 from PIL import Image
 
 _TEMPLATE: Final = Path(__file__).parent / "typst" / "notice.typ"
+_LONG_RUN: Final = re.compile(r"(\S{400})(?=\S)")  # the template breaks lines in runs, each step of which nests
 _FRAME_PIXELS: Final = 480  # 7 cm at 170 dots per inch; the frames themselves lie in the evidence bundle
 _FRAME_QUALITY: Final = 85
 _MAX_FRAME_PIXELS: Final = 4096 * 4096
@@ -230,7 +232,7 @@ class _Data:
             else:
                 written.append(_code_points(characters))
                 self.has_code_points = True
-        return "".join(written).strip() or None
+        return _LONG_RUN.sub(r"\1 ", "".join(written)).strip() or None
 
     def _picture(self, jpeg: bytes) -> str | None:
         drawn = _redrawn(jpeg)

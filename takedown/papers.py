@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from registry.errors import Invalid
 from registry.models import Notice, NoticeStatement
 from takedown.domain.completeness import Assessment, CounterContent, NoticeContent, assess
-from takedown.domain.states import PUTS_BACK, Actor, Event, State, events_from
+from takedown.domain.states import DOWN, Actor, Event, State, events_from
 from takedown.domain.track import Track, TrackName
 from takedown.domain.tracks import TRACKS
 
@@ -38,8 +39,7 @@ def history_of(notice: Notice) -> list[tuple[State, datetime]]:
 
 def is_down(notice: Notice) -> bool:
     """Whether what it took down is down."""
-    last = next((e for e in reversed(notice.events) if e.event == Event.DISABLE or e.state in PUTS_BACK), None)
-    return last is not None and last.event == Event.DISABLE
+    return notice.state in DOWN
 
 
 def subscribe(
@@ -55,6 +55,14 @@ def subscribe(
                     version=statement.version, text=statement.text, address=address, accepted_at=at,
                 )
             )  # fmt: skip
+
+
+def require_missing(said: Mapping[str, Any], supplied: Mapping[str, Any]) -> None:
+    """What was said stays: only what was not can be supplied. Raises: Invalid."""
+    for name, value in supplied.items():
+        if said.get(name) and value != said[name]:
+            problem = "It was said already, and differs. File another notice to say it otherwise."
+            raise Invalid(field=f"supplied.{name}", problem=problem)
 
 
 def _tuples(values: Mapping[str, Any]) -> dict[str, Any]:

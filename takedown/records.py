@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from registry import ledger
 from registry.access import Actor, HolderKind, Scope
+from registry.domain import names
 from registry.errors import Conflict, Invalid, NotFound
 from registry.models import Holder, MisuseDecision, Notice, NoticeEvent, Release, Strike
 from registry.suspensions import Measure, Side
@@ -206,7 +207,8 @@ def statements_of_reasons(
     for position, event in enumerate(disabled, 1):
         back = next((e for e in notice.events if e.position > event.position and State(e.state) in PUTS_BACK), None)
         details, track = event.details or {}, track_of(notice)
-        reason = next((one.title for one in track.reasons[Event.DISABLE] if one.code == event.reason_code), track.title)
+        chosen = next((one for one in track.reasons[Event.DISABLE] if one.code == event.reason_code), None)
+        reason, law = (chosen.title, chosen.law or track.statute) if chosen else (track.title, track.statute)
         said = Decided(
             notice_id=notice.id,
             position=position,
@@ -218,7 +220,7 @@ def statements_of_reasons(
             disabled_on=calendar.local_day(event.at),
             restored_on=calendar.local_day(back.at) if back else None,
             reason_code=event.reason_code or "other",
-            legal_ground=redact(details["legal_ground"], personal) if details.get("legal_ground") else track.statute,
+            legal_ground=redact(details["legal_ground"], personal) if details.get("legal_ground") else law,
             explanation=redact(details["explanation"], personal) if details.get("explanation") else reason,
             facts=_facts(notice, reason, personal),
             language=_UNKNOWN_LANGUAGE,  # of the content; letters have one
@@ -330,6 +332,9 @@ def _organisation(session: Session, notice: Notice) -> str:
     holder = session.get(Holder, notice.holder_id) if notice.holder_id else None
     if holder is None or holder.kind != HolderKind.ORGANISATION:
         raise Invalid(field="publish_claimant", problem="The claimant is a person, whose name is not published.")
+    said = (notice.content.get("contact_name"), notice.content.get("signature"))
+    if holder.name_key in {names.key_of(one) for one in said if one}:
+        raise Invalid(field="publish_claimant", problem="The holder is named as the person is who signed.")
     return holder.name
 
 

@@ -18,6 +18,8 @@ from takedown.domain.states import OVER, State
 from takedown.policy import Policy
 
 FORGOTTEN = "(forgotten)"
+# Where somebody could still act and most never do: their time of keeping counts from the last step as well.
+_LEFT = frozenset({State.SUBMITTED, State.UPLOADER_NOTIFIED, State.COUNTER_RECEIVED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,9 +30,11 @@ class Forgotten:
     mail_ids: tuple[str, ...]
 
 
-def forget(session: Session, notice_id: str, *, at: datetime) -> Forgotten:
+def forget(session: Session, notice_id: str, *, at: datetime, is_left: bool = False) -> Forgotten:
     """Erase who claimed and who answered, and what they wrote and were written.
 
+    Args:
+        is_left: also where nobody did anything for so long that nobody will (`due`).
     Raises:
         NotFound: there is no such notice, or it was forgotten before.
         Conflict: something may still happen to it.
@@ -38,12 +42,12 @@ def forget(session: Session, notice_id: str, *, at: datetime) -> Forgotten:
     notice = session.get(Notice, notice_id)
     if notice is None:
         raise NotFound(kind="record", id=notice_id)
-    if State(notice.state) not in OVER:
+    if State(notice.state) not in (OVER | _LEFT if is_left else OVER):
         raise Conflict(kind="notice", id=notice_id, problem="It is not closed: something may still happen to it.")
     notice.content = asdict(NoticeContent())
     notice.counter = None if notice.counter is None else asdict(CounterContent())
-    notice.uploader = notice.claimant_ticket_sha256 = notice.uploader_ticket_sha256 = notice.digest = None
-    notice.signals, notice.forgotten_at = [], at
+    notice.uploader = notice.digest = None
+    notice.signals, notice.tickets, notice.forgotten_at = [], [], at
     for event in notice.events:
         event.reason = event.details = None
     for statement in notice.statements:
@@ -55,7 +59,7 @@ def forget(session: Session, notice_id: str, *, at: datetime) -> Forgotten:
 def due(session: Session, policy: Policy, *, at: datetime, limit: int = 100) -> list[str]:
     """Notices whose time of keeping, after they were over, has passed."""
     last = sa.select(sa.func.max(NoticeEvent.at)).where(NoticeEvent.notice_id == Notice.id).scalar_subquery()
-    old = Notice.state.in_(OVER), Notice.forgotten_at.is_(None), last < at - policy.retention
+    old = Notice.state.in_(OVER | _LEFT), Notice.forgotten_at.is_(None), last < at - policy.retention
     return list(session.scalars(sa.select(Notice.id).where(*old).limit(limit)))
 
 

@@ -31,14 +31,21 @@ def screen(
     session: Session, notice: Notice, claimant: Holder | None, named: Sequence[Release], *, at: datetime
 ) -> None:  # fmt: skip
     """Group a new notice with others like it, and note what a reviewer should look at."""
-    session.flush()
-    notice.digest = digest_of(notice)
-    duplicates = _duplicates(session, notice)
-    notice.duplicate_of = duplicates[0] if duplicates else None
+    duplicates = group(session, notice)
     raised = signals(_filing(session, notice, claimant, named, duplicates, at=at))
     notice.signals = [
         {"signal": one.signal.value, "weight": one.weight.value, "explanation": one.explanation} for one in raised
     ]
+
+
+def group(session: Session, notice: Notice) -> list[str]:
+    """Put a notice beside others like it; returns its duplicates. Without a key only once its address is known."""
+    session.flush()
+    notice.digest = digest_of(notice)
+    is_known = notice.holder_id is not None or notice.is_address_known
+    duplicates = _duplicates(session, notice) if is_known else []
+    notice.duplicate_of = duplicates[0] if duplicates else None
+    return duplicates
 
 
 def digest_of(notice: Notice) -> str | None:
@@ -108,7 +115,8 @@ def _same_claimant(notice: Notice) -> sa.ColumnElement[bool]:
     if notice.holder_id is not None:
         return Notice.holder_id == notice.holder_id
     address = Notice.content["contact_email"].as_string()
-    return sa.and_(Notice.holder_id.is_(None), address == notice.content.get("contact_email"))
+    known = Notice.holder_id.is_(None), Notice.is_address_known
+    return sa.and_(*known, address == notice.content.get("contact_email"))
 
 
 def _domains(session: Session, whose: sa.ColumnElement[bool]) -> tuple[str, ...]:

@@ -10,11 +10,10 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from registry import codes, ledger, mail
-from registry.access import NOBODY, Actor, Scope, new_ticket
+from registry.access import NOBODY, Actor, Scope
 from registry.codes import Purpose
 from registry.domain.identifiers import Prefix, new_id
 from registry.domain.policy import Assurance
@@ -22,7 +21,6 @@ from registry.errors import Conflict, Forbidden, Invalid, NotFound
 from registry.jobs import JobKind, enqueue
 from registry.models import (
     Holder,
-    Membership,
     MisuseDecision,
     Notice,
     NoticeEvent,
@@ -30,9 +28,9 @@ from registry.models import (
     Release,
 )
 from registry.outbox import tell
-from registry.suspensions import Measure, Side, suspended_until
+from registry.suspensions import Measure, Side
 from takedown import announcements, decisions, materials, misuse, records, screening, watch, webhooks
-from takedown.correspondence import Case, Correspondence, makers
+from takedown.correspondence import Case, Correspondence, knows_address, makers
 from takedown.decisions import Judgement
 from takedown.domain.completeness import (
     CounterContent,
@@ -63,7 +61,7 @@ from takedown.domain.tracks import TRACKS
 from takedown.letter_facts import Side as Party
 from takedown.letters import LetterName
 from takedown.materials import Target
-from takedown.papers import assessment_of, content_of, history_of, is_down, subscribe, track_of
+from takedown.papers import assessment_of, content_of, history_of, is_down, require_missing, subscribe, track_of
 from takedown.policy import Policy
 
 _BY_FORM = {
@@ -122,7 +120,7 @@ class Desk:
         if content.contact_email is not None:
             content = replace(content, contact_email=mail.address(content.contact_email))
         holder_id = claimant.id if claimant is not None else None
-        misuse.require_room(session, holder_id, content.contact_email, self.policy, at=at)
+        misuse.require_room(session, holder_id, self.policy, at=at)
         acting = actor or Actor(holder_id=NOBODY, scopes=frozenset())
         found = materials.named(session, acting, said.target, content.material)
         if said.target.is_sought and not content.material:
@@ -139,8 +137,8 @@ class Desk:
             tier=misuse.tier_of(session, holder_id).value,
             content=asdict(content),
             counter=None,
-            is_address_known=_knows_address(session, claimant, content.contact_email),
-            is_set_aside=track.is_suspendable and self._is_suspended(session, holder_id, at=at),
+            is_address_known=knows_address(session, claimant, content.contact_email),
+            is_set_aside=track.is_suspendable and misuse.is_suspended(session, holder_id, content.contact_email, at=at),
             created_at=at,
             events=[],
             statements=[],
@@ -175,8 +173,9 @@ class Desk:
             raise Invalid(field="code", problem="This code is of another notice.")
         notice = session.get_one(Notice, notice_id)
         notice.is_address_known, ticket = True, None
+        screening.group(session, notice)
         if notice.holder_id is None:
-            ticket, notice.claimant_ticket_sha256 = new_ticket()
+            ticket = self.letters.ticket(notice, Party.CLAIMANT, at=at)
         if notice.state == State.SUBMITTED and not notice.is_set_aside:
             self._open(session, notice, at=at)
         return notice, ticket
@@ -187,14 +186,27 @@ class Desk:
     ) -> Notice:  # fmt: skip
         """Add what was missing; the notice is checked again."""
         notice = self.visible(session, actor, notice_id)
-        if Role.CLAIMANT not in self._roles(session, actor, notice):
+        if Role.CLAIMANT not in self.roles(session, actor, notice):
             raise Forbidden(action="only the claimant can complete a notice")
+        decisions.require_voice(actor, frozenset({Role.CLAIMANT}))
         self._transition(notice, Event.CURE)
         if supplied.get("contact_email") is not None:
             supplied = {**supplied, "contact_email": mail.address(supplied["contact_email"])}
-        notice.content = {**notice.content, **supplied}
+        require_missing(notice.content, supplied)
+        before, notice.content = notice.content, {**notice.content, **supplied}
+        self._confirm_anew(session, notice, before, at=at)
         subscribe(notice, content_of(notice), Role.CLAIMANT, address, at=at)
         return self.act(session, actor, notice_id, Event.CURE, at=at)
+
+    def _confirm_anew(self, session: Session, notice: Notice, before: Mapping[str, Any], *, at: datetime) -> None:
+        """Another address than before is not written to before it is known as well."""
+        address = notice.content["contact_email"]
+        if address == before["contact_email"]:
+            return
+        claimant = session.get(Holder, notice.holder_id) if notice.holder_id else None
+        notice.is_address_known = knows_address(session, claimant, address)
+        if address is not None and not notice.is_address_known:
+            self._send_code(session, notice, address, at=at)
 
     def counter(
         self, session: Session, actor: Actor, notice_id: str, content: CounterContent, *, at: datetime,
@@ -202,13 +214,14 @@ class Desk:
     ) -> Notice:  # fmt: skip
         """Receive a counter-notice; a complete one is forwarded and starts the restore window."""
         notice = self.visible(session, actor, notice_id)
-        roles = self._roles(session, actor, notice) & ACTOR[Event.RECEIVE_COUNTER]
+        roles = self.roles(session, actor, notice) & ACTOR[Event.RECEIVE_COUNTER]
+        decisions.require_voice(actor, roles)
         if not roles:
             raise Forbidden(action="only the uploader of the disabled material can send a counter-notice")
         self._transition(notice, Event.RECEIVE_COUNTER)
         notice.counter, track = asdict(content), track_of(notice)
         role = Role.UPLOADER if Role.UPLOADER in roles else Role.REVIEWER
-        subscribe(notice, content, Role.UPLOADER, address, at=at)
+        subscribe(notice, content, Role.UPLOADER, address if role is Role.UPLOADER else None, at=at)
         records.redact_again(session, notice)
         self._apply(session, notice, Event.RECEIVE_COUNTER, role, Judgement(by=actor.person), at=at)
         if assess(track.counter_elements, content).outcome is Outcome.COMPLETE:
@@ -229,6 +242,7 @@ class Desk:
         if notice.state == State.DISABLED:
             self._apply(session, notice, Event.NOTIFY_UPLOADER, Role.SYSTEM, at=at)
         elif notice.state == State.UPLOADER_NOTIFIED and known != notice.uploader:  # the first letter went astray
+            notice.tickets = [one for one in notice.tickets if one.party != Party.UPLOADER]
             self.letters.write(session, self._case(notice), LetterName.DISABLED_UPLOADER, Party.UPLOADER, at=at)
         return notice
 
@@ -249,7 +263,8 @@ class Desk:
         if notice.forgotten_at is not None:
             raise Conflict(kind="notice", id=notice.id, problem="What it said was forgotten after its time.")
         self._transition(notice, event)
-        roles = self._roles(session, actor, notice) & ACTOR[event]
+        roles = self.roles(session, actor, notice) & ACTOR[event]
+        decisions.require_voice(actor, roles)
         if not roles:
             who = " or ".join(sorted(ACTOR[event]))
             raise Forbidden(action=f"{event.value} is for the {who}")
@@ -311,9 +326,7 @@ class Desk:
         for release in added:
             tell(session, release.holder_id, "notice.disabled", {"id": notice.id, "release_id": release.id}, at=at)
             people = self.letters.people_of(session, release.holder_id, "en")
-            self.letters.write_to_people(
-                session, case, LetterName.IDENTICAL_COPY_UPLOADER, Party.UPLOADER, people, at=at
-            )
+            self.letters.write_of_copy(session, case, release.id, people, at=at)
         if notice.state != State.DISABLED:  # else they are counted with the others, when those are told
             makers_of = {one.holder_id for one in added}
             misuse.count(session, notice, Event.NOTIFY_UPLOADER, State(notice.state), makers_of, self.policy, at=at)
@@ -338,13 +351,9 @@ class Desk:
     def visible(self, session: Session, actor: Actor, notice_id: str) -> Notice:
         """A notice that the actor filed, that is about the actor's release, or any for a reviewer."""
         notice = session.get(Notice, notice_id)
-        if notice is None or not self._roles(session, actor, notice):
+        if notice is None or not self.roles(session, actor, notice):
             raise NotFound(kind="notice", id=notice_id)
         return notice
-
-    def roles(self, session: Session, actor: Actor, notice: Notice) -> frozenset[Role]:
-        """In what parts the actor may look at a notice."""
-        return self._roles(session, actor, notice)
 
     def uploaders(self, session: Session, notice: Notice) -> set[str]:
         """The holders whose releases it is about."""
@@ -361,10 +370,8 @@ class Desk:
             raise Invalid(field="contact_email", problem=problem)
         return None
 
-    def _is_suspended(self, session: Session, holder_id: str | None, *, at: datetime) -> bool:
-        return suspended_until(session, holder_id, Side.CLAIMANT, at=at) is not None
-
     def _send_code(self, session: Session, notice: Notice, address: str, *, at: datetime) -> None:
+        codes.require_room(session, Purpose.NOTICE, address, most=self.policy.notices_per_day_anonymous, at=at)
         code = codes.issue(session, Purpose.NOTICE, address, at=at, said={"notice": notice.id})
         self.letters.confirm(session, self._case(notice), code, at + _CODE_LASTS, at=at)
 
@@ -381,11 +388,14 @@ class Desk:
     def _transition(self, notice: Notice, event: Event) -> State:
         return transition(track_of(notice).transitions, State(notice.state), event)
 
-    def _roles(self, session: Session, actor: Actor, notice: Notice) -> frozenset[Role]:
+    def roles(self, session: Session, actor: Actor, notice: Notice) -> frozenset[Role]:
+        """In what parts the actor may look at a notice. Who made the material is told of it, and no sooner."""
         roles = set()
-        if actor.holder_id == notice.holder_id or _opens(actor, notice.claimant_ticket_sha256):
+        opened = [one.party for one in notice.tickets if one.sha256 == actor.ticket_sha256]
+        if actor.holder_id == notice.holder_id or Role.CLAIMANT in opened:
             roles.add(Role.CLAIMANT)
-        if actor.holder_id in self.uploaders(session, notice) or _opens(actor, notice.uploader_ticket_sha256):
+        told = any(one.event == Event.DISABLE for one in notice.events)
+        if (told and actor.holder_id in makers(session, notice, named_only=True)) or Role.UPLOADER in opened:
             roles.add(Role.UPLOADER)
         if actor.may(Scope.REVIEW):
             roles.add(Role.REVIEWER)
@@ -399,20 +409,28 @@ class Desk:
         if event is Event.RESTORE and notice.state == State.FORWARDED and Event.RESTORE not in due:
             problem = "The restore window is not open: 512(g)(2)(C) asks for 10 to 14 business days."
             raise Conflict(kind="notice", id=notice.id, problem=problem)
+        if event is Event.FORWARD_COUNTER and assessment_of(notice).missing:
+            lacks = ", ".join(one.name for one in assessment_of(notice).missing)
+            problem = f"The counter-notice lacks: {lacks}. Enter it completed, …/counter-notice."
+            raise Conflict(kind="notice", id=notice.id, problem=problem)
+        needs_person = track_of(notice).is_put_back_by_reviewer and is_down(notice)
+        if event is Event.RETRACT and needs_person and role is not Role.REVIEWER:
+            raise Forbidden(action="a person looks before this is shown again: write to the operator")
         if event is Event.COURT_ACTION and not court_action_in_time(history, terms, at=at, calendar=self.calendar):
             raise Conflict(kind="notice", id=notice.id, problem="The time for a court action has passed.")
 
     def _require_complaint(
         self, notice: Notice, roles: frozenset[Role], judgement: Judgement, *, at: datetime
     ) -> Role:  # fmt: skip
-        """A complaint is by who was decided against, and says why; once, for the answer to it is the last word here."""
+        """A complaint is by who was decided against, and says why; of each decision once."""
         side = COMPLAINANT[State(notice.state)]
         if roles.isdisjoint((side, Role.REVIEWER)):
             raise Forbidden(action=f"a complaint about this is for the {side}")
         if not (judgement.reason or "").strip():
             raise Invalid(field="reason", problem="Say why the decision is wrong.")
         end = self._transition(notice, Event.COMPLAIN)
-        if any(event.state == end for event in notice.events):
+        anew = max((one.position for one in notice.events if one.event == Event.REINSTATE), default=0)
+        if any(one.state == end and one.position > anew for one in notice.events):
             raise Conflict(kind="notice", id=notice.id, problem="A complaint about it was decided already.")
         if any(one.name is DeadlineName.COMPLAINT_BY and one.at < at for one in self.deadlines(notice)):
             raise Conflict(kind="notice", id=notice.id, problem="The time for a complaint has passed.")
@@ -480,17 +498,3 @@ class Desk:
         )
         ledger.record(session, f"notice.{event}", notice, at=at)
         watch.arm(session, notice, self.deadlines(notice), at=at)
-
-
-def _knows_address(session: Session, claimant: Holder | None, address: str | None) -> bool:
-    """Whether letters may go to an address that a holder gave: the operator vouches, or one of their people has it."""
-    if claimant is None or address is None:
-        return False
-    if Assurance(claimant.assurance) is Assurance.VETTED:
-        return True
-    members = session.scalars(sa.select(Membership).where(Membership.holder_id == claimant.id))
-    return any(one.account.email == address and one.account.is_open for one in members)
-
-
-def _opens(actor: Actor, ticket_sha256: str | None) -> bool:
-    return actor.ticket_sha256 is not None and actor.ticket_sha256 == ticket_sha256

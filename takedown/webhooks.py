@@ -2,17 +2,22 @@
 the operator's platform which addresses to disable and to restore there.
 """
 
+import logging
 from datetime import datetime
 from typing import Any
 
+import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from registry.access import named
+from registry.errors import Conflict
 from registry.models import Holder, Notice, Release
 from registry.outbox import tell
 from takedown.domain.deadlines import Deadline
-from takedown.domain.states import PUTS_BACK, Event
+from takedown.domain.states import DOWN, PUTS_BACK, Event
 from takedown.policy import Policy
+
+_log = logging.getLogger(__name__)
 
 
 def tell_of(
@@ -30,7 +35,11 @@ def tell_of(
     platform = _platform(session, policy) if event is Event.DISABLE or is_over else None
     if platform is not None:
         what = "platform.disable" if event is Event.DISABLE else "platform.restore"
-        tell(session, platform.id, what, {**payload, "material": notice.content["material"]}, at=at)
+        material = notice.content["material"]
+        if is_over:
+            held = _held_by_others(session, notice)
+            material = [one for one in material if one.strip() not in held]
+        tell(session, platform.id, what, {**payload, "material": material}, at=at)
 
 
 def tell_claimant(session: Session, notice: Notice, event: str, payload: dict[str, Any], *, at: datetime) -> None:
@@ -49,5 +58,15 @@ def tell_of_deadline(
         tell(session, platform.id, "notice.deadline", {**said, "has_passed": has_passed}, at=at)
 
 
+def _held_by_others(session: Session, notice: Notice) -> set[str]:
+    """Addresses that other notices keep down."""
+    others = sa.select(Notice).where(Notice.id != notice.id, Notice.state.in_(DOWN))
+    return {text.strip() for other in session.scalars(others) for text in other.content.get("material") or ()}
+
+
 def _platform(session: Session, policy: Policy) -> Holder | None:
-    return named(session, policy.platform_holder) if policy.platform_holder else None
+    try:
+        return named(session, policy.platform_holder) if policy.platform_holder else None
+    except Conflict as taken:  # nobody vouches that it is the operator's: a takedown does not wait for that
+        _log.warning("CLEARMARK_PLATFORM_HOLDER: %s", taken)
+        return None

@@ -13,7 +13,7 @@ from api.schemas.base import Page
 from api.schemas.ledger import LedgerEntryOut, LedgerKeyOut, ProofOut, TimestampOut
 from api.service import Service
 from registry import anchors, checks, conflicts, consents, ledger, ledger_keys, lookback, releases, reservations, works
-from registry.access import Actor
+from registry.access import Actor, Scope
 from registry.domain import receipt
 from registry.domain.identifiers import Prefix
 from registry.errors import NotFound
@@ -118,6 +118,7 @@ def _own(session: Session, actor: Actor, service: Service, subject_id: str) -> R
         case Prefix.RELEASE:
             return releases.own_release(session, actor, subject_id)
         case Prefix.NOTICE:
+            actor.require(Scope.REVIEW)  # it holds what either party said of themselves
             return service.desk.visible(session, actor, subject_id)
         case Prefix.CONFLICT:
             return conflicts.visible(session, actor, subject_id)

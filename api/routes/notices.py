@@ -1,5 +1,6 @@
 """Takedown notices: filing them, answering them, and what is done about them."""
 
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Annotated, Any
 
@@ -36,12 +37,13 @@ from registry.errors import Invalid
 from registry.models import Corpus, Notice, NoticeRelease, Release
 from takedown import records
 from takedown.decisions import Judgement
-from takedown.domain.completeness import CounterContent, NoticeContent
+from takedown.domain.completeness import CounterContent, NoticeContent, Statement
 from takedown.domain.states import Actor as Role
 from takedown.domain.states import Event, State
 from takedown.domain.track import TrackName
 from takedown.domain.tracks import TRACKS
 from takedown.materials import Target
+from takedown.papers import track_of
 from takedown.records import Publication
 from takedown.service import NewNotice, Uploader
 
@@ -60,7 +62,7 @@ def file_notice(
     idempotency_key: IdempotencyHeader = None,
 ) -> NoticeOut:  # fmt: skip
     """File a notice. Without a key, an address is confirmed by a code that is mailed to it; nothing happens before."""
-    _require_current_statements(body)
+    _require_current(TRACKS[body.track].statements, body.statement_versions)
     if actor is None:  # a letter is written to whatever address is given
         guard_address(service.limiter, Kind.SIGN_IN, request.scope)
     if body.fingerprint is not None:
@@ -144,12 +146,14 @@ def act(notice_id: str, body: NoticeTransition, request: Request, actor: ThePart
     with service.database.transaction() as session:
         if body.supplied is not None and event is Event.CURE:
             supplied = body.supplied.model_dump(exclude=NOT_PAPERS, exclude_unset=True)
+            track = track_of(desk.visible(session, actor, notice_id))
+            _require_current(track.statements, body.supplied.statement_versions)
             notice = desk.cure(session, actor, notice_id, supplied, at=at, address=_address(request))
         else:
             judgement = Judgement(
                 **body.model_dump(
                     include={
-                        "reason", "reason_code", "fair_use", "legal_ground", "explanation", "territory", "intent",
+                        "reason", "reason_code", "fair_use", "legal_ground", "explanation", "intent",
                     }
                 ),
                 gravity=body.gravity,
@@ -165,8 +169,10 @@ def act(notice_id: str, body: NoticeTransition, request: Request, actor: ThePart
 def counter(
     notice_id: str, body: CounterNoticeIn, request: Request, actor: TheParty, service: TheService
 ) -> NoticeOut:  # fmt: skip
-    content = CounterContent(**_tuples(body.model_dump()))
+    content = CounterContent(**_tuples(body.model_dump(exclude={"statement_versions"})))
     with service.database.transaction() as session:
+        track = track_of(service.desk.visible(session, actor, notice_id))
+        _require_current(track.counter_statements, body.statement_versions)
         at, address = service.now(), _address(request)
         notice = service.desk.counter(session, actor, notice_id, content, at=at, address=address)
         return _shown(session, service, actor, notice)
@@ -220,9 +226,12 @@ def get_pdf(notice_id: str, actor: TheActor, service: TheService) -> Response:
 )
 def get_evidence(notice_id: str, actor: TheActor, service: TheService) -> Response:
     """One zip with all there is about a notice, which proves itself offline; for reviewers."""
-    notice = _for_review(service, actor, notice_id)
-    with service.document_slots.taken(), service.database.transaction() as session:
-        made = evidence.write_bundle(service, session, session.get_one(Notice, notice), at=service.now())
+    notice, at = _for_review(service, actor, notice_id), service.now()
+    with service.document_slots.taken():
+        with service.database.reading() as session:
+            gathered = evidence.gather(service, session, session.get_one(Notice, notice), at=at)
+        with service.database.transaction() as session:  # receipts sign the head of the log
+            made = evidence.write_bundle(service, session, session.get_one(Notice, notice), gathered, at=at)
     return _file(made, "application/zip", f"{notice_id}.evidence.zip")
 
 
@@ -276,12 +285,12 @@ def _for_review(service: Service, actor: Actor, notice_id: str) -> str:
         return service.desk.visible(session, actor, notice_id).id
 
 
-def _require_current_statements(body: NoticeIn) -> None:
+def _require_current(statements: Sequence[Statement], versions: dict[str, int] | None) -> None:
     """Refuse statements that somebody was shown in other words than they have now."""
-    current = {one.name: one for one in TRACKS[body.track].statements}
-    for name, version in (body.statement_versions or {}).items():
+    current = {one.name: one for one in statements}
+    for name, version in (versions or {}).items():
         if name not in current:
-            raise Invalid(field="statement_versions", problem=f"Must be of: {', '.join(current)}.")
+            raise Invalid(field="statement_versions", problem=f"Must be of: {', '.join(current) or 'none'}.")
         if current[name].version != version:
             detail = f"The statement {name} has changed. Read version {current[name].version} and say it again."
             raise Problem(HTTPStatus.CONFLICT, "statement-changed", detail, statement=current[name].text)

@@ -27,9 +27,9 @@ from api.schemas.notices import (
 )
 from api.service import Service
 from registry import mail
-from registry.access import Scope
+from registry.access import Actor, Scope
 from registry.errors import NotFound
-from registry.models import Holder, Strike
+from registry.models import Holder, NoticeLetter, Strike
 from registry.suspensions import Measure, Side
 from takedown import misuse
 from takedown.letter_samples import sample
@@ -55,7 +55,7 @@ def get_misuse(holder_id: str, actor: TheActor, service: TheService) -> MisuseOu
     if holder_id != actor.holder_id:
         actor.require(Scope.REVIEW)
     with service.database.reading() as session:
-        return _misuse(session, service, holder_id)
+        return _misuse(session, service, holder_id, by=actor)
 
 
 @router.post("/holders/{holder_id}/misuse")
@@ -131,28 +131,36 @@ async def note_bounce(request: Request, actor: TheActor, service: TheService) ->
         raw += chunk
         if len(raw) > _MOST_BOUNCE_BYTES:
             raise Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too-large", "A report has at most a mebibyte.")
-    try:
-        bounce = read_bounce(bytes(raw))
-    except NoBounce as error:
-        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid", str(error), field="body") from None
-    return await run_in_threadpool(_bounced, service, bounce.mail_id, bounce.problem)
+    return await run_in_threadpool(_bounced, service, bytes(raw))
 
 
 @router.post("/letters/{mail_id}/again")
 def send_again(mail_id: str, actor: TheActor, service: TheService) -> BounceOut:
-    """Send a letter once more that failed, or of which nobody knows whether it went out."""
+    """Send a letter once more that failed, or of which nobody knows whether it went out.
+
+    One that came back goes out as it is kept: without the code or the key that was in it.
+    """
     actor.require(Scope.REVIEW)
     with service.database.transaction() as session:
-        return BounceOut(mail_id=mail.again(session, mail_id, at=service.now()).id, problem="")
+        kept = session.get(NoticeLetter, mail_id)
+        text, html = (kept.text, kept.html) if kept is not None else (None, None)
+        sent = mail.again(session, mail_id, at=service.now(), text=text, html=html)
+        return BounceOut(mail_id=sent.id, problem="")
 
 
-def _bounced(service: Service, mail_id: str, problem: str) -> BounceOut:
+def _bounced(service: Service, raw: bytes) -> BounceOut:
+    try:
+        bounce = read_bounce(raw)
+    except NoBounce as error:
+        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid", str(error), field="body") from None
     with service.database.transaction() as session:
-        row = mail.bounced(session, mail_id, problem, at=service.now())
+        row = mail.bounced(session, bounce.mail_id, bounce.problem, at=service.now())
         return BounceOut(mail_id=row.id, problem=row.problem or "")
 
 
-def _misuse(session: Session, service: Service, holder_id: str) -> MisuseOut:
+def _misuse(session: Session, service: Service, holder_id: str, *, by: Actor | None = None) -> MisuseOut:
+    """All about a holder; who decided is for reviewers to see."""
+    hidden = {"decided_by": None} if by is not None and not by.may(Scope.REVIEW) else {}
     if session.get(Holder, holder_id) is None:
         raise NotFound(kind="holder", id=holder_id)
     policy, at = service.desk.policy, service.now()
@@ -164,7 +172,7 @@ def _misuse(session: Session, service: Service, holder_id: str) -> MisuseOut:
         ],
         strikes=[StrikeOut.model_validate(one, from_attributes=True) for one in strikes],
         decisions=[
-            MisuseDecisionOut.model_validate(one, from_attributes=True)
+            MisuseDecisionOut.model_validate(one, from_attributes=True).model_copy(update=hidden)
             for one in misuse.decisions_about(session, holder_id)
         ],
     )

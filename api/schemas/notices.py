@@ -61,6 +61,8 @@ NOT_PAPERS = {
 
 
 class CounterNoticeIn(In):
+    """A counter-notice; `GET /v1/notices/tracks` has the statements in full."""
+
     signature: Short | None = None
     material: list[Long] = Field(default_factory=list, max_length=100)
     former_locations: list[Long] = Field(default_factory=list, max_length=100)
@@ -70,6 +72,7 @@ class CounterNoticeIn(In):
     telephone: Short | None = None
     consent_to_jurisdiction: StrictBool = False
     accept_service: StrictBool = False
+    statement_versions: dict[str, int] | None = Field(default=None, max_length=20)
 
 
 class NoticeConfirmationIn(In):
@@ -95,7 +98,6 @@ class NoticeTransition(In):
     fair_use: Long | None = Field(default=None, description="What was considered of fair use, for decisions.")
     legal_ground: Short | None = Field(default=None, description="For a statement of reasons; else the track's own.")
     explanation: Long | None = Field(default=None, description="Why the ground applies, for a statement of reasons.")
-    territory: Short | None = Field(default=None, description="Where it is restricted; else everywhere.")
     gravity: Gravity = Field(default=Gravity.MINOR, description="Of an abuse.")
     intent: Long | None = Field(default=None, description="Of an abuse, where it can be seen.")
     for_duplicates: StrictBool = Field(default=False, description="Also for the open duplicates of this notice.")
@@ -307,7 +309,7 @@ class MisuseDecisionOut(BaseModel):
     until: datetime | None
     reason: str
     factors: dict[str, Any]
-    decided_by: str
+    decided_by: str | None
     at: datetime
 
 

@@ -13,7 +13,7 @@ down_revision: str | None = "0017"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
-_INDEXED = ("claimant_ticket_sha256", "uploader_ticket_sha256", "duplicate_of", "digest")
+_INDEXED = ("duplicate_of", "digest")
 
 
 def _text(name: str, *, nullable: bool = True) -> sa.Column[Any]:
@@ -37,8 +37,8 @@ def _added_to_notices() -> tuple[sa.Column[Any], ...]:
     return (
         sa.Column("language", sa.Text(), server_default="en", nullable=False),
         sa.Column("signals", sa.JSON(), server_default="[]", nullable=False),
-        _flag("is_address_known"), _flag("is_set_aside"), _text("tier"), _text("claimant_ticket_sha256"),
-        _text("uploader_ticket_sha256"), _text("digest"), _text("published_by"), _time("published_at"),
+        _flag("is_address_known"), _flag("is_set_aside"), _text("tier"), _text("digest"),
+        _text("published_by"), _time("published_at"),
         _time("forgotten_at"), sa.Column("uploader", sa.JSON(), nullable=True),
         sa.Column("public_texts", sa.JSON(), nullable=True),
         sa.Column("check_id", sa.Text(), nullable=True), sa.Column("duplicate_of", sa.Text(), nullable=True),
@@ -79,6 +79,11 @@ def upgrade() -> None:
         sa.Column("version", sa.Integer(), nullable=False), _text("text", nullable=False), _text("address"),
         _time("accepted_at", nullable=False),
     )  # fmt: skip
+    op.create_table(
+        "notice_tickets", sa.Column("sha256", sa.Text(), primary_key=True), _of("notices"),
+        _text("party", nullable=False), _time("made_at", nullable=False),
+    )  # fmt: skip
+    op.create_index("ix_notice_tickets_notice_id", "notice_tickets", ["notice_id"])
     op.create_table(
         "notice_proposals", _of("notices", primary_key=True), sa.Column("position", sa.Integer(), nullable=False),
         _text("event", nullable=False), _text("reason_code"), _text("reason"),
@@ -133,7 +138,7 @@ def _carry_over() -> None:
 def downgrade() -> None:
     for name in (
         "trusted_flaggers", "misuse_decisions", "strikes", "notice_escalations", "notice_letters", "notice_proposals",
-        "notice_statements", "notice_releases",
+        "notice_tickets", "notice_statements", "notice_releases",
     ):  # fmt: skip
         op.drop_table(name)
     with op.batch_alter_table("mails") as table:

@@ -42,6 +42,7 @@ from registry.models.notices import (
     NoticeProposal,
     NoticeRelease,
     NoticeStatement,
+    NoticeTicket,
     Strike,
     TrustedFlagger,
 )
@@ -113,6 +114,7 @@ __all__ = [
     "NoticeProposal",
     "NoticeRelease",
     "NoticeStatement",
+    "NoticeTicket",
     "OutboxMessage",
     "PresentedConsent",
     "Quarantine",

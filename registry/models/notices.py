@@ -32,8 +32,6 @@ class Notice(Base):
     content: Mapped[JsonObject]
     counter: Mapped[JsonObject | None]
     uploader: Mapped[JsonObject | None] = mapped_column(sa.JSON(none_as_null=True))
-    claimant_ticket_sha256: Mapped[str | None] = mapped_column(index=True)
-    uploader_ticket_sha256: Mapped[str | None] = mapped_column(index=True)
     is_address_known: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
     is_set_aside: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
     duplicate_of: Mapped[str | None] = mapped_column(sa.ForeignKey("notices.id"), index=True)
@@ -48,6 +46,7 @@ class Notice(Base):
     releases: Mapped[list["NoticeRelease"]] = relationship(
         cascade="all, delete-orphan", order_by="NoticeRelease.release_id"
     )
+    tickets: Mapped[list["NoticeTicket"]] = relationship(cascade="all, delete-orphan")
     statements: Mapped[list["NoticeStatement"]] = relationship(
         cascade="all, delete-orphan", order_by="NoticeStatement.position"
     )
@@ -101,6 +100,16 @@ class NoticeStatement(Base):
     text: Mapped[str]
     address: Mapped[str | None]
     accepted_at: Mapped[datetime]
+
+
+class NoticeTicket(Base):
+    """What lets somebody without a key see one notice and answer it, in their part; all stay good."""
+
+    __tablename__ = "notice_tickets"
+    sha256: Mapped[str] = mapped_column(primary_key=True)
+    notice_id: Mapped[str] = foreign_id("notices.id")
+    party: Mapped[str]
+    made_at: Mapped[datetime]
 
 
 class NoticeProposal(Base):

@@ -4,6 +4,7 @@ Decides which elements are there and what follows when some are not. It judges f
 true, a signature genuine, or a location one of ours. Which elements a track asks for is data (`tracks`).
 """
 
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -124,7 +125,9 @@ def _is_supplied(element: Element, content: NoticeContent | CounterContent) -> b
 
 
 def _is_said(value: object) -> bool:
-    """White space says nothing."""
+    """White space says nothing, nor does what shows nothing."""
     if isinstance(value, tuple):
         return any(map(_is_said, value))
-    return bool(value.strip()) if isinstance(value, str) else bool(value)
+    if isinstance(value, str):
+        return any(unicodedata.category(char)[0] not in "CZ" for char in value)
+    return bool(value)

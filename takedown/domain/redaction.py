@@ -189,7 +189,9 @@ class _Stated:
         )
 
 
-_ADDRESS_GAP: Final = rf"{_GAP}{{0,6}}(?:(?:{_AT_WORDS}|{_DOT_WORDS}){_GAP}{{1,6}})?"
+# Possessive, and without "a", which is a word of its own: else what is tried doubles with every label.
+_ADDRESS_GAP: Final = rf"{_GAP}{{0,6}}(?:(?:{_AT_WORDS.replace('|a|', '|')}|{_DOT_WORDS}){_GAP}{{1,6}})?+"
+_MOST_GIVEN: Final = 5  # with initials in their place; what is tried doubles with each
 
 
 def _words(text: str) -> list[str]:
@@ -235,7 +237,7 @@ def _whole_name(name: str) -> Iterator[_Phrase]:
     gap = f"{_GAP}{{{0 if sum(map(len, words)) > 5 else 1},4}}"
     for turn in {0, 1, len(words) - 1} if words else ():
         yield _phrase(words[turn:] + words[:turn], gap=gap)
-    if len(words) > 1 and all(map(str.isalpha, words)):
+    if 1 < len(words) <= _MOST_GIVEN + 1 and all(map(str.isalpha, words)):
         *given, family = words
         apart = f"{_GAP}{{1,4}}"
         first, *others = (f"(?:{word}|{word[0]})" for word in given)

@@ -74,6 +74,13 @@ type Transitions = Mapping[tuple[State, Event], State]
 
 # Whoever enters one of these puts back what the notice took down.
 PUTS_BACK = frozenset({State.RESTORED, State.RETRACTED, State.REJECTED_ABUSE})
+# In these what the notice took down is down.
+DOWN = frozenset(
+    {
+        State.DISABLED, State.UPLOADER_NOTIFIED, State.COUNTER_RECEIVED, State.FORWARDED, State.HELD,
+        State.UPLOADER_COMPLAINT, State.UPHELD,
+    }
+)  # fmt: skip
 # Nobody waits for anything any more. A party may still complain of some, and a court may still undo some.
 OVER = frozenset(
     {State.DEFECTIVE, State.RESTORED, State.RETRACTED, State.REJECTED_ABUSE, State.UPHELD, State.CLOSED}

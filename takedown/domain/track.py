@@ -20,10 +20,15 @@ class TrackName(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reason:
-    """One entry of a list that a reviewer chooses from; their own words stand beside it."""
+    """One entry of a list that a reviewer chooses from; their own words stand beside it.
+
+    Attributes:
+        law: what it rests on, where a reviewer names nothing else; None: the statute of the track.
+    """
 
     code: str
     title: str
+    law: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +49,8 @@ class Track:
         letters: by event; one that the system brings about and one of a person's are written alike.
         reasons: for each decision, what a reviewer chooses from; the first is what most are for.
         finds_identical_copies: whether other releases that show the same are disabled with the one that is named.
+        is_put_back_by_reviewer: whether a retraction does not put material back by itself: somebody may have been made
+            to retract.
         is_suspendable: whether notices of a claimant who misuses them may be left lying (DSA art. 23(2)).
     """
 
@@ -59,6 +66,7 @@ class Track:
     letters: Mapping[Event, tuple[Letter, ...]]
     reasons: Mapping[Event, tuple[Reason, ...]]
     finds_identical_copies: bool = False
+    is_put_back_by_reviewer: bool = False
     is_suspendable: bool = True
 
     def statements_in(self, content: NoticeContent | CounterContent) -> tuple[Statement, ...]:

@@ -116,13 +116,16 @@ _MATERIAL = Element(
 _CONTACT = Element(
     name="contact",
     reference=f"{_A}(iv)",
-    what_to_supply="Give your name and a way to reach you: postal address, telephone number or e-mail address.",
+    what_to_supply="Give a way to reach you: postal address, telephone number or e-mail address, and your name.",
     # The statute's list of means opens with "such as": one that works is enough to reach a person.
-    needs=(("contact_name",), ("contact_address", "contact_telephone", "contact_email")),
+    needs=(("contact_address", "contact_telephone", "contact_email"),),
     indispensable=True,
 )
 
-_COPYRIGHT = Reason(code="copyright_infringement", title="Infringes a copyright or a related right")
+_COPYRIGHT = Reason(
+    code="copyright_infringement", title="Infringes a copyright or a related right", law="17 U.S.C. 501(a)"
+)  # fmt: skip
+_COPYRIGHT_EU = replace(_COPYRIGHT, law="Directive 2001/29/EC, articles 2 to 4, as national law has it")
 
 _DMCA_512 = Track(
     name=TrackName.DMCA_512,
@@ -205,19 +208,20 @@ _DSA_16 = Track(
     name=TrackName.DSA_16,
     title="Notice of illegal content (European Union)",
     statute="Regulation (EU) 2022/2065, art. 16",
+    # Nothing is indispensable: every notice is processed (art. 16(6)), and who left something out is asked for it.
     elements=(
         Element(
             name="explanation",
             reference="DSA art. 16(2)(a)",
             what_to_supply="Explain, with your reasons, why the material is illegal.",
             needs=(("explanation",),),
-            indispensable=True,
         ),
         replace(
             _MATERIAL,
             name="location",
             reference="DSA art. 16(2)(b)",
             what_to_supply="Give the exact address (URL) of the material, or its release id.",
+            indispensable=False,
         ),
         Element(
             name="contact",
@@ -236,16 +240,22 @@ _DSA_16 = Track(
     transitions=COMPLAINT_COURSE,
     terms={
         **opening_terms("DSA art. 16(6), in a timely manner"),
-        **telling_terms("DSA art. 17(2), at the latest when the restriction takes effect"),
+        **telling_terms("DSA art. 17(2), at the latest from the date that the restriction is imposed"),
         **complaint_terms(
             "DSA art. 20(1), six months", "DSA art. 20(4), in a timely manner", statutory=True, states=BOTH_SIDES
         ),
     },
     letters={**LETTERS, **COMPLAINT_LETTERS},
     reasons=reasons_with(
-        _COPYRIGHT,
-        Reason(code="personality_right", title="Infringes a person's right to their image, voice or data"),
-        Reason(code="incompatible_with_terms", title="Is not allowed by the operator's terms"),
+        _COPYRIGHT_EU,
+        Reason(
+            code="personality_right",
+            title="Infringes a person's right to their image, voice or data",
+            law="Regulation (EU) 2016/679, article 6, and national law on personality rights",
+        ),
+        Reason(
+            code="incompatible_with_terms", title="Is not allowed by the operator's terms", law="The operator's terms"
+        ),
         restored=RESTORED_ON_COMPLAINT,
     ),
 )
@@ -285,7 +295,7 @@ _TAKE_IT_DOWN = Track(
         replace(
             _CONTACT,
             reference=f"{_ACT}(a)(1)(B)(iv)",
-            what_to_supply="Give a name and a way to reach you: e-mail address, telephone number or postal address.",
+            what_to_supply="Give a way to reach you: e-mail address, telephone number or postal address.",
         ),
     ),
     statements=(_WITHOUT_CONSENT_INTIMATE,),
@@ -302,10 +312,15 @@ _TAKE_IT_DOWN = Track(
     },
     letters={**LETTERS, **COMPLAINT_LETTERS},
     reasons=reasons_with(
-        Reason(code="intimate_depiction", title="An intimate depiction, published without consent"),
+        Reason(
+            code="intimate_depiction",
+            title="An intimate depiction, published without consent",
+            law="47 U.S.C. 223(h), 223a",
+        ),
         restored=RESTORED_ON_COMPLAINT,
     ),
     finds_identical_copies=True,
+    is_put_back_by_reviewer=True,
     is_suspendable=False,  # the Act knows no misuse that would suspend the duty
 )
 

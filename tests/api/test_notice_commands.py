@@ -261,7 +261,7 @@ def test_a_letter_whose_fate_is_unknown_is_sent_again(
 ) -> None:
     notice = filed(claimant, DMCA, place)
     letter = _letter(reviewer, notice)["id"]
-    assert "its text is not kept" in reviewer.refused("letters again", letter)
+    assert "as far as is known" in reviewer.refused("letters again", letter)
     # As a process leaves it that ended while a mail server took the letter.
     with closing(sqlite3.connect(service.data_dir / "clearmark.db")) as database, database:
         lost = "UPDATE mails SET sent_at = NULL, text = 'Dear Ada', problem = 'It may be out.' WHERE id = ?"

@@ -20,7 +20,7 @@ from registry.jobs import JobKind
 from registry.ledger import LedgerIdentity
 from registry.models import Domain, Holder, Job, Mail, Notice, NoticeLetter, OutboxMessage, Release, Strike
 from registry.suspensions import Measure, Side, suspended_until
-from takedown import misuse
+from takedown import misuse, screening
 from takedown.decisions import Gravity, Judgement
 from takedown.domain.states import Event
 from takedown.domain.track import TrackName
@@ -32,7 +32,7 @@ from tests.factories import AT, COMPLETE_NOTICE
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 COMPLETE = replace(COMPLETE_NOTICE, explanation="It is my film.", bona_fide=True, without_consent=True)
-FEW = Policy(notices_per_day=2, notices_per_day_trusted=3, notices_per_day_anonymous=1)
+FEW = Policy(notices_per_day=2, notices_per_day_trusted=3, notices_per_day_anonymous=3)
 CLAIMANT, UPLOADER = Side.CLAIMANT, Side.UPLOADER
 TAKE_IT_DOWN = TrackName.TAKE_IT_DOWN
 
@@ -80,6 +80,13 @@ class Town:
         with self.database.transaction() as session:
             new = factories.new_notice(replace(COMPLETE, contact_email=address))
             return self.desk.file(session, None, new, at=at).id
+
+    def is_known(self, notice_id: str) -> None:
+        """Its address was shown, as by the code of a letter."""
+        with self.database.transaction() as session:
+            notice = session.get_one(Notice, notice_id)
+            notice.is_address_known = True
+            screening.group(session, notice)
 
     def act(self, notice_id: str, event: Event, *, at: datetime = AT, **said: Any) -> str:
         with self.database.transaction() as session:
@@ -151,7 +158,7 @@ def test_a_trusted_flagger_has_a_limit_of_their_own(town: Town) -> None:
 
 
 def test_without_a_key_the_limit_is_the_addresss(town: Town) -> None:
-    town.under(FEW).file_without_key("ada@studio.example")
+    town.under(replace(FEW, notices_per_day_anonymous=1)).file_without_key("ada@studio.example")
     with pytest.raises(TooSoon) as refused:
         town.file_without_key(" Ada@Studio.example ", at=AT + HOUR)
     assert refused.value.wait_s == 23 * 3600
@@ -382,8 +389,14 @@ def test_the_same_address_is_the_same_material(town: Town) -> None:
 
 def test_without_a_key_the_same_address_is_the_same_claimant(town: Town) -> None:
     first = town.file_without_key("ada@studio.example")
-    assert town.notice(town.file_without_key("ada@studio.example", at=AT + HOUR)).duplicate_of == first
-    assert town.notice(town.file_without_key("ben@studio.example", at=AT + HOUR)).duplicate_of is None
+    again = town.file_without_key("ada@studio.example", at=AT + HOUR)
+    assert town.notice(again).duplicate_of is None, "anybody can give an address: a stranger learns nothing of it"
+    for notice_id in (first, again):
+        town.is_known(notice_id)
+    assert town.notice(again).duplicate_of == first
+    another = town.file_without_key("ben@studio.example", at=AT + HOUR)
+    town.is_known(another)
+    assert town.notice(another).duplicate_of is None
 
 
 @pytest.mark.parametrize("but", ["another claimant", "another track", "over"])
@@ -434,7 +447,9 @@ def test_what_is_odd_is_stored_with_the_notice_gravest_first(town: Town) -> None
 
 
 def test_without_a_key_a_second_notice_is_not_the_first(town: Town) -> None:
-    assert "first_notice" in town.signals(town.file_without_key())
+    first = town.file_without_key()
+    assert "first_notice" in town.signals(first)
+    town.is_known(first)
     assert "first_notice" not in town.signals(town.file_without_key(at=AT + HOUR))
 
 

@@ -208,7 +208,7 @@ def test_what_a_notice_lacks_is_said_and_can_be_supplied(parties: Parties) -> No
 def test_only_the_claimant_completes_a_notice(parties: Parties) -> None:
     notice_id = parties.file(CURABLE)
     for other in (parties.uploader, parties.reviewer):
-        with parties.database.transaction() as session, pytest.raises(Forbidden):
+        with parties.database.transaction() as session, pytest.raises((Forbidden, NotFound)):
             parties.desk.cure(session, other, notice_id, {"signature": "Ada Studio", "good_faith": True}, at=AT)
     assert parties.state(notice_id) == "cure_requested"
 
@@ -222,10 +222,17 @@ def test_a_complete_notice_is_not_completed_again(parties: Parties) -> None:
 
 
 def test_a_defective_notice_counts_for_nothing(parties: Parties) -> None:
-    notice_id = parties.file(replace(COMPLETE_NOTICE, material=()))
+    notice_id = parties.file(replace(COMPLETE_NOTICE, work_description=None))
     assert (parties.state(notice_id), parties.is_served()) == ("defective", True)
     with parties.database.reading() as session:
         assert possible_events(session.get_one(Notice, notice_id)) == ()
+
+
+def test_who_names_a_release_by_its_id_named_the_material(parties: Parties) -> None:
+    notice_id = parties.file(replace(COMPLETE_NOTICE, material=()))
+    with parties.database.reading() as session:
+        notice = session.get_one(Notice, notice_id)
+        assert (notice.state, notice.content["material"]) == ("valid", [parties.release.id])
 
 
 def test_a_notice_is_kept_as_it_was_written(parties: Parties) -> None:
@@ -251,10 +258,12 @@ def test_a_notice_about_no_release_of_ours_takes_the_same_way(parties: Parties) 
 
 
 def test_a_notice_is_seen_by_its_parties_and_no_others(parties: Parties) -> None:
-    notice_id = parties.file()
+    notice_id, undecided = parties.disabled(), parties.file()
     with parties.database.transaction() as session:
         for party in (parties.claimant, parties.uploader, parties.reviewer):
             assert parties.desk.visible(session, party, notice_id).id == notice_id
+        with pytest.raises(NotFound):  # nobody is warned before anything was decided
+            parties.desk.visible(session, parties.uploader, undecided)
         stranger = factories.actor(session)
         with pytest.raises(NotFound):
             parties.desk.visible(session, stranger, notice_id)
@@ -276,7 +285,7 @@ def test_a_notice_is_seen_by_its_parties_and_no_others(parties: Parties) -> None
 )
 def test_a_party_does_not_do_anothers_part(parties: Parties, who: str, event: Event) -> None:
     notice_id = parties.file()
-    with pytest.raises(Forbidden):
+    with pytest.raises((Forbidden, NotFound)):
         parties.act(getattr(parties, who), notice_id, event)
     assert (parties.state(notice_id), parties.is_served()) == ("valid", True)
 
