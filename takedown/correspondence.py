@@ -61,6 +61,15 @@ class Recipient:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Uploader:
+    """Whom to write to about material that no holder here released."""
+
+    name: str
+    email: str
+    language: str = "en"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
     """A notice as letters tell of it."""
 

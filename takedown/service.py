@@ -30,7 +30,7 @@ from registry.models import (
 from registry.outbox import tell
 from registry.suspensions import Measure, Side
 from takedown import announcements, decisions, materials, misuse, records, screening, watch, webhooks
-from takedown.correspondence import Case, Correspondence, knows_address, makers
+from takedown.correspondence import Case, Correspondence, Uploader, knows_address, makers
 from takedown.decisions import Judgement
 from takedown.domain.completeness import (
     CounterContent,
@@ -85,15 +85,6 @@ class NewNotice:
     target: Target = field(default_factory=Target)
     language: str = "en"
     address: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Uploader:
-    """Whom to write to about material that no holder here released."""
-
-    name: str
-    email: str
-    language: str = "en"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -322,15 +313,11 @@ class Desk:
         if not added:
             return
         ledger.record(session, "notice.identical_copies", notice, at=at)
-        case = self._case(notice)
-        for release in added:
-            tell(session, release.holder_id, "notice.disabled", {"id": notice.id, "release_id": release.id}, at=at)
-            people = self.letters.people_of(session, release.holder_id, "en")
-            self.letters.write_of_copy(session, case, release.id, people, at=at)
+        self._tell_of_copies(session, notice, added, at=at)
         if notice.state != State.DISABLED:  # else they are counted with the others, when those are told
             makers_of = {one.holder_id for one in added}
             misuse.count(session, notice, Event.NOTIFY_UPLOADER, State(notice.state), makers_of, self.policy, at=at)
-            announcements.of_strikes(self.letters, session, case, makers_of, at=at)
+            announcements.of_strikes(self.letters, session, self._case(notice), makers_of, at=at)
 
     def rearm(self, session: Session, *, at: datetime) -> None:
         """Let a job watch every open notice that none does: those of before, or whose job failed."""
@@ -457,8 +444,17 @@ class Desk:
         if event is Event.DISABLE and announcements.reaches_uploader(self.letters, session, notice):
             self._apply(session, notice, Event.NOTIFY_UPLOADER, Role.SYSTEM, at=at)
 
+    def _tell_of_copies(self, session: Session, notice: Notice, copies: Sequence[Release], *, at: datetime) -> None:
+        case = self._case(notice)
+        for release in copies:
+            tell(session, release.holder_id, "notice.disabled", {"id": notice.id, "release_id": release.id}, at=at)
+            people = self.letters.people_of(session, release.holder_id, "en")
+            self.letters.write_of_copy(session, case, release.id, people, at=at)
+
     def _disable_copies(self, session: Session, notice: Notice, *, at: datetime) -> None:
         """Those of the same file at once, and by a job what looks the same: that takes a while."""
+        again = [session.get_one(Release, one.release_id) for one in notice.releases if not one.is_named]
+        self._tell_of_copies(session, notice, again, at=at)
         for one in list(notice.releases):
             same = materials.same_files(session, session.get_one(Release, one.release_id))
             self.add_copies(session, notice.id, same, at=at)

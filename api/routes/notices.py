@@ -36,6 +36,7 @@ from registry.access import Actor, Scope
 from registry.errors import Invalid
 from registry.models import Corpus, Notice, NoticeRelease, Release
 from takedown import records
+from takedown.correspondence import Uploader
 from takedown.decisions import Judgement
 from takedown.domain.completeness import CounterContent, NoticeContent, Statement
 from takedown.domain.states import Actor as Role
@@ -45,7 +46,7 @@ from takedown.domain.tracks import TRACKS
 from takedown.materials import Target
 from takedown.papers import track_of
 from takedown.records import Publication
-from takedown.service import NewNotice, Uploader
+from takedown.service import NewNotice
 
 router = APIRouter(prefix="/v1", tags=["notices"])
 

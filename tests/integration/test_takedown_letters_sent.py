@@ -16,13 +16,14 @@ from registry.jobs import JobKind
 from registry.ledger import LedgerIdentity
 from registry.models import Job, Mail, Membership, NoticeLetter, Release
 from takedown import correspondence, retention
+from takedown.correspondence import Uploader
 from takedown.decisions import Judgement
 from takedown.domain.completeness import NoticeContent
 from takedown.domain.states import Event
 from takedown.domain.track import TrackName
 from takedown.policy import Policy
 from takedown.retention import FORGOTTEN
-from takedown.service import Desk, Uploader
+from takedown.service import Desk
 from tests import factories, people
 from tests.factories import AT, COMPLETE_COUNTER, COMPLETE_NOTICE
 from tests.fakes import Clock
