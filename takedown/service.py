@@ -392,6 +392,9 @@ class Desk:
         history, terms = history_of(notice), track_of(notice).terms
         if event is Event.RESTORE and role is not Role.REVIEWER:
             raise Forbidden(action="what is held back is restored by a reviewer, or by time")
+        if event is Event.REINSTATE and not any(one.event == Event.CONFIRM_EMAIL for one in notice.events):
+            problem = "Its claimant never showed an address. They may file it again."
+            raise Conflict(kind="notice", id=notice.id, problem=problem)
         due = due_events(history, terms, at=at, calendar=self.calendar)
         if event is Event.RESTORE and notice.state == State.FORWARDED and Event.RESTORE not in due:
             problem = "The restore window is not open: 512(g)(2)(C) asks for 10 to 14 business days."
@@ -415,10 +418,6 @@ class Desk:
             raise Forbidden(action=f"a complaint about this is for the {side}")
         if not (judgement.reason or "").strip():
             raise Invalid(field="reason", problem="Say why the decision is wrong.")
-        end = self._transition(notice, Event.COMPLAIN)
-        anew = max((one.position for one in notice.events if one.event == Event.REINSTATE), default=0)
-        if any(one.state == end and one.position > anew for one in notice.events):
-            raise Conflict(kind="notice", id=notice.id, problem="A complaint about it was decided already.")
         if any(one.name is DeadlineName.COMPLAINT_BY and one.at < at for one in self.deadlines(notice)):
             raise Conflict(kind="notice", id=notice.id, problem="The time for a complaint has passed.")
         return side if side in roles else Role.REVIEWER
@@ -428,6 +427,8 @@ class Desk:
         at: datetime,
     ) -> None:  # fmt: skip
         after, judgement = self._transition(notice, event), judgement or Judgement()
+        if event is Event.CONFIRM_EMAIL and role is Role.REVIEWER:  # who looked into it says whose address it is
+            notice.is_address_known = notice.content["contact_email"] is not None
         was_down, uploaders = is_down(notice), self.uploaders(session, notice)
         if event is Event.DISABLE:
             materials.disable(session, notice, at=at)

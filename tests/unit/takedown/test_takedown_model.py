@@ -105,6 +105,13 @@ CAUSES = {
 }
 # Most of what can go wrong lies beyond these.
 ENDINGS = {Event.RETRACT, Event.REJECT_ABUSE, Event.FIND_DEFECTIVE}
+# Ways to where much can be refused; the last step of each may come too early, too late or again.
+COURSES = [
+    [Event.DISABLE, Event.RECEIVE_COUNTER, Event.RESTORE],
+    [Event.DISABLE, Event.RECEIVE_COUNTER, Event.COURT_ACTION],
+    [Event.DISABLE, Event.REJECT_ABUSE, Event.COMPLAIN, Event.REINSTATE, Event.DISABLE, Event.COMPLAIN],
+    [Event.DECLINE, Event.COMPLAIN, Event.REINSTATE, Event.DECLINE, Event.COMPLAIN],
+]
 COMPLAINS = {
     State.DECLINED: Actor.CLAIMANT,
     State.REJECTED_ABUSE: Actor.CLAIMANT,
