@@ -7,6 +7,7 @@ dark. A picture never says what a table beside it does not.
 
 import csv
 import io
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -30,6 +31,9 @@ from takedown.domain.transparency import (
     Way,
     as_json,
 )
+
+# pygal leaves an importer behind that lacks what Python asks of one since 3.12; others stumble over it.
+sys.meta_path[:] = [one for one in sys.meta_path if hasattr(one, "find_spec")]
 
 _ALL = "all"
 _CSV_HEAD = ("period_start", "period_end", "figure", "track", "tier", "value")

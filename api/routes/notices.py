@@ -258,6 +258,7 @@ def get_lumen(notice_id: str, actor: TheActor, service: TheService) -> dict[str,
 @router.put("/notices/{notice_id}/publication")
 def publish(notice_id: str, body: PublicationIn, actor: TheActor, service: TheService) -> NoticeOut:
     """Let anybody read the texts of a notice, redacted by rule and of `terms`."""
+    actor.require(Scope.REVIEW)
     said = Publication(
         terms=tuple(body.terms),
         texts=body.publish_texts,

@@ -25,7 +25,7 @@ from api.app import specification
 from tests.api.service import PROBLEM_TYPE, RunningService, ok
 
 
-@schemathesis.serializer("audio/*", "video/*", "message/*")
+@schemathesis.serializer("audio/*", "video/*", "message/rfc822")
 def _as_bytes(_: schemathesis.SerializationContext, value: Any) -> bytes:
     """Media as they are sent: schemathesis knows how for pictures only."""
     return value if isinstance(value, bytes) else str(value).encode()

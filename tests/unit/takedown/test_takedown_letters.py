@@ -384,7 +384,7 @@ def test_a_code_is_said_with_its_end_and_zone() -> None:
         (timedelta(days=2), "Time left: 2 days"),
         (timedelta(hours=25), "Time left: 1 day 1 hour"),
         (timedelta(minutes=40), "Time left: 40 minutes"),
-        (timedelta(0), "Time left: 0 minutes"),
+        (timedelta(0), "Overdue by: 0 minutes"),
         (-timedelta(hours=3), "Overdue by: 3 hours"),
         (-timedelta(minutes=1), "Overdue by: 1 minute"),
     ],
@@ -393,7 +393,7 @@ def test_an_operator_is_told_how_long_is_left_or_past(left: timedelta, said: str
     escalation = Escalation(title="Remove", day=date(2026, 3, 4), left=left)
     letter = render(LetterName.ESCALATION, replace(sample(LetterName.ESCALATION), escalation=escalation))
     assert f"  {said}\n" in letter.text
-    assert letter.subject.startswith("Overdue" if left < timedelta(0) else "Due soon")
+    assert letter.subject.startswith("Overdue" if left <= timedelta(0) else "Due soon")
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
