@@ -180,7 +180,7 @@ class Settings(BaseSettings):
     notices_per_day: Annotated[int, Field(ge=1, description="Notices that one holder may file in 24 hours.")] = 200
     notices_per_day_trusted: Annotated[int, Field(ge=1, description="The same of a trusted flagger.")] = 2000
     notices_per_day_anonymous: Annotated[
-        int, Field(ge=1, description="The same of one e-mail address without a key.")
+        int, Field(ge=1, description="Letters with a code that one address is sent in 24 hours.")
     ] = 5
     strike_days: Annotated[float, Field(gt=0, description="How long a strike counts, in days.")] = 365.0
     strikes_to_suspend: Annotated[
