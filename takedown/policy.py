@@ -22,8 +22,8 @@ class Policy:
         email: where the operator wants to be told of deadlines; None: in the queue alone.
         platform_holder: the holder whose webhook is told which addresses (URLs) to disable and to restore.
         notices_per_day, notices_per_day_trusted: what one holder may file in 24 hours.
-        notices_per_day_anonymous: letters with a code that one address is sent in 24 hours; each notice whose claimant is
-            not known needs one.
+        notices_per_day_anonymous: letters with a code that one address is sent in 24 hours; a notice of who is unknown
+            needs one.
         strikes_to_suspend: from how many strikes on reviewers are asked to think of a suspension; nothing follows from
             a number alone.
         strike_lasts: how long a strike counts.
