@@ -4,12 +4,15 @@ from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Any
 
+from anyio import to_thread
 from fastapi import FastAPI, Request, Response
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api import problems
 from api.limits import RateLimits
+from api.pages import site
+from api.pages.origins import require_same_origin
 from api.problems import ProblemDocument
 from api.routes import (
     accounts,
@@ -89,13 +92,15 @@ def _bare_app() -> FastAPI:
     app.add_middleware(OpenToAnyOrigin)  # outside the limits, so that a page may read that it asked too much
     for module in _ROUTERS:
         app.include_router(module.router)
+    site.install(app)
 
     @app.middleware("http")
     async def guard(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
-        # No id and no cursor holds U+0000, and PostgreSQL cannot even be asked for it.
-        if "\x00" in request.url.path or b"%00" in request.scope["query_string"]:
-            detail = "The address holds the character U+0000, which nothing here has."
-            answer: Response = problems.response(problems.Problem(HTTPStatus.BAD_REQUEST, "bad-request", detail))
+        try:
+            _require_sound_address(request)
+            require_same_origin(request)
+        except problems.Problem as problem:
+            answer = await to_thread.run_sync(problems.answer, request, problem)
         else:
             answer = await call_next(request)
         if not request.url.path.startswith(_DOCUMENTATION):
@@ -104,6 +109,13 @@ def _bare_app() -> FastAPI:
         return answer
 
     return app
+
+
+def _require_sound_address(request: Request) -> None:
+    """No id and no cursor holds U+0000, and PostgreSQL cannot even be asked for it. Raises: Problem."""
+    if "\x00" in request.url.path or b"%00" in request.scope["query_string"]:
+        detail = "The address holds the character U+0000, which nothing here has."
+        raise problems.Problem(HTTPStatus.BAD_REQUEST, "bad-request", detail)
 
 
 class OpenToAnyOrigin:

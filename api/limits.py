@@ -24,9 +24,11 @@ from limits import RateLimitItem, RateLimitItemPerMinute, parse_many
 from limits.storage import storage_from_string
 from limits.strategies import SlidingWindowCounterRateLimiter
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import HTTPConnection, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api import problems
+from api.pages.visit import signed_in_of
 from api.settings import Settings
 from registry.access import bearer_of
 
@@ -34,10 +36,13 @@ if TYPE_CHECKING:
     from api.service import Service
 
 _log = logging.getLogger(__name__)
-_FREE = ("/healthz", "/readyz", "/metrics")
+_FREE, _STATIC = ("/healthz", "/readyz", "/metrics"), "/static/"
 # Where passwords and codes could be tried, and letters are sent.
-_SIGN_IN = ("/v1/accounts", "/v1/account/password", "/v1/sessions", "/v1/oidc", "/v1/memberships")
-_COSTLY, _ALWAYS_COSTLY = ("/v1/verifications",), ("/sbr/matches/",)
+_SIGN_IN = (
+    "/v1/accounts", "/v1/account/password", "/v1/sessions", "/v1/oidc", "/v1/memberships", "/sign-in", "/sign-up",
+    "/password", "/account/password", "/account/memberships",
+)  # fmt: skip
+_COSTLY, _ALWAYS_COSTLY = ("/v1/verifications", "/verifications"), ("/sbr/matches/",)
 # A key that was found on record is believed for so long; of how many it is kept.
 _KNOWN_S, _MOST_KNOWN = 60.0, 10_000
 # So many addresses may use up their tries on one account, before each has to wait in between.
@@ -111,11 +116,11 @@ class RateLimits:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         service = getattr(scope["app"].state, "service", None) if scope["type"] == "http" else None
-        if service is None or scope["path"] in _FREE:
+        if service is None or scope["path"] in _FREE or scope["path"].startswith(_STATIC):
             await self._app(scope, receive, send)
             return
         address, kind = _address(scope), _kind(scope["path"], scope["method"])
-        presented = _presented(scope) if kind is Kind.ANONYMOUS else None
+        presented = _presented(scope, service) if kind is Kind.ANONYMOUS else None
         try:
             standing = await to_thread.run_sync(self._standing, service, kind, presented, address)
         except Exception:
@@ -123,7 +128,8 @@ class RateLimits:
             await self._app(scope, receive, send)
             return
         if not standing.allowed:
-            await _refusal(standing)(scope, receive, send)
+            refusal = await to_thread.run_sync(_refusal, Request(scope), standing)
+            await refusal(scope, receive, send)
             return
 
         async def counted(message: Message) -> None:
@@ -218,10 +224,13 @@ def _kind(path: str, method: str) -> Kind:
     return Kind.VERIFICATION if costly else Kind.ANONYMOUS
 
 
-def _presented(scope: Scope) -> str | None:
-    """The key or sign-in that a request shows; other credentials are none of ours."""
+def _presented(scope: Scope, service: "Service") -> str | None:
+    """The key or sign-in that a request shows, or the browser that sends it; other credentials are none of ours."""
     kind, _, presented = Headers(scope=scope).get("authorization", "").partition(" ")
-    return presented if kind.lower() == "bearer" and presented.startswith(("cm_", "cs_")) else None
+    if kind.lower() != "bearer":
+        signed_in = signed_in_of(HTTPConnection(scope), service.seals, at=service.now())
+        presented = signed_in.credential if signed_in else ""
+    return presented if presented.startswith(("cm_", "cs_")) else None
 
 
 def _address(scope: Scope) -> str:
@@ -244,8 +253,8 @@ def _tell(headers: MutableHeaders, standing: Standing) -> None:
     headers["RateLimit"] = f'"{standing.kind}";r={standing.remaining};t={standing.resets_in_s}'
 
 
-def _refusal(standing: Standing) -> ASGIApp:
-    answer = problems.response(_problem(standing))
+def _refusal(request: Request, standing: Standing) -> ASGIApp:
+    answer = problems.answer(request, _problem(standing))
     _tell(answer.headers, standing)
     return answer
 

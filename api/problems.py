@@ -3,9 +3,9 @@
 import logging
 import math
 from http import HTTPStatus
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
@@ -19,6 +19,9 @@ from provenance.trust import BadTrustList
 from registry.errors import Conflict, Forbidden, Invalid, NotFound, RegistryError, TooSoon
 from registry.index import IndexBehind
 from takedown.errors import IllegalTransition, TakedownError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _log = logging.getLogger(__name__)
 _TYPE = "urn:clearmark:problem:"
@@ -63,6 +66,12 @@ def response(problem: Problem) -> JSONResponse:
         **problem.members,
     }
     return JSONResponse(body, problem.status.value, headers=problem.headers, media_type=MEDIA_TYPE)
+
+
+def answer(request: Request, problem: Problem) -> Response:
+    """The document; for people who look at pages, where there are any, a page that says the same."""
+    as_page: Callable[[Request, Problem], Response | None] | None = getattr(request.app.state, "problem_page", None)
+    return (as_page(request, problem) if as_page else None) or response(problem)
 
 
 def media_problem(fault: str, detail: str, **members: Any) -> Problem:
@@ -131,35 +140,35 @@ def _bad_request(request: Request) -> HTTPStatus:
 def install(app: FastAPI) -> None:
     """Make every error of the app a problem document."""
 
-    def on_problem(_request: Request, error: Exception) -> JSONResponse:
+    def on_problem(request: Request, error: Exception) -> Response:
         assert isinstance(error, Problem)
-        return response(error)
+        return answer(request, error)
 
-    def on_ours(request: Request, error: Exception) -> JSONResponse:
+    def on_ours(request: Request, error: Exception) -> Response:
         problem = problem_of(error)
         if problem.status is HTTPStatus.UNPROCESSABLE_ENTITY:
             problem.status = _bad_request(request)
-        return response(problem)
+        return answer(request, problem)
 
-    def on_validation(request: Request, error: Exception) -> JSONResponse:
+    def on_validation(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"][1:]) or str(first["loc"][0])
         if first["type"] == "json_invalid":  # then it says at which character
             field = str(first["loc"][0])
         detail = f"{field}: {worded(first)}"
-        return response(Problem(_bad_request(request), "invalid", detail, field=field))
+        return answer(request, Problem(_bad_request(request), "invalid", detail, field=field))
 
-    def on_http(_request: Request, error: Exception) -> JSONResponse:
+    def on_http(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
         status = HTTPStatus(error.status_code)
         name = status.phrase.lower().replace(" ", "-")
         headers = dict(error.headers) if error.headers else None
-        return response(Problem(status, name, str(error.detail), headers=headers))
+        return answer(request, Problem(status, name, str(error.detail), headers=headers))
 
-    def on_bug(request: Request, error: Exception) -> JSONResponse:
+    def on_bug(request: Request, error: Exception) -> Response:
         _log.error("unhandled error on %s %s", request.method, request.url.path, exc_info=error)
-        return response(problem_of(error))
+        return answer(request, problem_of(error))
 
     app.add_exception_handler(Problem, on_problem)
     app.add_exception_handler(RequestValidationError, on_validation)

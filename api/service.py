@@ -20,6 +20,7 @@ from api.limits import RateLimiter
 from api.mail import Post, make_post
 from api.oidc import OpenIdProvider
 from api.outbound import Outbound
+from api.pages.visit import Seals
 from api.probes import InternetProbe
 from api.settings import WITHOUT, Settings, SettingsError
 from api.signers import Signers, credentials_of
@@ -96,6 +97,7 @@ class Service:
     desk: Desk
     limiter: RateLimiter
     post: Post
+    seals: Seals
     probe: DomainProbe
     oidc: OpenIdProvider | None = None
     embedder: FrameEmbedder | None = None
@@ -187,6 +189,7 @@ def build_service(settings: Settings) -> Service:
         desk=Desk(calendar=_calendar(settings), policy=_policy(settings)),
         limiter=RateLimiter(settings),
         post=make_post(settings),
+        seals=Seals(settings.keys_folder / "pages"),
         oidc=OpenIdProvider(settings, token_keys) if settings.oidc_issuer else None,
         probe=InternetProbe(outbound),
         outbound=outbound,

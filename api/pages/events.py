@@ -1,0 +1,5 @@
+"""Live progress: what changes of files, checks and imports, as server-sent events."""
+
+from fastapi import APIRouter
+
+router = APIRouter()

@@ -1,0 +1,5 @@
+"""Matches: what checks found of a holder's works."""
+
+from fastapi import APIRouter
+
+router = APIRouter()

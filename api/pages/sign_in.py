@@ -1,0 +1,166 @@
+"""Signing up, in and out; and for which holder somebody acts who belongs to several."""
+
+from http import HTTPStatus
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from starlette.responses import Response
+
+from api import limits
+from api.pages.page import Page, PostedForm, ThePage, onward
+from api.pages.visit import SignedIn
+from api.problems import Problem
+from api.routes import accounts
+from api.schemas.accounts import AccountIn, ConfirmationIn, EmailIn, MembershipOut, NewPasswordIn, SignInIn
+from registry import access
+from registry.access import TICKET
+from registry.models import NoticeTicket
+
+router = APIRouter()
+Next = Annotated[str, Query(max_length=2000)]
+
+
+@router.get("/sign-in")
+def show_sign_in(page: ThePage, next: Next = "") -> Response:
+    return page.show("sign_in/sign_in.html.j2", form=page.form(), next=onward(next, otherwise=""))
+
+
+@router.post("/sign-in")
+def sign_in(page: ThePage, form: PostedForm) -> Response:
+    """With address and password, or with a key, or with the ticket of a notice."""
+    onwards = onward(form.get("next"), otherwise="")
+    form.drop("next")
+    with form.heeding():
+        if form.get("key"):
+            return _with_key(page, form.get("key").strip(), onwards)
+        known = accounts.sign_in(form.parse(SignInIn), page.request, page.service)
+        return _signed_in(page, known.token, [one.holder_id for one in known.account.holders], onwards)
+    return page.show("sign_in/sign_in.html.j2", status=form.status, form=form, next=onwards)
+
+
+@router.post("/sign-out")
+def sign_out(page: ThePage, _form: PostedForm) -> Response:
+    signed_in = page.visit.signed_in
+    if signed_in is not None and page.actor is not None and page.actor.account_id is not None:
+        with page.service.database.transaction() as session:
+            access.sign_out(session, page.actor.account_id, token=signed_in.credential, at=page.at)
+    answer = page.go("/", told=page.gettext("You are signed out."))
+    page.cookies.sign_out(answer)
+    return answer
+
+
+@router.get("/sign-in/holder")
+def show_holders(page: ThePage, next: Next = "") -> Response:
+    """For whom somebody acts who belongs to several holders."""
+    return page.show("sign_in/holder.html.j2", holders=_holders(page), next=onward(next, otherwise=""))
+
+
+@router.post("/sign-in/holder")
+def choose_holder(page: ThePage, form: PostedForm) -> Response:
+    signed_in = page.visit.signed_in
+    if signed_in is None or form.get("holder") not in {one.holder_id for one in _holders(page)}:
+        return page.go("/sign-in")
+    answer = page.go(onward(form.get("next"), otherwise="/dashboard"))
+    chosen = SignedIn(credential=signed_in.credential, as_holder=form.get("holder"))
+    page.cookies.sign_in(answer, chosen, at=page.at)
+    return answer
+
+
+@router.get("/sign-up")
+def show_sign_up(page: ThePage) -> Response:
+    return page.show("sign_in/sign_up.html.j2", form=page.form())
+
+
+@router.post("/sign-up")
+def sign_up(page: ThePage, form: PostedForm) -> Response:
+    with form.heeding():
+        accounts.sign_up(form.parse(AccountIn), page.service)
+        return page.show("sign_in/confirm.html.j2", form=page.form(), email=form.get("email"))
+    return page.show("sign_in/sign_up.html.j2", status=form.status, form=form)
+
+
+@router.get("/sign-up/confirm")
+def show_confirmation(page: ThePage) -> Response:
+    return page.show("sign_in/confirm.html.j2", form=page.form(), email=None)
+
+
+@router.post("/sign-up/confirm")
+def confirm(page: ThePage, form: PostedForm) -> Response:
+    with form.heeding():
+        account = accounts.confirm_address(form.parse(ConfirmationIn), page.service)
+        said = SignInIn(email=account.email, password=form.get("password"))
+        known = accounts.sign_in(said, page.request, page.service)
+        return _signed_in(page, known.token, [one.holder_id for one in known.account.holders], "")
+    return page.show("sign_in/confirm.html.j2", status=form.status, form=form, email=None)
+
+
+@router.get("/password")
+def show_password(page: ThePage) -> Response:
+    return page.show("sign_in/password.html.j2", form=page.form())
+
+
+@router.post("/password")
+def ask_for_password(page: ThePage, form: PostedForm) -> Response:
+    with form.heeding():
+        accounts.ask_for_new_password(form.parse(EmailIn), page.service)
+        return page.show("sign_in/new_password.html.j2", form=page.form(), email=form.get("email"))
+    return page.show("sign_in/password.html.j2", status=form.status, form=form)
+
+
+@router.get("/password/new")
+def show_new_password(page: ThePage) -> Response:
+    return page.show("sign_in/new_password.html.j2", form=page.form(), email=None)
+
+
+@router.post("/password/new")
+def set_password(page: ThePage, form: PostedForm) -> Response:
+    with form.heeding():
+        accounts.set_password(form.parse(NewPasswordIn), page.service)
+        return page.go("/sign-in", told=page.gettext("Your password is changed. Sign in with it."))
+    return page.show("sign_in/new_password.html.j2", status=form.status, form=form, email=None)
+
+
+def _with_key(page: Page, key: str, onwards: str) -> Response:
+    """Raises: Problem: nobody has it."""
+    if key.startswith(TICKET):
+        return _with_ticket(page, key)
+    with page.service.database.reading() as session:
+        known = access.bearer_of(session, key, at=page.at) if key.startswith("cm_") else None
+    if known is None:
+        raise _unknown(page)
+    answer = page.go(onwards or "/dashboard")
+    page.cookies.sign_in(answer, SignedIn(credential=key), at=page.at)
+    return answer
+
+
+def _with_ticket(page: Page, ticket: str) -> Response:
+    with page.service.database.reading() as session:
+        actor = access.authenticate(session, ticket, at=page.at)
+        notice = session.get(NoticeTicket, actor.ticket_sha256) if actor is not None else None
+    if notice is None:
+        raise _unknown(page)
+    answer = page.go(f"/my-notices/{notice.notice_id}")
+    page.cookies.sign_in(answer, SignedIn(credential=ticket), at=page.at)
+    return answer
+
+
+def _unknown(page: Page) -> Problem:
+    limits.guard_address(page.service.limiter, limits.Kind.SIGN_IN, page.request.scope)
+    detail = page.gettext("Nobody has this key, or it has ended.")
+    return Problem(HTTPStatus.UNAUTHORIZED, "unauthorized", detail, field="key")
+
+
+def _signed_in(page: Page, token: str, holders: list[str], onwards: str) -> Response:
+    chosen = holders[0] if len(holders) == 1 else None
+    answer = page.go(onwards or "/dashboard") if chosen else page.go("/sign-in/holder")
+    page.cookies.sign_in(answer, SignedIn(credential=token, as_holder=chosen), at=page.at)
+    return answer
+
+
+def _holders(page: Page) -> list[MembershipOut]:
+    signed_in = page.visit.signed_in
+    if signed_in is None:
+        return []
+    with page.service.database.reading() as session:
+        account = access.account_of(session, signed_in.credential, at=page.at)
+        return accounts.account_out(session, account).holders if account is not None else []

@@ -1,0 +1,42 @@
+"""The site: all pages, put on the application that has the API."""
+
+from fastapi import FastAPI
+
+from api.pages import (
+    account,
+    catalogue,
+    dashboard,
+    desk,
+    domains,
+    events,
+    home,
+    matches,
+    moderation,
+    notices,
+    operator,
+    pipeline,
+    playback,
+    public_ledger,
+    registry_search,
+    review,
+    sign_in,
+    uploads,
+    verify,
+    works,
+)
+from api.pages.assets import PREFIX, Assets
+from api.pages.page import SignInNeeded, ask_to_sign_in, problem_page
+
+_MODULES = (
+    verify, sign_in, home, account, dashboard, works, catalogue, domains, matches, pipeline, review, moderation,
+    notices, desk, registry_search, public_ledger, operator, playback, uploads, events,
+)  # fmt: skip
+
+
+def install(app: FastAPI) -> None:
+    """Add the pages; problems that people run into become pages, too."""
+    app.state.problem_page = problem_page
+    app.add_exception_handler(SignInNeeded, ask_to_sign_in)
+    for module in _MODULES:
+        app.include_router(module.router, include_in_schema=False)
+    app.mount(PREFIX, Assets())

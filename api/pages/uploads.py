@@ -1,0 +1,5 @@
+"""Uploads from pages: files sent in pieces that can be resumed."""
+
+from fastapi import APIRouter
+
+router = APIRouter()

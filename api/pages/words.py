@@ -1,0 +1,116 @@
+"""Words: the pages in the languages that they are written in, and numbers and times as each writes them.
+
+English stands in the templates and in the code; other languages in `locales/`, one gettext catalogue each (`.po`),
+which `python -m api.pages.words` brings up to date. What a service says of an error is looked up too: where
+it has a name or a number in it, it stays English.
+"""
+
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+from babel import Locale
+from babel.dates import format_date, format_datetime, format_timedelta
+from babel.messages.catalog import Catalog
+from babel.messages.extract import extract_from_dir
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po, write_po
+from babel.numbers import format_decimal, format_percent
+from babel.support import NullTranslations, Translations
+
+LANGUAGES: Final = ("en", "id")
+NAMES: Final[Mapping[str, str]] = {"en": "English", "id": "Bahasa Indonesia"}
+_HERE = Path(__file__).parent
+_METHODS = [("**.py", "python"), ("templates/**.j2", "jinja2.ext.babel_extract")]
+_KEYWORDS = {"_": None, "gettext": None, "ngettext": (1, 2), "N_": None}
+_JINJA = {"templates/**.j2": {"trimmed": "true", "silent": "false"}}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Words:
+    """How one language says things."""
+
+    language: str
+    locale: Locale
+    catalogue: NullTranslations
+
+    def gettext(self, text: str) -> str:
+        return str(self.catalogue.gettext(text))
+
+    def ngettext(self, one: str, many: str, count: int) -> str:
+        return str(self.catalogue.ngettext(one, many, count))
+
+    def moment(self, at: datetime) -> str:
+        """A time, in UTC and to the minute."""
+        return f"{format_datetime(at, 'd MMM y HH:mm', locale=self.locale)} UTC"
+
+    def day(self, at: datetime) -> str:
+        return str(format_date(at, "d MMMM y", locale=self.locale))
+
+    def ago(self, at: datetime, *, now: datetime) -> str:
+        """How long ago something was, or how long it is to come."""
+        return str(format_timedelta(at - now, add_direction=True, locale=self.locale))
+
+    def number(self, value: float, pattern: str | None = None) -> str:
+        return str(format_decimal(value, pattern, locale=self.locale))
+
+    def percent(self, share_0_1: float) -> str:
+        return str(format_percent(share_0_1, "#,##0.#%", locale=self.locale))
+
+
+@cache
+def words_of(language: str) -> Words:
+    """The words of one of LANGUAGES."""
+    return Words(language=language, locale=Locale.parse(language), catalogue=_catalogue(language))
+
+
+def _catalogue(language: str) -> NullTranslations:
+    path = _file(language)
+    if not path.exists():
+        return NullTranslations()
+    compiled = io.BytesIO()
+    write_mo(compiled, _read(path, language))
+    compiled.seek(0)
+    return Translations(compiled)
+
+
+def _file(language: str) -> Path:
+    return _HERE / "locales" / language / "LC_MESSAGES" / "pages.po"
+
+
+def _read(path: Path, language: str) -> Catalog:
+    with path.open("rb") as file:
+        return read_po(file, locale=language)
+
+
+def extracted() -> Catalog:
+    """Every text of the pages that wants translating."""
+    catalogue = Catalog(project="Clearmark", charset="utf-8")
+    found = extract_from_dir(_HERE, _METHODS, _JINJA, keywords=_KEYWORDS, comment_tags=("Translators:",))
+    for _file_name, _line, message, comments, context in found:
+        catalogue.add(message, auto_comments=comments, context=context)
+    return catalogue
+
+
+def bring_up_to_date(language: str) -> Catalog:
+    """The catalogue of a language with what is new in the pages, and without what is gone."""
+    path = _file(language)
+    known = _read(path, language) if path.exists() else Catalog(locale=language, project="Clearmark", charset="utf-8")
+    known.update(extracted(), no_fuzzy_matching=True)
+    known.obsolete.clear()
+    return known
+
+
+def main() -> None:
+    for language in LANGUAGES[1:]:
+        catalogue = bring_up_to_date(language)
+        with _file(language).open("wb") as file:
+            write_po(file, catalogue, width=120, omit_header=False, sort_output=True, include_lineno=False)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,5 @@
+"""Works: registering them, their files, and what is reserved of them."""
+
+from fastapi import APIRouter
+
+router = APIRouter()

@@ -1,0 +1,144 @@
+"""A browser on the pages, as people have one: which Chromium, how it is watched, and what it must never show.
+
+Whatever a journey shows, the console stays silent: a script or style that the policy refused, or an error of our own
+scripts, fails the test that met it. `Window.look` also looks for barriers (axe-core) and keeps a picture, where
+CLEARMARK_SCREENSHOTS names a folder: that is how those in the docs are made.
+"""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
+
+from tests.api.service import RunningService
+
+SCREENSHOTS = "CLEARMARK_SCREENSHOTS"
+PHONE, DESK = 360, 1200
+_NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
+_RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+# What the browser says by itself of an answer that a test asked for.
+_EXPECTED = "Failed to load resource: the server responded with a status of"
+
+
+class NoBrowser(Exception):
+    """There is no Chromium here."""
+
+
+def find_chromium(own: str) -> str:
+    """The Chromium to use: the one named, Playwright's own, or the system's. Raises: NoBrowser."""
+    named = os.environ.get("CLEARMARK_CHROMIUM")
+    found = named or (own if Path(own).exists() else None) or next(filter(None, map(shutil.which, _NAMES)), None)
+    if found is None:
+        raise NoBrowser(
+            "no Chromium was found: run `.venv/bin/playwright install chromium`, install your system's package "
+            "`chromium`, or name one in CLEARMARK_CHROMIUM"
+        )
+    return found
+
+
+@contextmanager
+def started() -> Iterator[Browser]:
+    """A browser for as long as the block lasts. Raises: NoBrowser."""
+    with sync_playwright() as playwright:
+        arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
+        browser = playwright.chromium.launch(
+            executable_path=find_chromium(playwright.chromium.executable_path), args=arguments
+        )
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+@dataclass(slots=True, kw_only=True)
+class Window:
+    """A window of one person's browser, on a service."""
+
+    page: Page
+    service: RunningService
+    complaints: list[str] = field(default_factory=list)
+
+    def open(self, path: str) -> Page:
+        """Go to a page of the service."""
+        self.page.goto(self.service.url + path)
+        return self.page
+
+    def sign_in(self, key: str) -> Page:
+        """Sign in with a key, as operators, reviewers and programs do."""
+        page = self.open("/sign-in")
+        page.get_by_text("Sign in with a key").click()
+        page.get_by_label("Key or ticket").fill(key)
+        page.get_by_role("button", name="Sign in with it").click()
+        expect(page).not_to_have_url(f"{self.service.url}/sign-in")
+        return page
+
+    def barriers(self) -> list[str]:
+        """What axe-core finds on the page as it is, in the theme it has."""
+        found = Axe().run(self.page, options={"runOnly": _RULES, "resultTypes": ["violations"]})
+        return [
+            f"{one['id']}: {one['help']}: {node['html'][:200]} {node.get('failureSummary', '')[:300]}"
+            for one in found.response["violations"]
+            for node in one["nodes"]
+        ]
+
+    def look(self, name: str, *, whole: bool = True) -> None:
+        """Look at a page as people with and without sight do, in both themes and on a phone; keep pictures of it.
+
+        Args:
+            name: of the pictures.
+            whole: all of the page, not only what a screen shows.
+        """
+        page = self.page
+        for theme in ("light", "dark"):
+            _wear(page, theme)
+            assert self.barriers() == [], f"{name}, {theme}"
+            if folder := os.environ.get(SCREENSHOTS):
+                page.screenshot(path=Path(folder, f"{name}-{theme}.png"), full_page=whole)
+        _wear(page, "light")
+        before = page.viewport_size
+        page.set_viewport_size({"width": PHONE, "height": 740})
+        assert _overflow_px(page) <= 0, f"{name} is wider than a phone, by {_overflow_px(page)} px"
+        if folder := os.environ.get(SCREENSHOTS):
+            page.screenshot(path=Path(folder, f"{name}-phone.png"), full_page=whole)
+        if before:
+            page.set_viewport_size(before)
+
+    def heed(self, message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning") and not message.text.startswith(_EXPECTED):
+            self.complaints.append(f"{message.text} at {self.page.url}")
+
+
+def _wear(page: Page, theme: Literal["light", "dark"]) -> None:
+    page.emulate_media(color_scheme=theme, reduced_motion="reduce")
+
+
+def _overflow_px(page: Page) -> int:
+    width: int = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    return width
+
+
+@contextmanager
+def window(
+    browser: Browser, service: RunningService, *, width: int = DESK, language: str = "en-GB", scripts: bool = True
+) -> Iterator[Window]:
+    """A window of a browser that was never here; fails if the console said anything."""
+    context = browser.new_context(
+        viewport={"width": width, "height": 800}, locale=language, java_script_enabled=scripts, accept_downloads=True
+    )
+    context.grant_permissions(["clipboard-read", "clipboard-write"])
+    context.set_default_timeout(20_000)
+    page = context.new_page()
+    opened = Window(page=page, service=service)
+    page.on("console", lambda message: opened.heed(message))
+    page.on("pageerror", lambda error: opened.complaints.append(f"{error} at {page.url}"))
+    try:
+        yield opened
+        assert opened.complaints == []
+    finally:
+        context.close()

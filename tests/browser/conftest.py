@@ -1,0 +1,44 @@
+"""A service that is empty at first, and windows of browsers on it."""
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator
+
+import pytest
+from playwright.sync_api import Browser
+
+from tests.api.service import RunningService, running_service
+from tests.browser.browser import NoBrowser, Window, started, window
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Of each file its own: while Playwright runs, nothing else may run an event loop."""
+    with contextlib.ExitStack() as stack:
+        try:
+            found = stack.enter_context(started())
+        except NoBrowser as absent:
+            if os.environ.get("CI"):
+                pytest.fail(f"the pages are not tested: {absent}")
+            pytest.skip(f"THE PAGES ARE NOT TESTED HERE: {absent}")
+        yield found
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
+    """Of each file its own, and nobody has been there before."""
+    with running_service(tmp_path_factory.mktemp("service"), sscd_model="none") as running:
+        yield running
+
+
+@pytest.fixture
+def opened(browser: Browser, service: RunningService) -> Iterator[Callable[..., Window]]:
+    """Opens windows, each of another person's browser: `opened()`, `opened(width=PHONE, language="id")`."""
+    with contextlib.ExitStack() as stack:
+        yield lambda **how: stack.enter_context(window(browser, service, **how))
+
+
+@pytest.fixture
+def visitor(opened: Callable[..., Window]) -> Window:
+    """Somebody who looks at the pages."""
+    return opened()
