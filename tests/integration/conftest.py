@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from api.blobs import FolderBlobs
 from api.limits import RateLimiter
+from api.pages.visit import Seals
 from api.mail import make_post
 from api.service import Service, upgrade_database
 from api.settings import Settings
@@ -136,6 +137,7 @@ def service(
         desk=desk,
         limiter=RateLimiter(settings),
         post=make_post(settings),
+        seals=Seals(settings.keys_folder / "pages"),
         probe=probe,
         now=clock,
     )
