@@ -9,8 +9,8 @@ import sqlalchemy as sa
 
 from api.blobs import FolderBlobs
 from api.limits import RateLimiter
-from api.pages.visit import Seals
 from api.mail import make_post
+from api.pages.visit import Seals
 from api.service import Service, upgrade_database
 from api.settings import Settings
 from api.signers import Signers
