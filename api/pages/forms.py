@@ -92,8 +92,7 @@ class Form:
             said = [value.strip() for value in values if value.strip()]
             if said:
                 _put(body, name.removesuffix(_LIST).split("."), said if name.endswith(_LIST) else said[-1])
-        tidied: dict[str, Any] = _tidied(body)
-        return tidied
+        return {name: _tidied(value) for name, value in body.items()}
 
     def parse[Body: BaseModel](self, model: type[Body], **said: Any) -> Body:
         """The body that was typed, with what the page itself says. Raises: ValidationError."""

@@ -208,7 +208,7 @@ def ask_to_sign_in(request: Request, _error: Exception) -> Response:
 
 def onward(path: str, *, otherwise: str = "/") -> str:
     """Where to go on to, as a query says; never to another site."""
-    is_ours = path.startswith("/") and not path.startswith(("//", "/\\")) and "\n" not in path and "\r" not in path
+    is_ours = path.startswith("/") and not path.startswith(("//", "/\\")) and path.isprintable()
     return path if is_ours else otherwise
 
 
