@@ -1,10 +1,10 @@
 # Each target sets up what it needs, once. GNU make 3.81 and a POSIX shell are enough.
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo serve test lint bench lock clean installed-run installed-dev installed-bench
+.PHONY: help setup demo serve test screenshots lint bench lock clean installed-run installed-dev installed-bench browser
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
 
 setup: installed-dev ## Install everything the other targets need
 
@@ -15,8 +15,11 @@ demo: installed-run ## Show the main job on real clips; exits non-zero if any ou
 serve: installed-run ## Start the service in the foreground; Ctrl-C or SIGTERM stops it
 	@exec .venv/bin/clearmark serve
 
-test: installed-dev ## Run every test
+test: installed-dev browser ## Run every test
 	@.venv/bin/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile
+
+screenshots: installed-dev browser ## Take the pictures of the pages in docs/screenshots again
+	@CLEARMARK_SCREENSHOTS=docs/screenshots .venv/bin/python -m pytest -q tests/browser
 
 lint: installed-dev ## Check style, types, the direction of imports and the declared dependencies
 	.venv/bin/ruff check
@@ -51,3 +54,6 @@ installed-dev:
 
 installed-bench:
 	@sh scripts/setup bench
+
+browser: installed-dev
+	@sh scripts/browser

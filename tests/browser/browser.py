@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Error, Page, expect, sync_playwright
 
 from tests.api.service import RunningService
 
@@ -46,10 +46,13 @@ def find_chromium(own: str) -> str:
 def started() -> Iterator[Browser]:
     """A browser for as long as the block lasts. Raises: NoBrowser."""
     with sync_playwright() as playwright:
-        arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
-        browser = playwright.chromium.launch(
-            executable_path=find_chromium(playwright.chromium.executable_path), args=arguments
-        )
+        path = find_chromium(playwright.chromium.executable_path)
+        try:
+            browser = playwright.chromium.launch(
+                executable_path=path, args=["--no-sandbox"] if os.geteuid() == 0 else []
+            )
+        except Error as error:
+            raise NoBrowser(f"{path} does not start: {error.message}") from error
         try:
             yield browser
         finally:
