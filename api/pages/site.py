@@ -27,7 +27,7 @@ from api.pages import (
 from api.pages.assets import PREFIX, Assets
 from api.pages.page import SignInNeeded, ask_to_sign_in, problem_page
 
-_MODULES = (
+MODULES = (
     verify, sign_in, home, account, dashboard, works, catalogue, domains, matches, pipeline, review, moderation,
     notices, desk, registry_search, public_ledger, operator, playback, uploads, events,
 )  # fmt: skip
@@ -37,6 +37,6 @@ def install(app: FastAPI) -> None:
     """Add the pages; problems that people run into become pages, too."""
     app.state.problem_page = problem_page
     app.add_exception_handler(SignInNeeded, ask_to_sign_in)
-    for module in _MODULES:
+    for module in MODULES:
         app.include_router(module.router, include_in_schema=False)
     app.mount(PREFIX, Assets())
