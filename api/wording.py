@@ -1,10 +1,10 @@
 """Wording: what is wrong with a field that was sent, in plain words wherever it is told."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 # What is wrong with a field, by pydantic's types of errors and with what it says of them.
-_WORDED: Final = {
+WORDED: Final = {
     "missing": "This is needed.",
     "extra_forbidden": "There is no field of this name.",
     "enum": "Give one of: {expected}.",
@@ -38,10 +38,10 @@ _WORDED: Final = {
 }
 
 
-def worded(error: Mapping[str, Any]) -> str:
+def worded(error: Mapping[str, Any], translate: Callable[[str], str] = str) -> str:
     """What is wrong with a field, in a sentence: an error of pydantic's as its `errors()` has it."""
     context = error.get("ctx", {})
-    if error["type"] in _WORDED:
-        return _WORDED[error["type"]].format_map(context)
+    if error["type"] in WORDED:
+        return translate(WORDED[error["type"]]).format_map(context)
     said = str(context["error"]) if isinstance(context.get("error"), ValueError) else str(error["msg"])
     return f"{said[:1].upper()}{said[1:].removesuffix('.')}."

@@ -7,7 +7,7 @@ not said.
 
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from http import HTTPStatus
 from typing import Any, Final
@@ -41,7 +41,8 @@ class Form:
         status: of an answer that shows the form again.
     """
 
-    def __init__(self, said: Iterable[tuple[str, str]] = ()) -> None:
+    def __init__(self, said: Iterable[tuple[str, str]] = (), translate: Callable[[str], str] = str) -> None:
+        self._translate = translate
         self.errors: dict[str, str] = {}
         self.status = HTTPStatus.OK
         self._values: dict[str, list[str]] = {}
@@ -123,11 +124,11 @@ class Form:
         self.status = HTTPStatus.UNPROCESSABLE_ENTITY
         if isinstance(error, ValidationError):
             for one in error.errors(include_url=False):
-                self.errors.setdefault(".".join(map(str, one["loc"])), worded(one))
+                self.errors.setdefault(".".join(map(str, one["loc"])), worded(one, self._translate))
             return
         problem = error if isinstance(error, Problem) else problem_of(error)
         self.status = problem.status
-        self.errors.setdefault(str(problem.members.get("field") or ""), problem.detail)
+        self.errors.setdefault(str(problem.members.get("field") or ""), self._translate(problem.detail))
 
 
 def _row_of(key: str, name: str) -> str | None:

@@ -99,9 +99,9 @@ class Page:
     def form(self, fields: Mapping[str, str] | None = None) -> Form:
         """A form: empty, or as it was sent with a file, whose token is looked at now. Raises: Problem."""
         if fields is None:
-            return Form()
+            return Form(translate=self.words.gettext)
         self.require_token(fields.get(TOKEN, ""))
-        return Form(fields.items())
+        return Form(fields.items(), self.words.gettext)
 
     def require_token(self, shown: str) -> None:
         """Raises: Problem: the form is not one that this browser was given."""
@@ -180,7 +180,7 @@ async def posted_form(request: Request, page: ThePage) -> Form:
     async with request.form(max_files=0, max_fields=2000) as sent:
         said = [(name, value) for name, value in sent.multi_items() if not isinstance(value, UploadFile)]
     page.require_token(next((value for name, value in said if name == TOKEN), ""))
-    return Form(said)
+    return Form(said, page.words.gettext)
 
 
 PageActor = Annotated[Actor, Depends(actor_of)]

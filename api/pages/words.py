@@ -1,12 +1,13 @@
 """Words: the pages in the languages that they are written in, and numbers and times as each writes them.
 
 English stands in the templates and in the code; other languages in `locales/`, one gettext catalogue each (`.po`),
-which `python -m api.pages.words` brings up to date. What a service says of an error is looked up too: where
-it has a name or a number in it, it stays English.
+which `python -m api.pages.words` brings up to date. What services say of errors is looked up as well, where it is a
+text that stands in the code as it is; what has a name or a number in it stays English.
 """
 
+import ast
 import io
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -22,12 +23,17 @@ from babel.messages.pofile import read_po, write_po
 from babel.numbers import format_decimal, format_percent
 from babel.support import NullTranslations, Translations
 
+from api.wording import WORDED
+
 LANGUAGES: Final = ("en", "id")
 NAMES: Final[Mapping[str, str]] = {"en": "English", "id": "Bahasa Indonesia"}
 _HERE = Path(__file__).parent
 _METHODS = [("**.py", "python"), ("templates/**.j2", "jinja2.ext.babel_extract")]
 _KEYWORDS = {"_": None, "gettext": None, "ngettext": (1, 2), "N_": None}
 _JINJA = {"templates/**.j2": {"trimmed": "true", "silent": "false"}}
+# Where services say what is wrong: the packages, and the names that such texts are given to.
+_PACKAGES: Final = ("api", "registry", "takedown", "fingerprinting", "provenance")
+_ERRORS: Final = ("problem", "detail", "action")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,11 +75,8 @@ def words_of(language: str) -> Words:
 
 
 def _catalogue(language: str) -> NullTranslations:
-    path = _file(language)
-    if not path.exists():
-        return NullTranslations()
     compiled = io.BytesIO()
-    write_mo(compiled, _read(path, language))
+    write_mo(compiled, known(language))
     compiled.seek(0)
     return Translations(compiled)
 
@@ -82,34 +85,60 @@ def _file(language: str) -> Path:
     return _HERE / "locales" / language / "LC_MESSAGES" / "pages.po"
 
 
-def _read(path: Path, language: str) -> Catalog:
+def known(language: str) -> Catalog:
+    """What is translated into a language; nothing yet where there is no file."""
+    path = _file(language)
+    if not path.exists():
+        return Catalog(locale=language, charset="utf-8")
     with path.open("rb") as file:
         return read_po(file, locale=language)
 
 
 def extracted() -> Catalog:
-    """Every text of the pages that wants translating."""
-    catalogue = Catalog(project="Clearmark", charset="utf-8")
+    """Every text that people may be shown and that wants translating."""
+    catalogue = Catalog(charset="utf-8")
     found = extract_from_dir(_HERE, _METHODS, _JINJA, keywords=_KEYWORDS, comment_tags=("Translators:",))
     for _file_name, _line, message, comments, context in found:
         catalogue.add(message, auto_comments=comments, context=context)
+    for text in [*WORDED.values(), *_errors()]:
+        catalogue.add(text)
     return catalogue
+
+
+def _errors() -> Iterator[str]:
+    """What services say of errors, from their code."""
+    for package in _PACKAGES:
+        for path in sorted((_HERE.parents[1] / package).rglob("*.py")):
+            for node in ast.walk(ast.parse(path.read_text())):
+                match node:
+                    case ast.keyword(arg=name, value=value) if name in _ERRORS:
+                        yield from _texts(value)
+                    case ast.Assign(targets=[ast.Name(id=name)], value=value) if name in _ERRORS:
+                        yield from _texts(value)
+
+
+def _texts(value: ast.expr) -> Iterator[str]:
+    match value:
+        case ast.Constant(value=str(text)) if " " in text:
+            yield text
+        case ast.IfExp(body=one, orelse=other):
+            yield from _texts(one)
+            yield from _texts(other)
 
 
 def bring_up_to_date(language: str) -> Catalog:
     """The catalogue of a language with what is new in the pages, and without what is gone."""
-    path = _file(language)
-    known = _read(path, language) if path.exists() else Catalog(locale=language, project="Clearmark", charset="utf-8")
-    known.update(extracted(), no_fuzzy_matching=True)
-    known.obsolete.clear()
-    return known
+    catalogue = known(language)
+    catalogue.update(extracted(), no_fuzzy_matching=True)
+    catalogue.obsolete.clear()
+    return catalogue
 
 
 def main() -> None:
     for language in LANGUAGES[1:]:
         catalogue = bring_up_to_date(language)
         with _file(language).open("wb") as file:
-            write_po(file, catalogue, width=120, omit_header=False, sort_output=True, include_lineno=False)
+            write_po(file, catalogue, width=120, omit_header=True, no_location=True, sort_output=True)
 
 
 if __name__ == "__main__":
