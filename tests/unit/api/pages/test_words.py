@@ -4,12 +4,19 @@ import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from babel.messages.catalog import Message
 
 from api.pages.words import LANGUAGES, bring_up_to_date, extracted, known, words_of
 
 OTHERS = LANGUAGES[1:]
 _BLANK = re.compile(r"%\(\w+\)[sd]|%%|\{\w+\}")
 AT = datetime(2026, 5, 1, 12, 30, tzinfo=UTC)
+
+
+def _forms(message: Message) -> list[str]:
+    """A translation, or those of one and of many."""
+    said = message.string or ""
+    return [said] if isinstance(said, str) else list(said)
 
 
 @pytest.mark.parametrize("language", OTHERS)
@@ -28,7 +35,7 @@ def test_nothing_is_translated_that_is_gone(language: str) -> None:
 def test_a_translation_has_the_blanks_of_its_text(language: str) -> None:
     for message in known(language):
         wanted = message.id if isinstance(message.id, str) else message.id[-1]
-        forms = [message.string] if isinstance(message.string, str) else message.string
+        forms = _forms(message)
         for form in forms:
             assert sorted(set(_BLANK.findall(form))) == sorted(set(_BLANK.findall(wanted))), message.id
 
@@ -36,7 +43,7 @@ def test_a_translation_has_the_blanks_of_its_text(language: str) -> None:
 @pytest.mark.parametrize("language", OTHERS)
 def test_a_translation_has_no_markup_of_its_own(language: str) -> None:
     for message in known(language):
-        for form in [message.string] if isinstance(message.string, str) else message.string:
+        for form in _forms(message):
             assert re.findall(r"[<>]", form) == re.findall(r"[<>]", str(message.id)), message.id
 
 
