@@ -15,6 +15,7 @@ from benchmarks.feed import feeds
 from benchmarks.gate import gate
 from benchmarks.index import index
 from benchmarks.media import Clip, NoMedia, find_clips
+from benchmarks.pages import pages
 from benchmarks.peers import peers
 from benchmarks.preferences import preferences
 from benchmarks.recovery import recovery
@@ -80,6 +81,7 @@ _PARTS: dict[str, _Part] = {
     "feed": feeds,
     "recovery": recovery,
     "verification": verification,
+    "pages": pages,
     "differences": what_changed,
 }
 # The document of a part, where it is named otherwise.
