@@ -19,7 +19,7 @@ test: installed-dev browser ## Run every test
 	@.venv/bin/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile
 
 screenshots: installed-dev browser ## Take the pictures of the pages in docs/screenshots again
-	@CLEARMARK_SCREENSHOTS=docs/screenshots .venv/bin/python -m pytest -q tests/browser
+	@.venv/bin/python -m tests.browser.screenshots
 
 lint: installed-dev ## Check style, types, the direction of imports and the declared dependencies
 	.venv/bin/ruff check
