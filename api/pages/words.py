@@ -30,7 +30,7 @@ NAMES: Final[Mapping[str, str]] = {"en": "English", "id": "Bahasa Indonesia"}
 _HERE = Path(__file__).parent
 _METHODS = [("**.py", "python"), ("templates/**.j2", "jinja2.ext.babel_extract")]
 _KEYWORDS = {"_": None, "gettext": None, "ngettext": (1, 2), "N_": None}
-_JINJA = {"templates/**.j2": {"trimmed": "true", "silent": "false"}}
+_JINJA = {"templates/**.j2": {"trimmed": "true", "silent": "false", "extensions": "jinja2.ext.do"}}
 # Where services say what is wrong: the packages, and the names that such texts are given to.
 _PACKAGES: Final = ("api", "registry", "takedown", "fingerprinting", "provenance")
 _ERRORS: Final = ("problem", "detail", "action")
