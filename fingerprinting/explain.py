@@ -1,8 +1,8 @@
 """Explaining a match: what a person needs to see that a stretch of a clip copies a stretch of a work.
 
-Frames of both at the same moments of the match, the sound of both as pictures, and where the one lies in the
-other. Small by intent: it is kept. It decides nothing, and nothing is decided from it; who may see which side
-is for others to say. Media is opened by the same limited child as anywhere (`decode`).
+Frames of both at the same moments of the match, the sound of both as pictures, how loud it is around it, and where the
+one lies in the other. Small by intent: it is kept. It decides nothing, and nothing is decided from it; who may see
+which side is for others to say. Media is opened by the same limited child as anywhere (`decode`).
 """
 
 import io
@@ -31,15 +31,32 @@ _FRAME = [
 _SOUND_S, _SOUND_HZ, _WINDOW = 20.0, 11025, 1024
 _COLUMNS, _BANDS, _LOWEST_HZ, _RANGE_DB, _QUIET_DB = 288, 80, 80.0, 60.0, 60.0
 
+# Of a wave: how often it is listened to, how many peaks it has, how much of what lies around a stretch it shows.
+_WAVE_HZ, _PEAKS, _WAVE_S, _AROUND, _LEAST_AROUND_S = 8000, 240, 600.0, 0.3, 2.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wave:
+    """How loud a sound is from `start_s` to `end_s`: the peaks of equal parts, 0 to 100 of full scale."""
+
+    start_s: float
+    end_s: float
+    peaks: tuple[int, ...]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pair:
-    """One moment of a match on both sides; a picture is a JPEG, None where its side could not be looked at."""
+    """One moment of a match on both sides; a picture is a JPEG, None where its side could not be looked at.
+
+    Of a sound, the waves show what lies around the match as well.
+    """
 
     query_s: float
     reference_s: float
     query: bytes | None
     reference: bytes | None
+    query_wave: Wave | None = None
+    reference_wave: Wave | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,23 +83,36 @@ def explain(
     segment: Segment, *, query: Path | None, reference: Path | None, limits: DecodeLimits | None = None
 ) -> Explanation:
     """Look at a segment in the media of either side, where it is at hand."""
-    see = _spectrogram if segment.algorithm.modality is Modality.AUDIO else _frame
+    if segment.algorithm.modality is Modality.AUDIO:
+        return Explanation(segment=segment, pairs=(_heard(segment, query, reference, limits),))
     pairs = tuple(
         Pair(
             query_s=query_s,
             reference_s=reference_s,
-            query=_seen(see, query, query_s, segment.query_length_s, limits),
-            reference=_seen(see, reference, reference_s, _reference_length_s(segment), limits),
+            query=_seen(_frame, query, query_s, 0.0, limits),
+            reference=_seen(_frame, reference, reference_s, 0.0, limits),
         )
         for query_s, reference_s in _moments(segment)
     )
     return Explanation(segment=segment, pairs=pairs)
 
 
+def _heard(segment: Segment, query: Path | None, reference: Path | None, limits: DecodeLimits | None) -> Pair:
+    """The sound of both sides from the beginning of a match on."""
+    query_span = segment.query_start_s, segment.query_length_s
+    reference_span = segment.reference_start_s, _reference_length_s(segment)
+    return Pair(
+        query_s=query_span[0],
+        reference_s=reference_span[0],
+        query=_seen(_spectrogram, query, *query_span, limits),
+        reference=_seen(_spectrogram, reference, *reference_span, limits),
+        query_wave=_seen(_wave, query, *query_span, limits),
+        reference_wave=_seen(_wave, reference, *reference_span, limits),
+    )
+
+
 def _moments(segment: Segment) -> list[tuple[float, float]]:
-    """Aligned times of both sides: of a sound its beginning, of a picture the middles of equal parts."""
-    if segment.algorithm.modality is Modality.AUDIO:
-        return [(segment.query_start_s, segment.reference_start_s)]
+    """Aligned times of both sides: the middles of equal parts."""
     length_s = max(segment.query_length_s, _reference_length_s(segment))
     shares = (np.arange(_PAIRS) + 0.5) / _PAIRS if length_s >= 1.0 else [0.5]
     return [
@@ -98,10 +128,12 @@ def _reference_length_s(segment: Segment) -> float:
     return segment.reference_end_s - segment.reference_start_s
 
 
-type _See = Callable[[Path, float, float, DecodeLimits | None], bytes]
+type _See[Seen] = Callable[[Path, float, float, DecodeLimits | None], Seen]
 
 
-def _seen(see: _See, path: Path | None, at_s: float, length_s: float, limits: DecodeLimits | None) -> bytes | None:
+def _seen[Seen](
+    see: _See[Seen], path: Path | None, at_s: float, length_s: float, limits: DecodeLimits | None
+) -> Seen | None:  # fmt: skip
     if path is None:
         return None
     try:
@@ -115,13 +147,28 @@ def _frame(path: Path, at_s: float, _length_s: float, limits: DecodeLimits | Non
 
 
 def _spectrogram(path: Path, at_s: float, length_s: float, limits: DecodeLimits | None) -> bytes:
-    shown_s = min(length_s, _SOUND_S)
-    how = ["-map", "0:a:0", "-vn", "-t", f"{shown_s:.3f}", "-ac", "1", "-ar", str(_SOUND_HZ), "-f", "s16le"]
-    pcm = decode_part(path, how, start_s=at_s, most_bytes=int(2 * _SOUND_HZ * (_SOUND_S + 1)), limits=limits)
-    drawn = Image.fromarray(_drawn(np.frombuffer(pcm[: len(pcm) // 2 * 2], "<i2").astype(np.float64)))
+    drawn = Image.fromarray(_drawn(_samples(path, at_s, min(length_s, _SOUND_S), _SOUND_HZ, limits)))
     written = io.BytesIO()
     drawn.save(written, "JPEG", quality=60)
     return written.getvalue()
+
+
+def _wave(path: Path, at_s: float, length_s: float, limits: DecodeLimits | None) -> Wave:
+    around_s = max(_LEAST_AROUND_S, length_s * _AROUND)
+    start_s = max(0.0, at_s - around_s)
+    loudness = np.abs(_samples(path, start_s, min(_WAVE_S, at_s + length_s + around_s - start_s), _WAVE_HZ, limits))
+    parts = np.array_split(loudness, _PEAKS)
+    peaks = tuple(round(part.max() / 32768 * 100) if len(part) else 0 for part in parts)
+    return Wave(start_s=start_s, end_s=start_s + len(loudness) / _WAVE_HZ, peaks=peaks)
+
+
+def _samples(
+    path: Path, at_s: float, length_s: float, rate_hz: int, limits: DecodeLimits | None
+) -> npt.NDArray[np.float64]:  # fmt: skip
+    """The sound of a stretch, in one channel: float64 (n,), 16-bit values."""
+    how = ["-map", "0:a:0", "-vn", "-t", f"{length_s:.3f}", "-ac", "1", "-ar", str(rate_hz), "-f", "s16le"]
+    pcm = decode_part(path, how, start_s=at_s, most_bytes=int(2 * rate_hz * (length_s + 1)), limits=limits)
+    return np.frombuffer(pcm[: len(pcm) // 2 * 2], "<i2").astype(np.float64)
 
 
 def _drawn(samples: npt.NDArray[np.float64]) -> npt.NDArray[np.uint8]:

@@ -5,7 +5,8 @@ own: then it is the agent's word, and the holder stays unverified until somebody
 declares carries both names. What an agency allows is decided in `registry.access`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
@@ -13,11 +14,12 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from registry import access
-from registry.access import USE_SCOPES, Actor, Basis, HolderKind, Scope
+from registry.access import USE_SCOPES, Actor, Basis, HolderKind, Role, Scope
+from registry.domain import names
 from registry.domain.identifiers import Prefix, new_id
 from registry.domain.policy import Assurance
 from registry.errors import Conflict, Invalid, NotFound
-from registry.models import Agency, Holder
+from registry.models import Agency, Holder, Membership
 
 # Whom a holder may represent on their own word; whom the operator vetted does not count.
 _MOST_REPRESENTED: Final = 100
@@ -84,6 +86,52 @@ def known_to(session: Session, actor: Actor, *, at: datetime) -> list[Agency]:
     """Agencies in force of the actor's holder, as agent and as principal."""
     actor.require(Scope.HOLDER_WRITE)
     return list(session.scalars(_in_force(at).where(_either(actor.holder_id)).order_by(Agency.id)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActsFor:
+    """A holder for whom somebody may act: by their role there, by a key of the holder's, or as agent of another."""
+
+    holder: Holder
+    role: Role | None = None
+    agent: Holder | None = None
+
+
+def acts_for(session: Session, presented: str, *, at: datetime) -> list[ActsFor]:
+    """For whom whoever presents this sign-in or key may act: their own holders first, then the principals of those."""
+    own = _own(session, presented, at=at)
+    mine = {one.holder.id: one.holder for one in own}
+    query = _in_force(at).where(Agency.agent_id.in_(mine), Agency.principal_id.not_in(mine))
+    found: dict[str, ActsFor] = {}
+    for agency in session.scalars(query.order_by(Agency.id)):
+        principal = session.get_one(Holder, agency.principal_id)
+        found.setdefault(principal.id, ActsFor(holder=principal, agent=mine[agency.agent_id]))
+    return [*own, *sorted(found.values(), key=lambda one: one.holder.name)]
+
+
+def _own(session: Session, presented: str, *, at: datetime) -> list[ActsFor]:
+    account = access.account_of(session, presented, at=at)
+    if account is None:
+        actor = access.authenticate(session, presented, at=at)
+        holder = session.get(Holder, actor.holder_id) if actor is not None else None
+        return [ActsFor(holder=holder)] if holder is not None else []
+    query = sa.select(Membership).where(Membership.account_id == account.id)
+    members = session.scalars(query.order_by(Membership.added_at, Membership.holder_id))
+    return [ActsFor(holder=member.holder, role=Role(member.role)) for member in members]
+
+
+def called(session: Session, said: str) -> Holder:
+    """The holder of an id, or of a name however it is written. Raises: Invalid: there is none."""
+    known = session.get(Holder, said.strip())
+    known = known or session.scalar(sa.select(Holder).where(Holder.name_key == names.key_of(said)))
+    if known is None:
+        raise Invalid(field="agent_id", problem="Nobody here has this name or id. Ask them how they are called here.")
+    return known
+
+
+def named(session: Session, ids: Collection[str]) -> dict[str, Holder]:
+    """Holders by id."""
+    return {holder.id: holder for holder in session.scalars(sa.select(Holder).where(Holder.id.in_(ids)))}
 
 
 def _add(

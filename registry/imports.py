@@ -65,6 +65,15 @@ def own(session: Session, actor: Actor, import_id: str) -> Import:
     return row
 
 
+def recent(session: Session, actor: Actor, *, before: str | None = None, limit: int = 50) -> list[Import]:
+    """The actor's imports, newest first; only those before one, by its id."""
+    actor.require(Scope.WORKS_WRITE)
+    query = sa.select(Import).where(Import.holder_id == actor.holder_id)
+    if before is not None:
+        query = query.where(Import.id < before)
+    return list(session.scalars(query.order_by(Import.id.desc()).limit(limit)))
+
+
 def store(session: Session, task: Import, rows: Sequence[Row], *, at: datetime) -> None:
     """Put some rows on record, the next ones of the file, and say what became of each."""
     owner = Actor(holder_id=task.holder_id, scopes=frozenset({Scope.WORKS_WRITE}))

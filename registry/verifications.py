@@ -8,7 +8,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -18,13 +18,25 @@ from fingerprinting.extract import Extracted
 from fingerprinting.match import covered_s
 from provenance.authority import TrustAnchor
 from provenance.model import ManifestFacts, SoftBinding, TimeStampState
+from provenance.thumbnails import Thumbnail, thumbnails_of
 from registry import checks, consents, recovery, releases
 from registry.domain.identifiers import Prefix, new_id
 from registry.domain.preferences import Use
+from registry.errors import NotFound
 from registry.index import IndexEngine
-from registry.models import Asset, Corpus, Release, Verification, VerificationManifest
+from registry.models import (
+    Asset,
+    Corpus,
+    Release,
+    ReleaseState,
+    Revocation,
+    Verification,
+    VerificationManifest,
+)
 from registry.preferences import effective
 
+# How long answers about files are kept that anybody may have sent.
+KEPT = timedelta(days=30)
 _TIMEOUT_S = 30
 _MOST_WORKS, _MOST_RELEASES = 50, 20
 # Stores past this are described and not kept.
@@ -86,7 +98,7 @@ def recognise(
     if extracted is not None and fingerprint is not None:
         known = engine.search(session, Corpus.RELEASES, fingerprint, timeout_s=_TIMEOUT_S, glance=extracted.glance)
         found = checks.search(session, engine, fingerprint, timeout_s=_TIMEOUT_S, glance=extracted.glance)
-        works = _works(session, found, at=at)
+        works = _works(session, found, fingerprint.duration_s, at=at)
     recovered = recovery.recover(session, sha256, known)
     trusted = tuple(anchors)
     return {
@@ -137,6 +149,27 @@ def manifest_of(session: Session, verification_id: str) -> VerificationManifest 
     return session.get(VerificationManifest, kept.manifest_sha256) if kept and kept.manifest_sha256 else None
 
 
+def thumbnails(session: Session, verification_id: str) -> list[Thumbnail]:
+    """The pictures that a verified file's credentials hold; none once what it shows was taken down.
+
+    Raises:
+        NotFound: there is no such verification.
+    """
+    kept = session.get(Verification, verification_id)
+    if kept is None:
+        raise NotFound(kind="verification", id=verification_id)
+    named = [*kept.answer["recovered"], *([kept.answer["release"]] if kept.answer.get("release") else [])]
+    shown = {one["release_id"] for one in named}
+    gone = sa.select(Release.id).where(
+        Release.id.in_(shown),
+        sa.or_(Release.state == ReleaseState.DISABLED, Release.revocation == Revocation.TAKEDOWN),
+    )
+    manifest = manifest_of(session, verification_id)
+    if manifest is None or (shown and session.scalar(gone.limit(1)) is not None):
+        return []
+    return thumbnails_of(manifest.store)
+
+
 def forget(session: Session, *, older_than: datetime) -> None:
     """Let go of old answers about files that anybody may have sent, and of what no answer is about any more."""
     session.execute(sa.delete(Verification).where(Verification.created_at < older_than))
@@ -161,8 +194,11 @@ def _keep_manifest(session: Session, facts: ManifestFacts) -> str | None:
     return sha256
 
 
-def _works(session: Session, found: checks.Found, *, at: datetime) -> list[dict[str, Any]]:
-    """Works found in the file, the longest match first; what everybody may use and what is held back is left out."""
+def _works(session: Session, found: checks.Found, duration_s: float, *, at: datetime) -> list[dict[str, Any]]:
+    """Works found in a file of that length, the longest match first.
+
+    What everybody may use and what is held back is left out.
+    """
     by_work: dict[str, list[tuple[Asset, Any]]] = {}
     for asset, piece in checks.weighed(session, found):
         if piece.counts:
@@ -179,6 +215,7 @@ def _works(session: Session, found: checks.Found, *, at: datetime) -> list[dict[
                 "title": work.title,
                 **longest,
                 "matched_s": round(covered_s(segments), 3),
+                "query_duration_s": round(duration_s, 3),
                 "confirmed": any(segment.confirmed for segment in segments),
                 "segments": [recovery.described(segment) for segment in segments[:_MOST_WORKS]],
                 "reservations": {use.value: held[use].answer.value for use in Use},

@@ -2,9 +2,11 @@
 
 from datetime import datetime
 
+import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column, relationship, validates
 
 from registry.domain import names
+from registry.domain.searching import folded
 from registry.models.base import Base, foreign_id
 
 
@@ -12,7 +14,7 @@ class Holder(Base):
     """A person or organisation who registers works, asks for checks, or files notices.
 
     `assurance` is what `granted_assurance`, the operator's word, and what was shown since come to. `name_key` is the
-    same for names that look the same, and follows `name`.
+    same for names that look the same, `search_text` is the name as it is looked for; both follow `name`.
     """
 
     __tablename__ = "holders"
@@ -25,10 +27,11 @@ class Holder(Base):
     created_at: Mapped[datetime]
     review_matched_s: Mapped[float | None]
     block_matched_s: Mapped[float | None]
+    search_text: Mapped[str] = mapped_column(default="", server_default=sa.text("''"))
 
     @validates("name")
     def _keep_key(self, _attribute: str, name: str) -> str:
-        self.name_key = names.key_of(name)
+        self.name_key, self.search_text = names.key_of(name), folded(name)
         return name
 
 

@@ -2,16 +2,18 @@
 
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy.orm import Mapped, mapped_column, relationship, validates
 
+from registry.domain.searching import folded
 from registry.models.base import Base, JsonObject, foreign_id
 from registry.models.holders import Holder
 
 
 class Work(Base):
-    """What is protected."""
+    """What is protected. `search_text` has all its titles as they are looked for, and follows them."""
 
     __tablename__ = "works"
     id: Mapped[str] = mapped_column(primary_key=True)
@@ -31,8 +33,15 @@ class Work(Base):
     review_matched_s: Mapped[float | None]
     block_matched_s: Mapped[float | None]
     shows_frames: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
+    search_text: Mapped[str] = mapped_column(default="", server_default=sa.text("''"))
     holder: Mapped[Holder] = relationship(lazy="joined")
     assets: Mapped[list["Asset"]] = relationship(back_populates="work", order_by="Asset.id")
+
+    @validates("title", "alternative_titles")
+    def _keep_search_text(self, attribute: str, said: Any) -> Any:
+        title, others = (said, self.alternative_titles) if attribute == "title" else (self.title, said)
+        self.search_text = folded(title or "", *(other["title"] for other in others or ()))
+        return said
 
 
 class WorkIdentifier(Base):

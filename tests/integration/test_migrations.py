@@ -318,3 +318,29 @@ def test_hosts_of_old_locations_are_found_as_new_ones_are(empty_database_url: st
         database.dispose()
     assert [host for host, _ in found] == ["studio.example", "xn--bcher-kva.example", "studio.example:8080", None]
     assert [location for _, location in found] == [f"http://{host}" for host in hosts.values()]
+
+
+def test_what_was_registered_before_is_found_by_its_titles(empty_database_url: str) -> None:
+    config = alembic_config(empty_database_url)
+    command.upgrade(config, "0018")
+    database = Database(empty_database_url)
+    try:
+        with database.transaction() as session:
+            key = _A_HOLDER.replace("(id, name,", "(id, name, name_key,").replace(":id, :name,", ":id, :name, :name,")
+            session.execute(sa.text(key), {"id": "hld_1", "name": "Éditions Łódź"})
+            session.execute(sa.text(_A_WORK))
+        upgrade_database(empty_database_url)
+        with database.reading() as session:
+            assert session.scalars(sa.select(Holder.search_text)).all() == ["editions lodz"]
+            assert session.scalars(sa.select(Work.search_text)).all() == ["night train trem noturno"]
+        command.downgrade(config, "0018")
+        upgrade_database(empty_database_url)
+    finally:
+        database.dispose()
+
+
+_A_WORK = (
+    "INSERT INTO works (id, holder_id, title, kind, identifiers, creators, contributors, shares, alternative_titles,"
+    " policy, created_at, updated_at) VALUES ('wrk_1', 'hld_1', 'Night-Train', 'clip', '{}', '[]', '[]', '[]',"
+    """ '[{"title": "Trem Noturno"}]', 'block', '2026-01-01 00:00:00', '2026-01-01 00:00:00')"""
+)

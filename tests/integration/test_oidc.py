@@ -8,10 +8,13 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 
+from api.app import create_app
 from api.oidc import LASTS, OidcError, OpenIdProvider
+from api.service import Service
 from api.settings import Settings
 from registry.accounts import Claimed
 from registry.domain.tokens import TokenKeys, generate_pem
+from tests.integration.inside import Inside
 from tests.servers.identity import CLIENT, SECRET, IdentityProvider, identity_provider
 
 PERSON = {"sub": "17", "email": "ada@studio.example", "email_verified": True, "name": "Ada Example"}
@@ -99,3 +102,64 @@ def test_a_provider_that_is_away_is_told(tmp_path: Path) -> None:
     )
     with pytest.raises(OidcError, match="does not answer"):
         OpenIdProvider(settings, TokenKeys([generate_pem()])).depart(at=datetime.now(UTC))
+
+
+# -- in a browser --------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def browser(service: Service, here: OpenIdProvider) -> Inside:
+    service.oidc = here
+    return Inside(create_app(service))
+
+
+def _cookies(answer: httpx.Response) -> dict[str, str]:
+    return {name: value for name, value in answer.cookies.items() if value}
+
+
+def _with(cookies: dict[str, str]) -> dict[str, str]:
+    return {"Cookie": "; ".join(f"{name}={value}" for name, value in cookies.items())}
+
+
+def test_a_browser_that_set_out_from_the_pages_is_signed_in_there(browser: Inside) -> None:
+    out = browser.get("/sign-in/oidc?next=/works")
+    carried = _cookies(out)
+    back = browser.get("/v1/oidc/callback", params=_back(out.headers["location"]), headers=_with(carried))
+    assert back.status_code == 303
+    assert back.headers["location"].startswith("/sign-in/oidc/back?code=")
+    done = browser.get(back.headers["location"], headers=_with(carried))
+    assert (done.status_code, done.headers["location"]) == (303, "/works")
+    signed_in = _cookies(done)
+    assert set(signed_in) == {"clearmark_sign_in"}
+    assert "Ada Example" in browser.get("/account", headers=_with(signed_in)).text
+
+
+def test_who_set_out_by_the_api_gets_its_answer(browser: Inside) -> None:
+    out = browser.get("/v1/oidc/login")
+    assert set(_cookies(out)) == {"clearmark-oidc"}
+    answer = browser.get("/v1/oidc/callback", params=_back(out.headers["location"]), headers=_with(_cookies(out)))
+    assert answer.status_code == 200
+    assert answer.json()["token"].startswith("cs_")
+    assert browser.get("/v1/oidc/callback").status_code == 422
+
+
+@pytest.mark.parametrize("said", [{"error": "access_denied"}, {"code": "guessed", "state": "guessed"}])
+def test_a_refusal_is_told_on_the_page(browser: Inside, said: dict[str, str]) -> None:
+    carried = _cookies(browser.get("/sign-in/oidc"))
+    back = browser.get("/v1/oidc/callback", params=said, headers=_with(carried))
+    answer = browser.get(back.headers["location"], headers=_with(carried))
+    assert answer.status_code == 422
+    assert 'role="alert"' in answer.text
+    assert "clearmark_sign_in" not in answer.cookies
+
+
+def test_without_a_cookie_of_ours_nobody_is_signed_in(browser: Inside) -> None:
+    back = _back(browser.get("/sign-in/oidc").headers["location"])
+    for cookies in ({}, {"clearmark_oidc": "made up"}):
+        answer = browser.get("/sign-in/oidc/back", params=back, headers=_with(cookies))
+        assert "clearmark_sign_in" not in answer.cookies
+        assert "was not begun in this browser" in answer.text
+
+
+def test_where_there_is_no_provider_the_page_says_so(service: Service) -> None:
+    assert Inside(create_app(service)).get("/sign-in/oidc").status_code == 404

@@ -16,12 +16,14 @@ from provenance.model import (
     TimeStampFacts,
     TimeStampState,
 )
+from provenance.thumbnails import Thumbnail
 from registry import recovery, releases, reservations, verifications, works
-from registry.access import Actor
+from registry.access import Actor, Scope
 from registry.database import Database
 from registry.domain.preferences import Use, Value
+from registry.errors import NotFound
 from registry.index import Answer, IndexEngine
-from registry.models import Release, ReleaseManifest, Revocation, Verification, VerificationManifest
+from registry.models import Holder, Release, ReleaseManifest, Revocation, Verification, VerificationManifest
 from registry.reservations import NewReservation
 from takedown.service import Desk
 from tests import factories
@@ -190,6 +192,31 @@ def test_what_many_files_say_alike_is_kept_once_and_goes_with_the_last(
         assert session.scalar(sa.select(sa.func.count()).select_from(VerificationManifest)) == 0
 
 
+def test_pictures_in_credentials_are_shown_until_what_they_show_is_taken_down(
+    database: Database, index: IndexEngine, known: tuple[Actor, str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owner, _, release_id = known
+    picture = Thumbnail(manifest_label="urn:c2pa:1", media_type="image/png", content=b"a picture")
+    monkeypatch.setattr(verifications, "thumbnails_of", lambda store: [picture] if store == b"a store" else [])
+    with database.transaction() as session:
+        found = verifications.recognise(session, extracted(factories.fingerprint(2)), index, at=AT)
+        release = session.get_one(Release, release_id)
+        own = {"recovered": [], "release": recovery.standing(session, release)}
+        said = facts("urn:c2pa:1", b"a store")
+        kept = [verifications.keep(session, "ab" * 32, answer, said, at=AT).id for answer in (found, own)]
+        without = verifications.keep(session, "cd" * 32, found, at=AT).id
+        assert [verifications.thumbnails(session, one) for one in (*kept, without)] == [[picture], [picture], []]
+        releases.disable(session, release, at=AT)
+        assert [verifications.thumbnails(session, one) for one in kept] == [[], []]
+        releases.restore(session, release, at=AT)
+        assert [verifications.thumbnails(session, one) for one in kept] == [[picture], [picture]]
+        reviewer = factories.actor_of(session.get_one(Holder, owner.holder_id), Scope.REVIEW)
+        releases.revoke(session, reviewer, release_id, Revocation.TAKEDOWN, "Upheld.", at=AT)
+        assert [verifications.thumbnails(session, one) for one in kept] == [[], []]
+        with pytest.raises(NotFound):
+            verifications.thumbnails(session, "vrf_none")
+
+
 def test_a_takedown_is_shown_once_its_notice_was_acted_on(
     database: Database, desk: Desk, known: tuple[Actor, str, str]
 ) -> None:
@@ -217,6 +244,7 @@ def test_what_is_reserved_of_a_work_is_shown_with_it(
     assert match["reservations"]["train"] == "reserved"
     assert match["reservations"]["search"] == "unset"
     assert match["matched_s"] == pytest.approx(12.0, abs=0.6)
+    assert match["query_duration_s"] == 12.0
 
 
 def test_what_everybody_may_use_is_no_match(

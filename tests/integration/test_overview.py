@@ -1,0 +1,171 @@
+"""What holders see of their own at a glance: works on a shelf, files on their way, notices by what is due."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from registry import overview, reservations, works
+from registry.access import Scope
+from registry.database import Database
+from registry.domain.policy import Action, Assurance, Policy
+from registry.domain.preferences import Answer, Use, Value
+from registry.domain.preferences import Scope as Reach
+from registry.errors import Forbidden
+from registry.index import IndexEngine
+from registry.models import AssetStatus
+from registry.reservations import NewReservation
+from takedown import due
+from takedown.decisions import Judgement
+from takedown.domain.states import Event
+from takedown.service import Desk
+from tests import factories
+from tests.factories import AT
+
+HOUR = timedelta(hours=1)
+
+
+def test_an_empty_holder_has_nothing_and_is_told_so(database: Database) -> None:
+    with database.transaction() as session:
+        seen = overview.of_holder(session, factories.actor(session), at=AT)
+    assert (seen.works, seen.files, seen.in_progress, seen.rejected) == (0, {}, [], [])
+    assert (seen.matched_checks, seen.conflicts, seen.is_anything_reserved, seen.domains) == (0, 0, False, [])
+
+
+def test_files_are_seen_on_their_way_and_where_they_were_refused(database: Database, index: IndexEngine) -> None:
+    with database.transaction() as session:
+        owner, stranger = factories.actor(session), factories.actor(session)
+        work = factories.work(session, owner)
+        factories.asset(session, owner, work, index, factories.fingerprint(1))
+        waiting = works.add_fingerprint(session, owner, work.id, factories.fingerprint(2), at=AT)
+        dark = works.add_fingerprint(session, owner, work.id, factories.fingerprint(3), at=AT + HOUR)
+        works.reject_asset(session, dark, reason="black", problem="It is black.", at=AT)
+        seen = overview.of_holder(session, owner, at=AT)
+        theirs = overview.of_holder(session, stranger, at=AT)
+    assert seen.files == {AssetStatus.INDEXED: 1, AssetStatus.PROCESSING: 1, AssetStatus.REJECTED: 1}
+    assert [file.id for file in seen.in_progress] == [waiting.id]
+    assert [(file.id, file.reason, file.title) for file in seen.rejected] == [(dark.id, "black", "Night Train")]
+    assert theirs.files == {}
+
+
+def test_matches_of_others_are_counted_and_ones_own_are_not(database: Database, index: IndexEngine) -> None:
+    with database.transaction() as session:
+        owner, asker = factories.actor(session), factories.actor(session)
+        work = factories.work(session, owner)
+        factories.asset(session, owner, work, index, factories.fingerprint(1))
+        reservations.declare(
+            session, owner, NewReservation(use=Use.TRAIN, value=Value.RESERVED, work_id=work.id), at=AT
+        )
+        for who, when in ((asker, AT), (asker, AT + HOUR), (owner, AT)):
+            factories.check(session, who, index, factories.fingerprint(1), at=when)
+        seen = overview.of_holder(session, owner, at=AT + 2 * HOUR)
+        later = overview.of_holder(session, owner, at=AT + overview.LATELY + 3 * HOUR)
+        said = overview.verdicts(session, asker, at=AT + 2 * HOUR)
+    assert (seen.matched_checks, seen.is_anything_reserved) == (2, True)
+    assert later.matched_checks == 0
+    assert said == {"block": 2}
+
+
+def test_the_shelf_is_newest_first_in_pages_without_what_was_withdrawn(database: Database) -> None:
+    with database.transaction() as session:
+        owner = factories.actor(session)
+        factories.work(session, factories.actor(session), title="Another's")
+        titles = [f"Film {number}" for number in range(5)]
+        made = [factories.work(session, owner, title=title, at=AT + n * HOUR) for n, title in enumerate(titles)]
+        works.withdraw(session, owner, made[2].id, at=AT)
+        first, cursor = overview.shelf(session, owner, limit=3, at=AT)
+        rest, end = overview.shelf(session, owner, limit=3, before=cursor, at=AT)
+    assert [one.work.title for one in (*first, *rest)] == ["Film 4", "Film 3", "Film 1", "Film 0"]
+    assert (cursor, end) == (made[1].id, None)
+
+
+@pytest.mark.parametrize(
+    ("asked", "finds"),
+    [
+        ("night", True), ("ÉTÉ train", True), ("100% night", False), ("day", False),
+        ("us-rc1-76-07839", True), ("USRC17607839", True), ("NT 7", True), ("NT", False), ("%", False),
+    ],
+)  # fmt: skip
+def test_works_are_found_by_words_of_the_title_and_by_whole_numbers(
+    database: Database, asked: str, finds: bool
+) -> None:  # fmt: skip
+    with database.transaction() as session:
+        owner = factories.actor(session)
+        numbers = {"isrc": "us-rc1-76-07839", "reference": "NT 7"}
+        work = factories.work(session, owner, title="Night Train: L’Été", identifiers=numbers)
+        found, _ = overview.shelf(session, owner, asked=asked, at=AT)
+        by_id, _ = overview.shelf(session, owner, asked=work.id, at=AT)
+    assert [one.work.id for one in found] == ([work.id] if finds else [])
+    assert [one.work.id for one in by_id] == [work.id]
+
+
+def test_the_shelf_says_what_holds_and_how_files_are(database: Database, index: IndexEngine) -> None:
+    with database.transaction() as session:
+        owner = factories.actor(session)
+        work, other = factories.work(session, owner), factories.work(session, owner, at=AT + HOUR)
+        factories.asset(session, owner, work, index, factories.fingerprint(1))
+        works.add_fingerprint(session, owner, work.id, factories.fingerprint(2), at=AT)
+        of_all = NewReservation(use=Use.TDM, value=Value.RESERVED, scope=Reach.CATALOGUE)
+        allowed = NewReservation(use=Use.SEARCH, value=Value.ALLOWED, work_id=work.id)
+        reservations.declare_all(session, owner, [of_all, allowed], at=AT)
+        newer, older = overview.shelf(session, owner, at=AT)[0]
+    assert (newer.work.id, older.work.id) == (other.id, work.id)
+    assert (older.files[AssetStatus.INDEXED], older.in_progress, newer.files) == (1, 1, {})
+    assert (older.holding[Use.TDM], older.holding[Use.SEARCH]) == (Answer.RESERVED, Answer.ALLOWED)
+    assert (older.leads_to, older.conflicts) == (Action.BLOCK, 0)
+    assert (newer.holding[Use.TDM], newer.holding[Use.SEARCH]) == (Answer.RESERVED, Answer.UNSET)
+
+
+@pytest.mark.parametrize(
+    ("policy", "preference", "assurance", "comes"),
+    [
+        (Policy.NOTIFY, Answer.RESERVED, Assurance.VETTED, Action.BLOCK),
+        (Policy.BLOCK, Answer.UNSET, Assurance.EMAIL, Action.REVIEW),
+        (Policy.BLOCK, Answer.ALLOWED, Assurance.VETTED, Action.NOTIFY),
+        (Policy.REVIEW, Answer.UNSET, Assurance.VETTED, Action.REVIEW),
+    ],
+)
+def test_what_a_copy_leads_to_is_told_by_the_rules_of_checks(
+    database: Database, policy: Policy, preference: Answer, assurance: Assurance, comes: Action
+) -> None:
+    with database.transaction() as session:
+        work = factories.work(session, factories.actor(session, assurance=assurance), policy=policy)
+        assert overview.leads_to(session, work, preference, block_from=Assurance.DOMAIN, at=AT) is comes
+
+
+def test_a_rival_turns_a_block_into_a_review(database: Database, index: IndexEngine) -> None:
+    with database.transaction() as session:
+        owner, rival = factories.actor(session), factories.actor(session)
+        for who in (owner, rival):
+            factories.asset(session, who, factories.work(session, who), index, factories.fingerprint(1))
+        shelved, _ = overview.shelf(session, owner, at=AT)
+    assert [(one.leads_to, one.conflicts) for one in shelved] == [(Action.REVIEW, 1)]
+
+
+def test_who_may_not_look_after_works_sees_none(database: Database) -> None:
+    with database.transaction() as session:
+        actor = factories.actor(session, Scope.CHECKS_WRITE)
+        for look in (overview.of_holder, overview.shelf):
+            with pytest.raises(Forbidden):
+                look(session, actor, at=AT)
+
+
+def test_notices_are_told_to_both_sides_soonest_date_first_and_to_the_maker_once_it_is_down(
+    database: Database, index: IndexEngine, desk: Desk
+) -> None:
+    with database.transaction() as session:
+        claimant, maker, reviewer = factories.actor(session), factories.actor(session), factories.reviewer(session)
+        made = factories.check(session, maker, index, factories.fingerprint(1))
+        release = factories.release(session, maker, made)
+        notice = factories.notice(session, desk, claimant, release)
+        told = [due.of_holder(session, desk, who, at=AT) for who in (claimant, maker, reviewer)]
+        incomplete = replace(factories.COMPLETE_NOTICE, signature=None)
+        other = factories.notice(session, desk, claimant, release, incomplete, at=AT - 30 * 24 * HOUR)
+        both = due.of_holder(session, desk, claimant, at=AT)
+        desk.act(session, reviewer, notice.id, Event.DISABLE, Judgement(reason="A copy."), at=AT)
+        after = due.of_holder(session, desk, maker, at=AT)
+    assert [[(one.id, one.is_ours) for one in some] for some in told] == [[(notice.id, True)], [], []]
+    assert {one.id for one in both} == {notice.id, other.id}
+    dates = [one.next.at for one in both if one.next]
+    assert dates == sorted(dates)
+    assert [(one.id, one.is_ours) for one in after] == [(notice.id, False)]
