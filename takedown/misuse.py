@@ -199,6 +199,29 @@ def to_consider(session: Session, policy: Policy, *, at: datetime) -> list[tuple
     return [one for one in found if suspended_until(session, *one, at=at) is None]
 
 
+def of_concern(session: Session, *, at: datetime) -> list[str]:
+    """Holders with strikes that count, and those who are suspended: who has most strikes first."""
+    counts = Strike.lifted_at.is_(None), Strike.expires_at > at
+    struck = sa.select(Strike.holder_id).where(*counts).group_by(Strike.holder_id)
+    ids = list(session.scalars(struck.order_by(sa.func.count().desc(), Strike.holder_id)))
+    suspended = sa.select(MisuseDecision.holder_id).where(
+        MisuseDecision.decision == Measure.SUSPEND, MisuseDecision.until > at
+    )
+    lasting = [
+        one
+        for one in session.scalars(suspended.distinct().order_by(MisuseDecision.holder_id))
+        if any(suspended_until(session, one, side, at=at) for side in Side)
+    ]
+    return list(dict.fromkeys([*ids, *lasting]))
+
+
+def flaggers(session: Session) -> list[tuple[TrustedFlagger, str]]:
+    """Trusted flaggers, and whom they are called by; those whose time has ended last."""
+    query = sa.select(TrustedFlagger, Holder.name).join(Holder, Holder.id == TrustedFlagger.holder_id)
+    ordered = query.order_by(TrustedFlagger.ended_at.is_not(None), TrustedFlagger.id.desc())
+    return [(row, name) for row, name in session.execute(ordered)]
+
+
 def factors(session: Session, holder_id: str, side: Side, policy: Policy, *, at: datetime) -> Factors:
     """What is to be weighed before somebody is suspended."""
     counted = strikes_of(session, holder_id, side, at=at)

@@ -7,7 +7,7 @@ from typing import Any
 from registry.errors import Invalid
 from registry.models import Notice, NoticeStatement
 from takedown.domain.completeness import Assessment, CounterContent, NoticeContent, assess
-from takedown.domain.states import DOWN, Actor, Event, State, events_from
+from takedown.domain.states import ACTOR, COMPLAINANT, DOWN, Actor, Event, State, events_from
 from takedown.domain.track import Track, TrackName
 from takedown.domain.tracks import TRACKS
 
@@ -30,6 +30,19 @@ def assessment_of(notice: Notice) -> Assessment:
 
 def possible_events(notice: Notice) -> tuple[Event, ...]:
     return events_from(track_of(notice).transitions, State(notice.state))
+
+
+def events_for(notice: Notice, roles: frozenset[Actor]) -> tuple[Event, ...]:
+    """What somebody in these parts may bring about now, unless a date forbids it."""
+    return tuple(one for one in possible_events(notice) if roles & _whose(notice, one))
+
+
+def _whose(notice: Notice, event: Event) -> frozenset[Actor]:
+    if event is Event.COMPLAIN:
+        return frozenset({COMPLAINANT[State(notice.state)], Actor.REVIEWER})
+    if event is Event.RETRACT and track_of(notice).is_put_back_by_reviewer and is_down(notice):
+        return frozenset({Actor.REVIEWER})
+    return ACTOR[event]
 
 
 def history_of(notice: Notice) -> list[tuple[State, datetime]]:

@@ -70,6 +70,20 @@ def publish(session: Session, actor: Actor, notice: Notice, said: Publication, *
     """Let anybody read the texts of a notice, redacted by rule and of what the reviewer names.
 
     Raises:
+        Conflict, Invalid: as `redacted` does.
+    """
+    texts = redacted(session, actor, notice, said)
+    texts[_SOUGHT] = " ".join(one for _, one in _all_texts(texts)).casefold()
+    notice.public_texts, notice.published_by, notice.published_at = texts, actor.person, at
+    session.flush()
+    ledger.record(session, "notice.published", notice, at=at)
+    return notice
+
+
+def redacted(session: Session, actor: Actor, notice: Notice, said: Publication) -> dict[str, Any]:
+    """What anybody would read of a notice, were it published like this.
+
+    Raises:
         Conflict: texts of this track are never public, or nothing was found to be in order yet.
         Invalid: the claimant is a person, whose name is not published.
     """
@@ -90,11 +104,7 @@ def publish(session: Session, actor: Actor, notice: Notice, said: Publication, *
     if left:
         problem = f"Redacting it left something of a person in {left[0].partition(':')[0]}. Name it in terms."
         raise Conflict(kind="notice", id=notice.id, problem=problem)
-    texts[_SOUGHT] = " ".join(one for _, one in _all_texts(texts)).casefold()
-    notice.public_texts, notice.published_by, notice.published_at = texts, actor.person, at
-    session.flush()
-    ledger.record(session, "notice.published", notice, at=at)
-    return notice
+    return texts
 
 
 _TEXTS = ("work_description", "explanation")
@@ -170,6 +180,17 @@ def public_notices(said: Search) -> sa.Select[Any]:
         for word in said.words.casefold().split()[:_MOST_WORDS]:
             query = query.where(sa.or_(texts.contains(word, autoescape=True), Notice.id == word))
     return query
+
+
+def newest_public(
+    session: Session, said: Search, *, before: str | None = None, limit: int = 20
+) -> tuple[list[Notice], str | None]:
+    """Notices that anybody may read and that match, newest first, and the id to go on before."""
+    query = public_notices(said)
+    if before:
+        query = query.where(Notice.id < before)
+    found = list(session.scalars(query.order_by(Notice.id.desc()).limit(limit + 1)))
+    return found[:limit], found[limit - 1].id if len(found) > limit else None
 
 
 def personal_in(session: Session, notice: Notice, terms: Sequence[str] = ()) -> Personal:

@@ -12,7 +12,9 @@ import pytest
 from defusedxml import ElementTree
 
 from takedown.domain.transparency import TIERS, Case, Report, as_json, figures
-from takedown.report_page import as_csv, page, plots
+from takedown.report_page import as_csv, body, page
+from takedown.report_pictures import plots
+from takedown.report_words import Tongue
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 END = datetime(2026, 7, 1, tzinfo=UTC)
@@ -183,8 +185,15 @@ def test_a_picture_runs_nothing_and_leads_nowhere(report: Report) -> None:
         root = ElementTree.fromstring(svg)
         for element in root.iter():
             assert element.tag.removeprefix("{http://www.w3.org/2000/svg}") in {
-                "svg", "g", "rect", "path", "text", "title", "desc", "defs", "style", "line",
-            }  # fmt: skip
+                "svg",
+                "g",
+                "rect",
+                "path",
+                "text",
+                "title",
+                "desc",
+                "line",
+            }
             for name, value in element.attrib.items():
                 assert "href" not in name
                 assert not name.startswith("on")
@@ -193,6 +202,19 @@ def test_a_picture_runs_nothing_and_leads_nowhere(report: Report) -> None:
         assert "//" not in bare
         assert "@import" not in bare
         assert not re.search(r"\bnan\b", svg, re.IGNORECASE)
+
+
+def test_a_picture_needs_no_style(report: Report) -> None:
+    for svg in plots(report).values():
+        assert not re.search(r"(style|class)=", svg)
+        [colour] = {text.get("fill") for text in _figures_upon(ElementTree.fromstring(svg))}
+        assert colour is None, "as the group says that they are in"
+
+
+def _figures_upon(picture: Any) -> Iterator[Any]:
+    for group in picture.iter("{http://www.w3.org/2000/svg}g"):
+        if group.get("fill") == "#111":
+            yield from group.iter("{http://www.w3.org/2000/svg}text")
 
 
 def test_a_picture_says_what_it_shows(report: Report) -> None:
@@ -264,6 +286,21 @@ def test_the_page_loads_nothing_and_runs_nothing(report: Report) -> None:
     policy = next(attrs["content"] for tag, attrs in read.tags if attrs.get("http-equiv"))
     assert policy is not None
     assert policy.startswith("default-src 'none'; style-src 'unsafe-inline'; img-src data:;")
+
+
+def test_within_another_page_the_report_has_its_language(report: Report) -> None:
+    def say(text: str, **values: object) -> str:
+        return f"«{text % values if values else text}»"
+
+    shown = body(report, Tongue(say=say, locale="id"))
+    assert "31.480" in shown
+    assert "31,480" not in shown
+    assert "Mei 2026" in shown
+    read = Read(shown)
+    assert not {tag for tag, _ in read.tags} & {"html", "head", "main", "h1", "style", "script"}
+    assert all(caption.startswith("«") for caption in read.tables)
+    said = [text.strip() for text in read.text if re.search("[A-Za-z]{4}", text)]
+    assert [text for text in said if "«" not in text and "2026" not in text] == []
 
 
 def test_what_an_operator_is_called_is_text(report: Report) -> None:
