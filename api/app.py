@@ -32,9 +32,11 @@ from api.routes import (
     own,
     preferences,
     public_notices,
+    public_registry,
     releases,
     soft_binding,
     takedown_desk,
+    uploads,
     verifications,
     webhooks,
     well_known,
@@ -52,8 +54,8 @@ Nobody is recognised by face or voice: a person is protected where a check names
 registered reference clips are copied.
 """
 _ROUTERS = (
-    works, consents, imports, exchange, assets, conflicts, checks, releases, verifications, soft_binding, preferences,
-    feeds, notices, takedown_desk, public_notices,
+    works, consents, imports, exchange, uploads, assets, conflicts, checks, releases, verifications, soft_binding,
+    preferences, feeds, notices, takedown_desk, public_notices, public_registry,
     ledger, holders, own, accounts, oidc, negatives, webhooks, well_known, operations,
 )  # fmt: skip
 _HEADERS = {

@@ -1,26 +1,29 @@
-"""Explanations: the evidence behind a check's matches, as one page for people.
+"""Explanations: the evidence behind a check's matches, as values for pages, and as one page that stands on its own.
 
-A job looks at the media once, after the verdict, and keeps the pictures beside the check; the page is put
-together when it is asked for, so that it shows the asker no more than is theirs to see. Everything in it
-that somebody typed is escaped, and it loads nothing and runs nothing.
+A job looks at the media once, after the verdict, and keeps the pictures beside the check; what is shown is put
+together when it is asked for, so that nobody sees more than is theirs to see. On the page that stands on its own,
+everything that somebody typed is escaped, and it loads nothing and runs nothing.
 """
 
 import base64
 import contextlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from html import escape
 from pathlib import Path
 from typing import Any
 
+import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from api.page import document
 from api.service import Service
-from fingerprinting.explain import MOST_BYTES, Explanation, explain, plot
+from fingerprinting.explain import MOST_BYTES, Explanation, Wave, explain, plot
 from fingerprinting.model import Algorithm, ItemNumber, Segment
-from registry.access import Actor, Scope
+from registry.access import Actor
 from registry.domain.policy import Doubt
+from registry.matches import may_see_reference
 from registry.models import Asset, AssetStatus, Check, ExplanationStatus, Match, Work
 
 # Looked at of one check: the longest of each kind.
@@ -52,10 +55,97 @@ def make(service: Service, check: Check, matches: Sequence[Match], media: Mappin
     return json.dumps(kept).encode()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShownPair:
+    """One moment of a match on both sides; pictures are JPEGs in base64, None where there is none to show."""
+
+    query_s: float
+    reference_s: float
+    query: str | None
+    reference: str | None
+    query_wave: Wave | None
+    reference_wave: Wave | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShownMatch:
+    """A match with its pictures, as far as they are for who looks.
+
+    Attributes:
+        sees_reference: whether the pictures of the work are for them.
+        offset_s: how much later it is in the work than in the clip.
+        speed: how many times as fast the work runs beside the clip; None of a still.
+    """
+
+    match: Match
+    asset: Asset
+    pairs: tuple[ShownPair, ...]
+    sees_reference: bool
+
+    @property
+    def offset_s(self) -> float:
+        return self.match.reference_start_s - self.match.query_start_s
+
+    @property
+    def speed(self) -> float | None:
+        length_s = self.match.query_end_s - self.match.query_start_s
+        reference_s = self.match.reference_end_s - self.match.reference_start_s
+        return reference_s / length_s if length_s and reference_s else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShownWork:
+    """A work with what matches it, longest first.
+
+    Attributes:
+        duration_s: of its longest file that matches.
+    """
+
+    work: Work
+    matches: tuple[ShownMatch, ...]
+
+    @property
+    def duration_s(self) -> float:
+        return max((one.asset.duration_s or 0.0 for one in self.matches), default=0.0)
+
+
+def kept(service: Service, check: Check) -> bytes | None:
+    """What was kept to explain a check; None when there is nothing, or nothing any more."""
+    if check.explanation_key is None:
+        return None
+    try:
+        with service.blobs.open(check.explanation_key) as path:
+            return path.read_bytes()
+    except FileNotFoundError:
+        return None
+
+
+def shown(session: Session, actor: Actor, check: Check, content: bytes | None) -> list[ShownWork]:
+    """The matches of a check by work, with those pictures that the actor may see."""
+    pictures: dict[str, Any] = json.loads(content) if content else {}
+    ids = {match.asset_id for match in check.matches}
+    assets = {asset.id: asset for asset in session.scalars(sa.select(Asset).where(Asset.id.in_(ids)))}
+    by_work: dict[str, list[ShownMatch]] = {}
+    for match in check.matches:
+        asset = assets[match.asset_id]
+        sees = asset.status != AssetStatus.WITHDRAWN and may_see_reference(actor, asset.work)
+        pairs = tuple(_pair(said, sees_reference=sees) for said in pictures.get(str(match.position), []))
+        one = ShownMatch(match=match, asset=asset, pairs=pairs, sees_reference=sees)
+        by_work.setdefault(asset.work_id, []).append(one)
+    return [ShownWork(work=mine[0].asset.work, matches=tuple(mine)) for mine in by_work.values()]
+
+
+def first_picture(content: bytes) -> bytes | None:
+    """A frame of the clip that stands for its check; None where its pictures are of sound alone, or there are none."""
+    for pairs in json.loads(content).values():
+        for said in pairs:
+            if said["query"] and not said.get("query_wave"):
+                return base64.b64decode(said["query"])
+    return None
+
+
 def page(session: Session, actor: Actor, check: Check, content: bytes | None) -> str:
     """The page of a check, with those pictures that the actor may see."""
-    pictures: dict[str, Any] = json.loads(content) if content else {}
-    matches = [(match, session.get_one(Asset, match.asset_id)) for match in check.matches]
     parts = [
         f"<h1>Check {escape(check.id)}</h1>",
         f'<p class="verdict">{escape(str(check.verdict))}</p>',
@@ -63,12 +153,9 @@ def page(session: Session, actor: Actor, check: Check, content: bytes | None) ->
     ]  # fmt: skip
     if check.explanation in _WHY_NOT:
         parts.append(f"<p>{_WHY_NOT[ExplanationStatus(check.explanation)]}</p>")
-    for work in {asset.work_id: asset.work for _, asset in matches}.values():
-        mine = [(match, asset) for match, asset in matches if asset.work_id == work.id]
-        parts.append(_work(check, work, mine))
-        for match, asset in mine:
-            sees = asset.status != AssetStatus.WITHDRAWN and _may_see(actor, work)
-            parts.append(_match(match, pictures.get(str(match.position), []), sees_reference=sees))
+    for mine in shown(session, actor, check, content):
+        parts.append(_work(check, mine))
+        parts += map(_match, mine.matches)
     return document(f"Check {check.id}", "".join(parts))
 
 
@@ -112,42 +199,55 @@ def _written(seen: Explanation) -> list[dict[str, Any]]:
             "reference_s": round(pair.reference_s, 2),
             "query": base64.b64encode(pair.query).decode() if pair.query else None,
             "reference": base64.b64encode(pair.reference).decode() if pair.reference else None,
+            **_waves({"query_wave": pair.query_wave, "reference_wave": pair.reference_wave}),
         }
         for pair in seen.pairs
     ]
 
 
-def _may_see(actor: Actor, work: Work) -> bool:
-    """Whether pictures of a work are for this actor: its owner, a reviewer, or anyone whom its owner lets."""
-    return work.shows_frames or actor.may(Scope.REVIEW) or work.holder_id == actor.holder_id
+def _waves(waves: Mapping[str, Wave | None]) -> dict[str, Any]:
+    return {side: asdict(wave) for side, wave in waves.items() if wave}
 
 
-def _work(check: Check, work: Work, mine: Sequence[tuple[Match, Asset]]) -> str:
-    segments = [segment_of(match) for match, _ in mine]
-    reference_s = max((asset.duration_s or 0.0 for _, asset in mine), default=0.0)
-    drawn = plot(segments, query_duration_s=check.duration_s or 0.0, reference_duration_s=reference_s)
+def _pair(said: Mapping[str, Any], *, sees_reference: bool) -> ShownPair:
+    return ShownPair(
+        query_s=said["query_s"],
+        reference_s=said["reference_s"],
+        query=said["query"],
+        reference=said["reference"] if sees_reference else None,
+        query_wave=_wave(said.get("query_wave")),
+        reference_wave=_wave(said.get("reference_wave")) if sees_reference else None,
+    )
+
+
+def _wave(said: Mapping[str, Any] | None) -> Wave | None:
+    return Wave(start_s=said["start_s"], end_s=said["end_s"], peaks=tuple(said["peaks"])) if said else None
+
+
+def _work(check: Check, mine: ShownWork) -> str:
+    segments, work = [segment_of(one.match) for one in mine.matches], mine.work
+    drawn = plot(segments, query_duration_s=check.duration_s or 0.0, reference_duration_s=mine.duration_s)
     return f"<h2>{escape(work.title)}</h2><p>{escape(work.id)}, policy {escape(work.policy)}</p>{drawn}"
 
 
-def _match(match: Match, pairs: Sequence[Mapping[str, Any]], *, sees_reference: bool) -> str:
-    offset_s = match.reference_start_s - match.query_start_s
-    length_s, reference_s = match.query_end_s - match.query_start_s, match.reference_end_s - match.reference_start_s
-    speed = f", {reference_s / length_s:.2f} times as fast" if length_s and reference_s else ""
+def _match(one: ShownMatch) -> str:
+    match = one.match
+    speed = f", {one.speed:.2f} times as fast" if one.speed else ""
     notes = [f"does not count ({match.no_weight})"] if match.no_weight else [_SAID[Doubt(d)] for d in match.doubts]
     heading = (
         f"<h3>{escape(match.modality)}: {match.query_start_s:.1f}–{match.query_end_s:.1f} s of the clip,"
         f" {match.reference_start_s:.1f}–{match.reference_end_s:.1f} s of the work</h3>"
-        f"<p>{escape(match.algorithm)}, score {match.score:.2f}, offset {offset_s:+.2f} s{speed}"
+        f"<p>{escape(match.algorithm)}, score {match.score:.2f}, offset {one.offset_s:+.2f} s{speed}"
         f"{''.join(f'; {escape(note)}' for note in notes)}</p>"
     )
-    if not pairs:
+    if not one.pairs:
         return heading
     rows = "".join(
-        f"<tr><td>{_picture(pair['query'])}{pair['query_s']:.1f} s</td>"
-        f"<td>{_picture(pair['reference'] if sees_reference else None)}{pair['reference_s']:.1f} s</td></tr>"
-        for pair in pairs
+        f"<tr><td>{_picture(pair.query)}{pair.query_s:.1f} s</td>"
+        f"<td>{_picture(pair.reference)}{pair.reference_s:.1f} s</td></tr>"
+        for pair in one.pairs
     )
-    hidden = "" if sees_reference else "<p>The owner of the work does not show its pictures to others.</p>"
+    hidden = "" if one.sees_reference else "<p>The owner of the work does not show its pictures to others.</p>"
     return f"{heading}<table><tr><th>clip</th><th>work</th></tr>{rows}</table>{hidden}"
 
 

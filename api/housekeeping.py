@@ -14,7 +14,6 @@ from takedown import retention
 _log = logging.getLogger(__name__)
 # Longer than any request or job may hold a file that no row names yet.
 _ORPHAN_AGE = timedelta(hours=6)
-_VERIFICATION_AGE = timedelta(days=30)
 
 
 def run(service: Service) -> None:
@@ -56,7 +55,7 @@ def forget_fingerprints(service: Service) -> None:
 def forget_verifications(service: Service) -> None:
     """Delete old answers about files that anybody may have sent."""
     with service.database.transaction() as session:
-        old = service.now() - _VERIFICATION_AGE
+        old = service.now() - verifications.KEPT
         verifications.forget(session, older_than=old)
 
 

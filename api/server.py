@@ -41,6 +41,7 @@ def serve(settings: Settings) -> None:
             # uvicorn stops on these and then raises them again for whoever was there before: nobody.
             signal.signal(stop, lambda _signal, _frame: None)
         server = _Announcing(config)
+        app.state.is_stopping = lambda: server.should_exit  # for what would go on telling, and be waited for
         server.run()
         if not server.started:
             raise SettingsError("the service did not start; the reason is above")
@@ -73,7 +74,8 @@ class _Announcing(uvicorn.Server):
             for server in self.servers:
                 for listening in server.sockets:
                     host, port = listening.getsockname()[:2]
-                    say(f"Clearmark listens on http://{host}:{port} (documentation at /docs)")
+                    where = "open it in a browser; the operator’s pages are at /operator, the API’s at /docs"
+                    say(f"Clearmark listens on http://{host}:{port} ({where})")
 
 
 @contextlib.asynccontextmanager

@@ -186,22 +186,12 @@ def get_explanation(check_id: str, actor: TheActor, service: TheService) -> HTML
         check = checks.visible(session, actor, check_id)
         if check.explanation is None:
             raise NotFound(kind="explanation of check", id=check_id)
-        content = _pictures(service, check.explanation_key)
+        content = explanations.kept(service, check)
         shown = explanations.page(session, actor, check, content)
     is_ready = check.explanation != ExplanationStatus.WAITING
     status = HTTPStatus.OK if is_ready else HTTPStatus.ACCEPTED
     headers = {"Content-Security-Policy": POLICY} | ({} if is_ready else {"Retry-After": "2"})
     return HTMLResponse(shown, status, headers=headers)
-
-
-def _pictures(service: Service, key: str | None) -> bytes | None:
-    if key is None:
-        return None
-    try:
-        with service.blobs.open(key) as path:
-            return path.read_bytes()
-    except FileNotFoundError:  # deleted meanwhile
-        return None
 
 
 @router.post("/checks/{check_id}/decision")

@@ -5,10 +5,8 @@ from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Query, Response
-from fastapi.responses import HTMLResponse
 
 from api.access import TheService
-from api.page import POLICY
 from api.paging import Cursor, Limit, page
 from api.schemas.base import Day, Page, Time
 from api.schemas.notices import PublicNoticeOut
@@ -54,7 +52,7 @@ def get(notice_id: str, service: TheService) -> PublicNoticeOut:
 @router.get("/v1/public/transparency")
 def transparency(service: TheService, since: _Day = None, until: _Day = None) -> dict[str, Any]:
     """The figures of a period, from the first day to the last, both within it; by default the last year."""
-    return as_json(_report(service, since, until))
+    return as_json(report_of(service, since, until))
 
 
 @router.get(
@@ -64,24 +62,13 @@ def transparency(service: TheService, since: _Day = None, until: _Day = None) ->
 )
 def transparency_csv(service: TheService, since: _Day = None, until: _Day = None) -> Response:
     headers = {"Content-Disposition": 'attachment; filename="transparency.csv"'}
-    text = report_page.as_csv(_report(service, since, until))
+    text = report_page.as_csv(report_of(service, since, until))
     return Response(text, media_type="text/csv; charset=utf-8", headers=headers)
 
 
-@router.get("/transparency", response_class=HTMLResponse)
-def transparency_page(service: TheService, since: _Day = None, until: _Day = None) -> HTMLResponse:
-    """The same as a page with plots."""
-    first, last = _days(service, since, until)
-    asked = f"?since={first}&until={last}"
-    shown = report_page.page(
-        _report(service, first, last), operator=service.desk.policy.operator,
-        csv_href=f"/v1/public/transparency.csv{asked}", json_href=f"/v1/public/transparency{asked}",
-    )  # fmt: skip
-    return HTMLResponse(shown, headers={"Content-Security-Policy": POLICY})
-
-
-def _report(service: Service, since: date | None, until: date | None) -> Report:
-    first, last = _days(service, since, until)
+def report_of(service: Service, since: date | None, until: date | None) -> Report:
+    """What `days_of` a period say. Raises: Invalid: there is no such period."""
+    first, last = days_of(service, since, until)
     zone = ZoneInfo(service.desk.calendar.time_zone)
     if first > last:
         raise Invalid(field="until", problem="Ask for a period that ends after it begins.")
@@ -93,7 +80,8 @@ def _report(service: Service, since: date | None, until: date | None) -> Report:
         return records.report(session, start=start, end=end)
 
 
-def _days(service: Service, since: date | None, until: date | None) -> tuple[date, date]:
+def days_of(service: Service, since: date | None, until: date | None) -> tuple[date, date]:
+    """The first and the last day of a period; by default those of the last year."""
     last = until or service.desk.calendar.local_day(service.now())
     return since or last - _YEAR + timedelta(days=1), last
 

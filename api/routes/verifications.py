@@ -113,6 +113,7 @@ def _facts(
         **verifications.describe(facts),
         **recognised,
         "manifest_source": lies,
+        "media_type": media_type,
         "release": standing,
         "consents": consents,
         "fingerprint_problem": unseen,

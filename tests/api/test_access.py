@@ -37,7 +37,7 @@ PUBLIC = {
     "POST /v1/sessions", "GET /v1/oidc/login", "GET /v1/oidc/callback",
     "POST /v1/notices/{notice_id}/confirmation", "GET /v1/notices/tracks", "GET /v1/public/notices",
     "GET /v1/public/notices/{notice_id}", "GET /v1/public/transparency", "GET /v1/public/transparency.csv",
-    "GET /transparency",
+    "GET /v1/public/works", "GET /v1/public/works/{work_id}",
 }  # fmt: skip
 # What takes a key and does without: anybody may notify (DSA art. 16(1)).
 OPTIONAL = {"POST /v1/notices"}
@@ -59,6 +59,9 @@ NEEDS: dict[str, Scope | tuple[Scope, ...] | None] = {
     "GET /v1/exports/works.{format}": Scope.WORKS_WRITE,
     "GET /v1/exports/works.{format}/report": Scope.WORKS_WRITE,
     "POST /v1/reservations/import": Scope.WORKS_WRITE,
+    "POST /v1/uploads": None,
+    "PATCH /v1/uploads/{upload_id}": None,
+    "DELETE /v1/uploads/{upload_id}": None,
     "GET /v1/exports/{export}": Scope.WORKS_WRITE,
     "GET /v1/exports/{export}/report": Scope.WORKS_WRITE,
     "GET /v1/feeds/reservations": None,
@@ -180,6 +183,11 @@ FORMS = {
     "POST /v1/imports": (b"title,kind\nMore,clip\n", {}),
     "POST /v1/reservations/import": (b"tdm-reservation: 1\n", {"kind": "headers", "location": "studio.example"}),
 }
+# What an upload needs, whatever is done with it.
+_TUS = {
+    "Tus-Resumable": "1.0.0", "Upload-Length": "1", "Upload-Offset": "0",
+    "Content-Type": "application/offset+octet-stream",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +204,8 @@ class Owned:
         if operation in FORMS:
             file, fields = FORMS[operation]
             return client.request(method, path, files={"file": file}, data=fields)
+        if path.startswith("/v1/uploads"):
+            return client.request(method, path, headers=_TUS)
         return client.request(method, path, json=self.bodies.get(operation))
 
 
@@ -228,6 +238,7 @@ def owned(service: RunningService, clips: Clips, film: Registered, tmp_path_fact
         agency = ok(owner.post("/v1/holders", json={"name": "An Estate"}), 201)
         domain = ok(owner.post("/v1/domains", json={"domain": "studio.example"}), 201)["id"]
         owner.post("/v1/invitations", json={"email": "bob@studio.example", "role": "owner"}).raise_for_status()
+        upload = owner.post("/v1/uploads", headers=_TUS).headers["Location"].rpartition("/")[2]
         [invitation] = owner.get("/v1/invitations").json()
     assert film.work_id != work
     bodies: dict[str, dict[str, Any]] = {
@@ -279,7 +290,7 @@ def owned(service: RunningService, clips: Clips, film: Registered, tmp_path_fact
         "work_id": work, "asset_id": asset, "reservation_id": said, "check_id": check, "release_id": release,
         "notice_id": notice, "negative_id": "neg_" + "0" * 32, "holder_id": "hld_" + "0" * 32,
         "subject_id": said, "import_id": catalogue, "format": "csv", "export": "cawg", "key_id": key,
-        "agency_id": agency["id"],
+        "agency_id": agency["id"], "upload_id": upload,
         "domain_id": domain, "conflict_id": "cfl_" + "0" * 32, "finding_id": "fnd_" + "0" * 32,
         "consent_id": "cns_" + "0" * 32, "message_id": "wbh_" + "0" * 32,
         "invitation_id": invitation["id"],
