@@ -1,5 +1,106 @@
-"""Whole catalogues: importing them with a report of every row, and exporting them."""
+"""Whole catalogues: importing them with a report of every row, and exporting them.
 
-from fastapi import APIRouter
+What was only tried is kept where uploads lie, so that it can be done for real without sending the file again.
+"""
 
-router = APIRouter()
+import base64
+import shutil
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Query
+from starlette.responses import Response
+
+from api.pages.forms import Form
+from api.pages.page import Page, PageActor, ThePage
+from api.pages.uploads import PageFiles
+from api.problems import Problem
+from api.resumable import Owner, Uploads
+from api.routes import imports
+from api.uploads import UPLOAD, Submission
+from registry import catalogue
+from registry import imports as service
+from registry.access import Actor, Scope
+from registry.catalogue import CatalogueFormat, WrittenFormat
+from registry.imports import Outcome
+
+router = APIRouter(prefix="/imports")
+_LISTED: Final = 20
+_ROWS: Final = 100
+# By this a spreadsheet knows that a file is UTF-8.
+_BOM: Final = "\ufeff"
+
+
+@router.get("")
+def list_imports(
+    page: ThePage, actor: PageActor, cursor: Annotated[str | None, Query(max_length=64)] = None
+) -> Response:
+    return _imports(page, actor, page.form(), cursor)
+
+
+@router.post("")
+def bring_in(page: ThePage, actor: PageActor, sent: PageFiles) -> Response:
+    with sent.form.heeding():
+        received = sent.require_file()
+        kept = _kept(page, actor, received) if sent.form.get("dry_run") == "true" else ""
+        task = imports.import_catalogue(actor, received, page.service, Response())
+        return page.go(f"/imports/{task.id}{kept}")
+    return _imports(page, actor, sent.form, None)
+
+
+@router.get("/template.csv")
+def get_template(actor: PageActor) -> Response:
+    """A file with the columns and no rows."""
+    actor.require(Scope.WORKS_WRITE)
+    text = _BOM + "".join(catalogue.write((), CatalogueFormat.CSV))
+    headers = {"Content-Disposition": 'attachment; filename="works-template.csv"'}
+    return Response(text, media_type="text/csv; charset=utf-8", headers=headers)
+
+
+@router.get("/works.{format}")
+def export(format: WrittenFormat, page: ThePage, actor: PageActor) -> Response:
+    return imports.export_catalogue(format, actor, page.service)
+
+
+@router.get("/export")
+def show_export(page: ThePage, actor: PageActor, format: WrittenFormat = CatalogueFormat.CSV) -> Response:
+    """What a file of the catalogue has, and what it leaves out."""
+    report = imports.report_catalogue(format, actor, page.service)
+    return page.show("catalogue/export.html.j2", report=report, format=format)
+
+
+@router.get("/{import_id}")
+def show_import(
+    import_id: str,
+    page: ThePage,
+    actor: PageActor,
+    outcome: Outcome | None = None,
+    cursor: Annotated[int, Query(ge=0, le=2**31 - 1)] = 0,
+    upload: Annotated[str, Query(max_length=64)] = "",
+) -> Response:
+    """How far an import is, and what became of each row."""
+    task = imports.get_import(import_id, actor, page.service)
+    rows = imports.list_import_rows(import_id, actor, page.service, outcome, cursor, _ROWS)
+    return page.show("catalogue/import.html.j2", task=task, rows=rows, outcome=outcome, upload=upload)
+
+
+def _imports(page: Page, actor: Actor, form: Form, cursor: str | None) -> Response:
+    with page.service.database.reading() as session:
+        found = service.recent(session, actor, before=cursor, limit=_LISTED + 1)
+    more = found[_LISTED - 1].id if len(found) > _LISTED else None
+    return page.show(
+        "catalogue/imports.html.j2", status=form.status, form=form, tasks=found[:_LISTED], next=more,
+        is_first=cursor is None,
+    )  # fmt: skip
+
+
+def _kept(page: Page, actor: Actor, received: Submission) -> str:
+    """Keep a file for a second time; a query that names it, or nothing where there is no room."""
+    sent = received.require_upload()
+    name = base64.b64encode(received.fields["name"].encode()).decode()
+    uploads = Uploads(page.service, Owner.visit(page.visit.id, actor.holder_id))
+    try:
+        kept = uploads.create(sent.size_bytes, f"filename {name}")
+    except Problem:
+        return ""
+    shutil.copyfile(sent.path, kept.path)
+    return f"?{UPLOAD}={kept.id}"

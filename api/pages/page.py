@@ -17,7 +17,7 @@ from starlette.datastructures import UploadFile
 from starlette.responses import Response
 
 from api.access import TheService, party_of
-from api.pages import assets
+from api.pages import assets, drawing
 from api.pages.forms import TOKEN, Form
 from api.pages.origins import is_page
 from api.pages.visit import Cookies, SignedIn, Visit
@@ -85,7 +85,7 @@ class Page:
 
     def show(self, template: str, *, status: int = HTTPStatus.OK, **context: Any) -> HTMLResponse:
         """A page from a template, which is given `page` and the context."""
-        made = _environment(self.visit.language).get_template(template)
+        made = environment_of(self.visit.language).get_template(template)
         answer = HTMLResponse(made.render(page=self, **context), status, headers=dict(HEADERS))
         return self._finished(answer)
 
@@ -217,7 +217,8 @@ def _is_secure(request: Request, service: Service) -> bool:
 
 
 @cache
-def _environment(language: str) -> Environment:
+def environment_of(language: str) -> Environment:
+    """The templates in a language."""
     words = words_of(language)
     environment = Environment(
         loader=FileSystemLoader(_TEMPLATES),
@@ -229,7 +230,7 @@ def _environment(language: str) -> Environment:
     )
     environment.policies["ext.i18n.trimmed"] = True
     environment.install_gettext_translations(words.catalogue, newstyle=True)  # type: ignore[attr-defined]
-    environment.globals |= {"words": words, "asset": assets.address_of, "empty_form": Form()}
+    environment.globals |= {"words": words, "asset": assets.address_of, "drawing": drawing}
     environment.filters |= {
         "moment": words.moment, "day": words.day, "number": words.number, "percent": words.percent,
         "clock": _clock, "bytes": _bytes, "iso": _iso, "plain": _plain,

@@ -1,23 +1,27 @@
-"""Signing up, in and out; and for which holder somebody acts who belongs to several."""
+"""Signing up, in and out; and for which holder somebody acts who belongs to several, or is an agent."""
 
 from http import HTTPStatus
 from typing import Annotated
+from urllib.parse import quote
 
 from fastapi import APIRouter, Query
 from starlette.responses import Response
 
-from api import limits
+from api import limits, oidc
 from api.pages.page import Page, PostedForm, ThePage, onward
 from api.pages.visit import SignedIn
 from api.problems import Problem
 from api.routes import accounts
-from api.schemas.accounts import AccountIn, ConfirmationIn, EmailIn, MembershipOut, NewPasswordIn, SignInIn
-from registry import access
+from api.routes import oidc as oidc_routes
+from api.schemas.accounts import AccountIn, ConfirmationIn, EmailIn, NewPasswordIn, SignInIn, SignInOut
+from registry import access, agencies
 from registry.access import TICKET
+from registry.agencies import ActsFor
 from registry.models import NoticeTicket
 
 router = APIRouter()
 Next = Annotated[str, Query(max_length=2000)]
+_FromProvider = Annotated[str, Query(max_length=4096)]
 
 
 @router.get("/sign-in")
@@ -34,8 +38,39 @@ def sign_in(page: ThePage, form: PostedForm) -> Response:
         if form.get("key"):
             return _with_key(page, form.get("key").strip(), onwards)
         known = accounts.sign_in(form.parse(SignInIn), page.request, page.service)
-        return _signed_in(page, known.token, [one.holder_id for one in known.account.holders], onwards)
+        return _signed_in(page, known, onwards)
     return page.show("sign_in/sign_in.html.j2", status=form.status, form=form, next=onwards)
+
+
+@router.get("/sign-in/oidc")
+def depart(page: ThePage, next: Next = "") -> Response:
+    """Go to the identity provider; it sends the browser back."""
+    departure = oidc_routes.provider_of(page.service).depart(at=page.at)
+    answer = page.go(departure.url)
+    carried = {"departure": departure.cookie, "next": onward(next, otherwise="")}
+    answer.set_cookie(
+        oidc_routes.PAGES, page.service.seals.seal(carried, at=page.at), max_age=int(oidc.LASTS.total_seconds()),
+        path="/", httponly=True, secure=page.cookies.secure, samesite="lax",
+    )  # fmt: skip
+    return answer
+
+
+@router.get(oidc_routes.PAGES_GO_ON)
+def arrive(page: ThePage, code: _FromProvider = "", state: _FromProvider = "") -> Response:
+    """Back from the identity provider, which may have said no."""
+    form = page.form()
+    sealed = page.request.cookies.get(oidc_routes.PAGES, "")
+    carried = page.service.seals.open(sealed, lasts=oidc.LASTS, at=page.at) or {"departure": "", "next": ""}
+    with form.heeding():
+        if not code:
+            raise oidc.OidcError(problem=page.gettext("Your organisation did not sign you in. Try again, or ask there."))
+        known = oidc_routes.arrive(page.service, Response(), code, state, carried["departure"])
+        answer = _signed_in(page, known, carried["next"])
+        answer.delete_cookie(oidc_routes.PAGES)
+        return answer
+    answer = page.show("sign_in/sign_in.html.j2", status=form.status, form=form, next=carried["next"])
+    answer.delete_cookie(oidc_routes.PAGES)
+    return answer
 
 
 @router.post("/sign-out")
@@ -51,14 +86,15 @@ def sign_out(page: ThePage, _form: PostedForm) -> Response:
 
 @router.get("/sign-in/holder")
 def show_holders(page: ThePage, next: Next = "") -> Response:
-    """For whom somebody acts who belongs to several holders."""
-    return page.show("sign_in/holder.html.j2", holders=_holders(page), next=onward(next, otherwise=""))
+    """For whom somebody acts who belongs to several holders, or is an agent."""
+    onwards = onward(next, otherwise="")
+    return page.show("sign_in/holder.html.j2", form=page.form(), choices=acts_for(page), next=onwards)
 
 
 @router.post("/sign-in/holder")
 def choose_holder(page: ThePage, form: PostedForm) -> Response:
     signed_in = page.visit.signed_in
-    if signed_in is None or form.get("holder") not in {one.holder_id for one in _holders(page)}:
+    if signed_in is None or form.get("holder") not in {one.holder.id for one in acts_for(page)}:
         return page.go("/sign-in")
     answer = page.go(onward(form.get("next"), otherwise="/dashboard"))
     chosen = SignedIn(credential=signed_in.credential, as_holder=form.get("holder"))
@@ -90,8 +126,17 @@ def confirm(page: ThePage, form: PostedForm) -> Response:
         account = accounts.confirm_address(form.parse(ConfirmationIn), page.service)
         said = SignInIn(email=account.email, password=form.get("password"))
         known = accounts.sign_in(said, page.request, page.service)
-        return _signed_in(page, known.token, [one.holder_id for one in known.account.holders], "")
-    return page.show("sign_in/confirm.html.j2", status=form.status, form=form, email=None)
+        return _signed_in(page, known, "")
+    shown = "sign_in/join.html.j2" if "name" in form.tree() or "name" in form.errors else "sign_in/confirm.html.j2"
+    return page.show(shown, status=form.status, form=form, email=None)
+
+
+@router.get("/join")
+def show_invitation(page: ThePage) -> Response:
+    """For who was invited and has no account; who has one enters the code in it."""
+    if page.account is not None or page.choose_holder:
+        return page.go("/account/join")
+    return page.show("sign_in/join.html.j2", form=page.form())
 
 
 @router.get("/password")
@@ -150,17 +195,18 @@ def _unknown(page: Page) -> Problem:
     return Problem(HTTPStatus.UNAUTHORIZED, "unauthorized", detail, field="key")
 
 
-def _signed_in(page: Page, token: str, holders: list[str], onwards: str) -> Response:
+def _signed_in(page: Page, known: SignInOut, onwards: str) -> Response:
+    holders = [one.holder_id for one in known.account.holders]
     chosen = holders[0] if len(holders) == 1 else None
-    answer = page.go(onwards or "/dashboard") if chosen else page.go("/sign-in/holder")
-    page.cookies.sign_in(answer, SignedIn(credential=token, as_holder=chosen), at=page.at)
+    answer = page.go((onwards or "/dashboard") if chosen else f"/sign-in/holder?next={quote(onwards, safe='/')}")
+    page.cookies.sign_in(answer, SignedIn(credential=known.token, as_holder=chosen), at=page.at)
     return answer
 
 
-def _holders(page: Page) -> list[MembershipOut]:
+def acts_for(page: Page) -> list[ActsFor]:
+    """For whom the visitor may act."""
     signed_in = page.visit.signed_in
     if signed_in is None:
         return []
     with page.service.database.reading() as session:
-        account = access.account_of(session, signed_in.credential, at=page.at)
-        return accounts.account_out(session, account).holders if account is not None else []
+        return agencies.acts_for(session, signed_in.credential, at=page.at)

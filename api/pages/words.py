@@ -28,9 +28,15 @@ from api.wording import WORDED
 LANGUAGES: Final = ("en", "id")
 NAMES: Final[Mapping[str, str]] = {"en": "English", "id": "Bahasa Indonesia"}
 _HERE = Path(__file__).parent
-_METHODS = [("**.py", "python"), ("templates/**.j2", "jinja2.ext.babel_extract")]
+_ROOT: Final = _HERE.parents[1]
+_TEMPLATE: Final = "jinja2.ext.babel_extract"
+# Where texts are, and how they are found there; the transparency report is made in `takedown` and shown here.
+_PLACES: Final = (
+    ("api/pages", [("**.py", "python"), ("templates/**.j2", _TEMPLATE)]),
+    ("takedown", [("**.py", "python"), ("pages/**.j2", _TEMPLATE)]),
+)
 _KEYWORDS = {"_": None, "gettext": None, "ngettext": (1, 2), "N_": None}
-_JINJA = {"templates/**.j2": {"trimmed": "true", "silent": "false", "extensions": "jinja2.ext.do"}}
+_OPTIONS = {"trimmed": "true", "silent": "false", "extensions": "jinja2.ext.do"}
 # Where services say what is wrong: the packages, and the names that such texts are given to.
 _PACKAGES: Final = ("api", "registry", "takedown", "fingerprinting", "provenance")
 _ERRORS: Final = ("problem", "detail", "action")
@@ -97,9 +103,10 @@ def known(language: str) -> Catalog:
 def extracted() -> Catalog:
     """Every text that people may be shown and that wants translating."""
     catalogue = Catalog(charset="utf-8")
-    found = extract_from_dir(_HERE, _METHODS, _JINJA, keywords=_KEYWORDS, comment_tags=("Translators:",))
-    for _file_name, _line, message, comments, context in found:
-        catalogue.add(message, auto_comments=comments, context=context)
+    for place, methods in _PLACES:
+        options = {pattern: _OPTIONS for pattern, how in methods if how == _TEMPLATE}
+        for found in extract_from_dir(_ROOT / place, methods, options, keywords=_KEYWORDS):
+            catalogue.add(found[2], context=found[4])
     for text in [*WORDED.values(), *_errors()]:
         catalogue.add(text)
     return catalogue
@@ -108,7 +115,7 @@ def extracted() -> Catalog:
 def _errors() -> Iterator[str]:
     """What services say of errors, from their code."""
     for package in _PACKAGES:
-        for path in sorted((_HERE.parents[1] / package).rglob("*.py")):
+        for path in sorted((_ROOT / package).rglob("*.py")):
             for node in ast.walk(ast.parse(path.read_text())):
                 match node:
                     case ast.keyword(arg=name, value=value) if name in _ERRORS:
