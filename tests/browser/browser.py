@@ -100,7 +100,8 @@ class Window:
         page = self.page
         for theme in ("light", "dark"):
             _wear(page, theme)
-            assert self.barriers() == [], f"{name}, {theme}"
+            barriers = self.barriers()
+            assert barriers == [], f"{name}, {theme}: " + "\n".join(barriers)
             if folder := os.environ.get(SCREENSHOTS):
                 page.screenshot(path=Path(folder, f"{name}-{theme}.png"), full_page=whole)
         _wear(page, "light")
