@@ -34,6 +34,7 @@ from clearmark.client.exchange import (
     read_text,
 )
 from clearmark.client.gate import Decision, Gate, OnUnknown, judge
+from clearmark.client.pieces import exchange_large
 from clearmark.client.results import (
     Asset,
     Check,
@@ -911,7 +912,8 @@ class Calls:
     # -- parts -----------------------------------------------------------------------------------
 
     def _ask(self, send: Send) -> Flow[Answer]:
-        return (yield from exchange(send, self._retries))
+        """A large file goes before the request that is about it, piece by piece."""
+        return (yield from exchange_large(send, self._retries))
 
     def _object[Kind: Mapping[str, Any]](self, send: Send, kind: type[Kind]) -> Flow[Kind]:
         """An answer that is a JSON object, for whoever reads it one of `kind`: that is not checked."""

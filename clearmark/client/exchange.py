@@ -23,7 +23,7 @@ import httpx
 from clearmark.client.errors import BadAnswer, Problem, Unreachable
 
 QUICK_S, LONG_S = 60.0, 900.0
-_REPEATABLE = {"GET", "PUT", "DELETE"}
+_REPEATABLE = {"GET", "HEAD", "PUT", "DELETE"}
 _COME_BACK = {
     HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT,
 }  # fmt: skip
@@ -37,7 +37,9 @@ class Send:
 
     Attributes:
         body: sent as JSON; None sends none.
+        headers: further ones.
         file: sent as the part `file` of a form, read anew at each attempt, with `fields` beside it.
+        piece: where the piece of `file` begins that is the body, and its most bytes; None: all of it, in a form.
         manifest: a file of credentials, sent as the part `manifest` of the same form.
         target: where the body of the answer goes, all of it or nothing.
         wait_s: how long the service may say nothing.
@@ -48,8 +50,10 @@ class Send:
     method: str
     path: str
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
     body: object = None
     file: Path | None = None
+    piece: tuple[int, int] | None = None
     manifest: Path | None = None
     fields: Mapping[str, str] = field(default_factory=dict)
     target: Path | None = None

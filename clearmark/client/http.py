@@ -91,7 +91,7 @@ class Client(Closing, Calls):
         time.sleep(seconds)
 
     def _send(self, send: Send) -> Answer:
-        with _opened(send) as files, self._http.stream(send.method, send.path, **_arguments(send, files)) as answer:
+        with _opened(send) as sent, self._http.stream(send.method, send.path, **_arguments(send, sent)) as answer:
             if send.target is None or not answer.is_success:
                 content = bytearray()
                 for chunk in answer.iter_bytes():
@@ -173,8 +173,8 @@ class AsyncClient(Calls):
         await anyio.sleep(seconds)
 
     async def _send(self, send: Send) -> Answer:
-        with _opened(send) as files:
-            async with self._http.stream(send.method, send.path, **_arguments(send, files)) as answer:
+        with _opened(send) as sent:
+            async with self._http.stream(send.method, send.path, **_arguments(send, sent)) as answer:
                 if send.target is None or not answer.is_success:
                     content = bytearray()
                     async for chunk in answer.aiter_bytes():
@@ -239,26 +239,27 @@ def _headers(key: str | None, holder: str | None) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def _opened(send: Send) -> Iterator[dict[str, Any] | None]:
-    """The files of a request from their beginnings, as parts of a form; an upload is streamed from them."""
-    if send.file is None:
-        yield None
-        return
+def _opened(send: Send) -> Iterator[dict[str, Any]]:
+    """The files of a request from their beginnings, as parts of a form, which is streamed from them; or one piece."""
     with contextlib.ExitStack() as opened:
-        files: dict[str, Any] = {"file": ("media", opened.enter_context(send.file.open("rb")))}
+        file = opened.enter_context(send.file.open("rb")) if send.file is not None else None
+        if file is not None and send.piece is not None:
+            file.seek(send.piece[0])
+            yield {"content": file.read(send.piece[1])}
+            return
+        files: dict[str, Any] = {"file": ("media", file)} if file is not None else {}
         if send.manifest is not None:
             files["manifest"] = ("manifest", opened.enter_context(send.manifest.open("rb")), "application/c2pa")
-        yield files
+        yield {"files": files or None, "data": dict(send.fields)}
 
 
-def _arguments(send: Send, files: dict[str, Any] | None) -> dict[str, Any]:
+def _arguments(send: Send, sent: dict[str, Any]) -> dict[str, Any]:
     return {
         "params": dict(send.parameters),
-        "headers": {"Idempotency-Key": send.key} if send.key else {},
+        "headers": {**send.headers, **({"Idempotency-Key": send.key} if send.key else {})},
         "json": send.body,
-        "files": files,
-        "data": dict(send.fields),
         "timeout": patience(send.wait_s),
+        **sent,
     }
 
 
