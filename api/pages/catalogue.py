@@ -97,7 +97,7 @@ def _kept(page: Page, actor: Actor, received: Submission) -> str:
     """Keep a file for a second time; a query that names it, or nothing where there is no room."""
     sent = received.require_upload()
     name = base64.b64encode(received.fields["name"].encode()).decode()
-    uploads = Uploads(page.service, Owner.visit(page.visit.id, actor.holder_id))
+    uploads = Uploads(page.service, Owner.holder(actor.holder_id, visit_id=page.visit.id))
     try:
         kept = uploads.create(sent.size_bytes, f"filename {name}")
     except Problem:

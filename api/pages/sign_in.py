@@ -63,7 +63,9 @@ def arrive(page: ThePage, code: _FromProvider = "", state: _FromProvider = "") -
     carried = page.service.seals.open(sealed, lasts=oidc.LASTS, at=page.at) or {"departure": "", "next": ""}
     with form.heeding():
         if not code:
-            raise oidc.OidcError(problem=page.gettext("Your organisation did not sign you in. Try again, or ask there."))
+            raise oidc.OidcError(
+                problem=page.gettext("Your organisation did not sign you in. Try again, or ask there.")
+            )
         known = oidc_routes.arrive(page.service, Response(), code, state, carried["departure"])
         answer = _signed_in(page, known, carried["next"])
         answer.delete_cookie(oidc_routes.PAGES)

@@ -77,8 +77,8 @@ def test_over_notices_are_listed_newest_first_in_pages(town: Town) -> None:
 
 def test_a_queue_is_narrowed_and_counts_what_waits_in_all(town: Town) -> None:
     town.file()
-    illegal = town.file(track=TrackName.DSA_16)
-    closed = town.file()
+    illegal = town.file(track=TrackName.DSA_16, at=AT + HOUR)
+    closed = town.file(at=AT + 2 * HOUR)
     town.act(closed, Event.RETRACT)
     with town.database.reading() as session:
         desk = town.desk

@@ -1,5 +1,7 @@
 """The main line of a track, as it is drawn for people."""
 
+from itertools import pairwise
+
 import pytest
 
 from takedown.domain.outline import main_line
@@ -14,7 +16,7 @@ EVERY = pytest.mark.parametrize("track", TRACKS.values(), ids=list(TRACKS))
 def test_the_line_follows_the_table_from_filing_to_an_end(track: Track) -> None:
     line = main_line(track)
     assert line[0].state is State.SUBMITTED
-    for step, following in zip(line, line[1:], strict=False):
+    for step, following in pairwise(line):
         assert step.ahead is not None
         assert track.transitions[step.state, step.ahead] is following.state
     assert (line[-1].state, line[-1].ahead) == (State.RESTORED, None)
