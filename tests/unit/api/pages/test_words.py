@@ -33,7 +33,7 @@ def test_nothing_is_translated_that_is_gone(language: str) -> None:
 
 @pytest.mark.parametrize("language", OTHERS)
 def test_a_translation_has_the_blanks_of_its_text(language: str) -> None:
-    for message in known(language):
+    for message in filter(lambda message: message.id, known(language)):  # the first is the catalogue's own head
         wanted = message.id if isinstance(message.id, str) else message.id[-1]
         forms = _forms(message)
         for form in forms:
@@ -42,7 +42,7 @@ def test_a_translation_has_the_blanks_of_its_text(language: str) -> None:
 
 @pytest.mark.parametrize("language", OTHERS)
 def test_a_translation_has_no_markup_of_its_own(language: str) -> None:
-    for message in known(language):
+    for message in filter(lambda message: message.id, known(language)):  # the first is the catalogue's own head
         for form in _forms(message):
             assert re.findall(r"[<>]", form) == re.findall(r"[<>]", str(message.id)), message.id
 
