@@ -40,9 +40,9 @@ _FREE, _STATIC = ("/healthz", "/readyz", "/metrics"), "/static/"
 # Where passwords and codes could be tried, and letters are sent.
 _SIGN_IN = (
     "/v1/accounts", "/v1/account/password", "/v1/sessions", "/v1/oidc", "/v1/memberships", "/sign-in", "/sign-up",
-    "/password", "/account/password", "/account/memberships",
+    "/password", "/account/password", "/account/join",
 )  # fmt: skip
-_COSTLY, _ALWAYS_COSTLY = ("/v1/verifications", "/verifications"), ("/sbr/matches/",)
+_COSTLY, _ALWAYS_COSTLY = ("/v1/verifications", "/verifications", "/notices/new/file"), ("/sbr/matches/",)
 # A key that was found on record is believed for so long; of how many it is kept.
 _KNOWN_S, _MOST_KNOWN = 60.0, 10_000
 # So many addresses may use up their tries on one account, before each has to wait in between.

@@ -382,6 +382,7 @@ async def _stream(request: Request, receiver: Parts, boundary: bytes) -> None:
         async for chunk in request.stream():
             parser.write(chunk)
             if receiver.pending_bytes >= _WRITE_BYTES:
+                await to_thread.run_sync(require_disk, request.app.state.service, receiver.pending_bytes)
                 await to_thread.run_sync(receiver.flush)
         parser.finalize()
     except FormParserError as error:

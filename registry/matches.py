@@ -147,7 +147,8 @@ def may_see_query(session: Session, actor: Actor, check: Check) -> bool:
     Whoever asked, and reviewers, always; the owner of a work that it copies, found then or looking back, once it was
     released and while that is not revoked.
     """
-    if check.holder_id == actor.holder_id or actor.may(Scope.REVIEW):
+    asks = actor.may(Scope.CHECKS_WRITE) or actor.may(Scope.RELEASES_WRITE)
+    if (check.holder_id == actor.holder_id and asks) or actor.may(Scope.REVIEW):
         return True
     if not any(map(actor.may, _READERS)):
         return False

@@ -175,21 +175,18 @@ class Desk:
         self, session: Session, actor: Actor, notice_id: str, supplied: Mapping[str, Any], *, at: datetime,
         address: str | None = None,
     ) -> Notice:  # fmt: skip
-        """Add what was missing; the notice is checked again. A reviewer enters what the claimant sent by letter."""
+        """Add what was missing; the notice is checked again."""
         notice = self.visible(session, actor, notice_id)
-        roles = self.roles(session, actor, notice) & ACTOR[Event.CURE]
-        if not roles:
+        if Role.CLAIMANT not in self.roles(session, actor, notice):
             raise Forbidden(action="only the claimant can complete a notice")
-        decisions.require_voice(actor, roles)
+        decisions.require_voice(actor, frozenset({Role.CLAIMANT}))
         self._transition(notice, Event.CURE)
         if supplied.get("contact_email") is not None:
             supplied = {**supplied, "contact_email": mail.address(supplied["contact_email"])}
         require_missing(notice.content, supplied)
         before, notice.content = notice.content, {**notice.content, **supplied}
         self._confirm_anew(session, notice, before, at=at)
-        subscribe(
-            notice, content_of(notice), Role.CLAIMANT, address if Role.CLAIMANT in roles else None, at=at
-        )  # fmt: skip
+        subscribe(notice, content_of(notice), Role.CLAIMANT, address, at=at)
         return self.act(session, actor, notice_id, Event.CURE, at=at)
 
     def _confirm_anew(self, session: Session, notice: Notice, before: Mapping[str, Any], *, at: datetime) -> None:

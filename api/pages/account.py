@@ -1,5 +1,6 @@
 """The account of who is signed in, and the holder they act for: people, agents, and how well they are known."""
 
+from dataclasses import replace
 from typing import Annotated
 
 from fastapi import APIRouter, Depends
@@ -86,7 +87,7 @@ def join(page: ThePage, account: PageAccount, form: PostedForm) -> Response:
         told = page.gettext("You belong to %(holder)s now, and act for them from here on.", holder=joined.holder)
         answer = page.go("/account", told=told)
         assert page.visit.signed_in is not None
-        now = SignedIn(credential=page.visit.signed_in.credential, as_holder=joined.holder_id)
+        now = replace(page.visit.signed_in, as_holder=joined.holder_id)
         page.cookies.sign_in(answer, now, at=page.at)
         return answer
     return page.show("account/join.html.j2", status=form.status, form=form)

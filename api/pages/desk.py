@@ -15,7 +15,7 @@ from api import noticeboard
 from api.noticeboard import Wanted
 from api.pages import desk_evidence, desk_misuse
 from api.pages.forms import Form
-from api.pages.notice_forms import aside, counter_of, cure_of, publication_of
+from api.pages.notice_forms import aside, counter_of, publication_of
 from api.pages.notice_words import NoticeWords
 from api.pages.page import Page, PageActor, PostedForm, ThePage
 from api.routes import notices, takedown_desk
@@ -40,7 +40,7 @@ _AT_ONCE: Final = 30
 _DECIDE: Final = (
     Event.DISABLE, Event.DECLINE, Event.RESTORE, Event.REINSTATE, Event.UPHOLD, Event.REJECT_ABUSE,
 )  # fmt: skip
-_CAME: Final = (Event.CURE, Event.RECEIVE_COUNTER, Event.COURT_ACTION, Event.COMPLAIN, Event.RETRACT)
+_CAME: Final = (Event.RECEIVE_COUNTER, Event.COURT_ACTION, Event.COMPLAIN, Event.RETRACT)
 # What most who look at a notice in its state are there for.
 _UNFOLDED: Final = (Event.DISABLE, Event.RESTORE, Event.REINSTATE)
 _UPLOADER, _PUBLISH = "uploader", "publish"
@@ -139,15 +139,6 @@ def act(notice_id: str, page: ThePage, actor: PageActor, form: PostedForm) -> Re
         done = notices.act(notice_id, form.parse(NoticeTransition), page.request, actor, page.service)
         return _done(page, done)
     return _shown(page, actor, notice_id, form.get("event"), form)
-
-
-@router.post("/notices/{notice_id}/cure")
-def cure(notice_id: str, page: ThePage, actor: PageActor, form: PostedForm) -> Response:
-    """Enter what a claimant sent by letter."""
-    with form.heeding():
-        track = TRACKS[TrackName(notices.get_notice(notice_id, actor, page.service).track)]
-        return _done(page, notices.act(notice_id, cure_of(form, track), page.request, actor, page.service))
-    return _shown(page, actor, notice_id, Event.CURE, form)
 
 
 @router.post("/notices/{notice_id}/counter-notice")

@@ -63,7 +63,7 @@ def gather(service: Service, session: Session, actor: Actor, notice_id: str) -> 
 
 def _media(service: Service, session: Session, actor: Actor, release: Release) -> Playable | None:
     """The file; of one that is down the clip that was checked, which is the same before it was signed."""
-    out = playback.of_release(service, actor, release)
+    out = playback.of_release(service, session, actor, release)
     check = session.get(Check, release.check_id)
     return out or (playback.of_check(service, session, actor, check) if check is not None else None)
 

@@ -72,6 +72,8 @@ async def _stream(request: Request, page: Page, actor: Actor, ids: list[str]) ->
     _open[actor.person] += 1
     try:
         yield f"retry: {_AGAIN_MS}\n\n"
+        if _open[actor.person] > _MOST_STREAMS:  # several asked at once
+            return
         while time.monotonic() < ends_s and not is_over() and not await request.is_disconnected():
             standings = await to_thread.run_sync(_standings, page, actor, ids)
             news = [one for one in standings if told.get(one.id) != one]

@@ -150,8 +150,11 @@ def _form(page: Page, actor: Actor | None, form: Form, asked: Asked, lacking: As
         return page.show("notices/which.html.j2", asked=asked, say=NoticeWords.of(page))
     with page.service.database.reading() as session:
         works = noticeboard.works_to_name(session, actor, asked.check_id or None) if actor is not None else []
+    if asked.work_id and asked.work_id not in {one.id for one in works} and not form.get("other_work"):
+        form.put("other_work", asked.work_id)
     return page.show(
-        "notices/new.html.j2", status=form.status, form=form, asked=asked, track=_track(form), actor=actor, works=works,
+        "notices/new.html.j2", status=form.status, form=form, asked=asked, track=_track(form), actor=actor,
+        works=[(one.id, one.title, None) for one in works],
         found=_found(page, form.get("verification_id")), lacking=lacking, say=NoticeWords.of(page),
         idempotency_key=form.get("idempotency_key") or secrets.token_urlsafe(16),
     )  # fmt: skip

@@ -30,7 +30,9 @@ _REFUSALS: Final = (
     Problem, ValidationError, RegistryError, TakedownError, FingerprintingError, ProvenanceError, IndexBehind,
     TimeoutError,
 )  # fmt: skip
-_MOST_ROWS: Final = 1000
+# Of the number of a row.
+_ROW_DIGITS: Final = 3
+_DEEPEST: Final = 10
 
 
 class Form:
@@ -91,7 +93,7 @@ class Form:
         body: dict[str, Any] = {}
         for name, values in self._values.items():
             said = [value.strip() for value in values if value.strip()]
-            if said:
+            if said and name.count(".") < _DEEPEST:
                 _put(body, name.removesuffix(_LIST).split("."), said if name.endswith(_LIST) else said[-1])
         return {name: _tidied(value) for name, value in body.items()}
 
@@ -135,7 +137,11 @@ def _row_of(key: str, name: str) -> str | None:
     if not key.startswith(f"{name}."):
         return None
     number = key.removeprefix(f"{name}.").partition(".")[0]
-    return number if number.isdecimal() and int(number) < _MOST_ROWS else None
+    return number if _is_row(number) else None
+
+
+def _is_row(name: str) -> bool:
+    return name.isdecimal() and len(name) <= _ROW_DIGITS
 
 
 def _flat(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
@@ -170,7 +176,7 @@ def _tidied(value: Any) -> Any:
     """Rows by number become a list."""
     if not isinstance(value, dict):
         return value
-    if value and all(key.isdecimal() for key in value):
+    if value and all(map(_is_row, value)):
         return [_tidied(value[key]) for key in sorted(value, key=int)]
     return {key: _tidied(each) for key, each in value.items()}
 

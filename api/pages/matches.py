@@ -3,16 +3,13 @@
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Query
-from sqlalchemy.orm import Session
 from starlette.responses import Response
 
 from api import explanations
 from api.pages import conflicts, playback
-from api.pages.page import Page, PageActor, ThePage
-from api.pages.playback import Playable
+from api.pages.page import PageActor, ThePage
 from api.routes import conflicts as routes
 from registry import matches
-from registry.access import Actor
 from registry.domain.policy import Verdict
 from registry.models import Asset, Check, Finding, Release
 
@@ -49,7 +46,7 @@ def show_finding(finding_id: str, page: ThePage, actor: PageActor) -> Response:
     with page.service.database.reading() as session:
         finding, asset = session.get_one(Finding, finding_id), session.get_one(Asset, told.asset_id)
         release = session.get(Release, told.release_id) if told.release_id else None
-        query = _clip(page, session, actor, finding.check, release)
+        query = playback.of_check(page.service, session, actor, finding.check)
         reference = playback.of_asset(page.service, actor, asset)
     line, longest = matches.line_of(finding, asset), max(told.segments, key=lambda one: one.query_end_s)
     return page.show(
@@ -68,7 +65,7 @@ def show_match(
         every = [one for of_work in found.works for one in of_work.stretches]
         pictured = max(every, key=lambda one: one.modality == "video")
         chosen = next((one for one in every if one.position == stretch), pictured)
-        query = _clip(page, session, actor, check, found.release)
+        query = playback.of_check(page.service, session, actor, check)
         reference = playback.of_asset(page.service, actor, chosen.asset)
         pictures = explanations.kept(page.service, check) if found.sees_query else None
         shown = explanations.shown(session, actor, check, pictures) if found.sees_query else []
@@ -76,11 +73,3 @@ def show_match(
         "matches/match.html.j2", found=found, chosen=chosen, query=query, reference=reference,
         shown={one.work.id: one for one in shown}, duration_s=check.duration_s if found.sees_query else None,
     )  # fmt: skip
-
-
-def _clip(page: Page, session: Session, actor: Actor, check: Check, release: Release | None) -> Playable | None:
-    """The clip as it was checked, or as it went out, where it is kept and for this visitor."""
-    query = playback.of_check(page.service, session, actor, check)
-    if query is None and release is not None:
-        return playback.of_release(page.service, actor, release)
-    return query

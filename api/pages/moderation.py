@@ -94,8 +94,6 @@ def _finding(page: Page, actor: Actor, finding_id: str, form: Form, stretch: int
         row = lookback.visible(session, actor, finding_id)
         release = session.get(Release, row.release_id) if row.release_id else None
         clip = playback.of_check(page.service, session, actor, row.check)
-        if clip is None and release is not None:
-            clip = playback.of_release(page.service, actor, release)
         seen = review.sides_of(session, row)
         file = playback.of_asset(page.service, actor, seen.asset)
         decider = audit.named(session, row.decided_by)

@@ -16,7 +16,7 @@ from takedown.domain.track import Track
 
 STATEMENTS: Final = "statements[]"
 # Boxes and fields of the pages that no body has.
-_OWN: Final = (STATEMENTS, "as_it_is", "idempotency_key", "other_work", "sure", "do")
+_OWN: Final = (STATEMENTS, "as_it_is", "idempotency_key", "other_work", "work_id", "sure")
 
 
 def notice_of(form: Form, track: Track) -> NoticeIn:

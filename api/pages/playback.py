@@ -11,6 +11,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Final
 
+import sqlalchemy as sa
 from fastapi import APIRouter
 from fastapi.responses import FileResponse
 from sqlalchemy.orm import Session
@@ -74,7 +75,7 @@ def play_asset(asset_id: str, page: ThePage, actor: PageActorOrNobody) -> Respon
     """The file of a work: for its owner and reviewers. An owner who shows frames to askers does not give them all."""
     with page.service.database.reading() as session:
         asset = session.get(Asset, asset_id)
-        if asset is None or not _may_play(actor, asset.work.holder_id):
+        if asset is None or not _may_play(actor, asset.work.holder_id, Scope.WORKS_WRITE):
             raise NotFound(kind="asset", id=asset_id)
         key = asset.blob_key if asset.status != AssetStatus.WITHDRAWN else None
         return _sent(page, key, asset.id)
@@ -82,10 +83,10 @@ def play_asset(asset_id: str, page: ThePage, actor: PageActorOrNobody) -> Respon
 
 @router.get("/releases/{release_id}")
 def play_release(release_id: str, page: ThePage, actor: PageActorOrNobody) -> Response:
-    """The file of a release that is out: for its holder and reviewers."""
+    """The file of a release that is out: for its holder, reviewers, and whose work it matched."""
     with page.service.database.reading() as session:
         release = session.get(Release, release_id)
-        if release is None or not _may_play(actor, release.holder_id):
+        if release is None or not _may_play_release(session, actor, release):
             raise NotFound(kind="release", id=release_id)
     if release.state == ReleaseState.DISABLED:
         detail = page.gettext("This release was taken down; its file is not shown.")
@@ -97,24 +98,37 @@ def play_release(release_id: str, page: ThePage, actor: PageActorOrNobody) -> Re
 
 def of_check(service: Service, session: Session, actor: Actor, check: Check) -> Playable | None:
     """Where the clip of a check is played; None where it is not kept, or not for this actor."""
-    sees = check.blob_key is not None and may_see_query(session, actor, check)
+    if check.blob_key is None:  # what was released of it is still there
+        release = session.scalar(sa.select(Release).where(Release.check_id == check.id))
+        return of_release(service, session, actor, release) if release is not None else None
+    sees = may_see_query(session, actor, check)
     return _playable(service, check.blob_key, f"/media/checks/{check.id}") if sees else None
 
 
 def of_asset(service: Service, actor: Actor, asset: Asset) -> Playable | None:
     """Where the file of a work is played; None where it is not kept, or not for this actor."""
-    sees = asset.status != AssetStatus.WITHDRAWN and _may_play(actor, asset.work.holder_id)
+    sees = asset.status != AssetStatus.WITHDRAWN and _may_play(actor, asset.work.holder_id, Scope.WORKS_WRITE)
     return _playable(service, asset.blob_key, f"/media/assets/{asset.id}") if sees else None
 
 
-def of_release(service: Service, actor: Actor, release: Release) -> Playable | None:
+def of_release(service: Service, session: Session, actor: Actor, release: Release) -> Playable | None:
     """Where the file of a release is played; None where it is not out, or not for this actor."""
-    sees = release.state == ReleaseState.SIGNED and _may_play(actor, release.holder_id)
+    sees = release.state == ReleaseState.SIGNED and _may_play_release(session, actor, release)
     return _playable(service, release.blob_key, f"/media/releases/{release.id}") if sees else None
 
 
-def _may_play(actor: Actor | None, holder_id: str) -> bool:
-    return actor is not None and (actor.holder_id == holder_id or actor.may(Scope.REVIEW))
+def _may_play(actor: Actor | None, holder_id: str, scope: Scope) -> bool:
+    """Whether it is theirs and their part in it, or they review."""
+    if actor is None:
+        return False
+    return (actor.holder_id == holder_id and actor.may(scope)) or actor.may(Scope.REVIEW)
+
+
+def _may_play_release(session: Session, actor: Actor | None, release: Release) -> bool:
+    if actor is None:
+        return False
+    check = session.get_one(Check, release.check_id)
+    return _may_play(actor, release.holder_id, Scope.RELEASES_WRITE) or may_see_query(session, actor, check)
 
 
 def _playable(service: Service, key: str | None, address: str) -> Playable | None:

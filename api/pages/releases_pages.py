@@ -74,7 +74,7 @@ def _release_page(page: Page, actor: Actor, release_id: str, url: str, form: For
         row = session.get_one(Release, release_id)
         is_own = row.holder_id == actor.holder_id
         notices = notices_about(session, page.service.desk, actor, release_id)
-        media = playback.of_release(page.service, actor, row)
+        media = playback.of_release(page.service, session, actor, row)
     jsonld = None
     if made.state == "signed":
         said = bytes(releases.get_release_snippet(release_id, actor, page.service, url).body).decode()

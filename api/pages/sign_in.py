@@ -1,5 +1,6 @@
 """Signing up, in and out; and for which holder somebody acts who belongs to several, or is an agent."""
 
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Annotated
 from urllib.parse import quote
@@ -78,9 +79,11 @@ def arrive(page: ThePage, code: _FromProvider = "", state: _FromProvider = "") -
 @router.post("/sign-out")
 def sign_out(page: ThePage, _form: PostedForm) -> Response:
     signed_in = page.visit.signed_in
-    if signed_in is not None and page.actor is not None and page.actor.account_id is not None:
+    if signed_in is not None:
         with page.service.database.transaction() as session:
-            access.sign_out(session, page.actor.account_id, token=signed_in.credential, at=page.at)
+            account = access.account_of(session, signed_in.credential, at=page.at)
+            if account is not None:
+                access.sign_out(session, account.id, token=signed_in.credential, at=page.at)
     answer = page.go("/", told=page.gettext("You are signed out."))
     page.cookies.sign_out(answer)
     return answer
@@ -99,7 +102,7 @@ def choose_holder(page: ThePage, form: PostedForm) -> Response:
     if signed_in is None or form.get("holder") not in {one.holder.id for one in acts_for(page)}:
         return page.go("/sign-in")
     answer = page.go(onward(form.get("next"), otherwise="/dashboard"))
-    chosen = SignedIn(credential=signed_in.credential, as_holder=form.get("holder"))
+    chosen = replace(signed_in, as_holder=form.get("holder"))
     page.cookies.sign_in(answer, chosen, at=page.at)
     return answer
 

@@ -96,8 +96,8 @@ class FilesForm(Form):
         is_kept: whether the form is shown again with them, so that they stay.
     """
 
-    def __init__(self, said: Iterable[tuple[str, str]]) -> None:
-        super().__init__(said)
+    def __init__(self, said: Iterable[tuple[str, str]], translate: Callable[[str], str] = str) -> None:
+        super().__init__(said, translate)
         self.uploads: list[tuple[str, Upload]] = []
         self.is_kept = False
 
@@ -152,11 +152,15 @@ async def page_files(request: Request, page: ThePage) -> AsyncIterator[SentFiles
 
 
 async def _received(request: Request, page: Page, used: AsyncExitStack) -> SentFiles:
-    brought = received_form(request, manifest=True, most_files=MOST_UPLOADS, most_fields=_MOST_FIELDS)
+    if page.visit.is_new:  # no form of ours is there: nothing of this is taken in
+        page.require_token("")
+    most_files = MOST_UPLOADS if page.actor is not None else 1
+    brought = received_form(request, manifest=True, most_files=most_files, most_fields=_MOST_FIELDS)
     parts = await used.enter_async_context(brought)
     said, files = parts.said, [one for one in parts.files if not one.is_blank]
     page.require_token(next((value for name, value in said if name == TOKEN), ""))
-    sent = SentFiles(form=FilesForm((name, value) for name, value in said if name != UPLOAD), files=[])
+    form = FilesForm(((name, value) for name, value in said if name != UPLOAD), page.words.gettext)
+    sent = SentFiles(form=form, files=[])
     for upload_id in [value for name, value in said if name == UPLOAD and value][:MOST_UPLOADS]:
         try:
             upload = await used.enter_async_context(taken(_uploads(page), upload_id))

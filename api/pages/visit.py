@@ -44,10 +44,17 @@ class Theme(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignedIn:
-    """What a browser showed of who it is: a key or token as the API takes it, and the holder that they act for."""
+    """What a browser showed of who it is.
+
+    Attributes:
+        credential: a key or token as the API takes it.
+        as_holder: the holder that they act for.
+        since: when it was shown; None: now.
+    """
 
     credential: str
     as_holder: str | None = None
+    since: datetime | None = None
 
 
 class Seals:
@@ -58,23 +65,24 @@ class Seals:
         self._fernet = MultiFernet(keys[::-1])
         self._token_key = hashlib.sha256(b"forms" + b"".join(open_ring(folder, Fernet.generate_key))).digest()
 
-    def seal(self, said: dict[str, Any], *, at: datetime) -> str:
-        return self._fernet.encrypt_at_time(json.dumps(said).encode(), int(at.timestamp())).decode()
+    def seal(self, said: dict[str, Any], *, at: datetime, as_what: str = "") -> str:
+        """Args: as_what: the name of the cookie, so that none is taken for another."""
+        return self._fernet.encrypt_at_time(json.dumps([as_what, said]).encode(), int(at.timestamp())).decode()
 
-    def open(self, sealed: str, *, lasts: timedelta, at: datetime) -> dict[str, Any] | None:
-        """What was sealed; None when it was not by us, or too long ago."""
+    def open(self, sealed: str, *, lasts: timedelta, at: datetime, as_what: str = "") -> dict[str, Any] | None:
+        """What was sealed; None when it was not by us, as something else, or too long ago."""
         try:
             plain = self._fernet.decrypt_at_time(
                 sealed.encode(), ttl=int(lasts.total_seconds()), current_time=int(at.timestamp())
             )
         except InvalidToken:
             return None
-        said: dict[str, Any] = json.loads(plain)
-        return said
+        name, said = json.loads(plain)
+        return said if name == as_what else None
 
     def token(self, visit: str, signed_in: SignedIn | None) -> str:
         """What a form carries to show that it is one of ours, for this browser and sign-in."""
-        whose = f"{visit} {signed_in.credential if signed_in else ''}"
+        whose = f"{visit} {signed_in.credential} {signed_in.as_holder}" if signed_in else visit
         return hmac.new(self._token_key, whose.encode(), hashlib.sha256).hexdigest()
 
 
@@ -103,7 +111,7 @@ class Visit:
         known = cookies.get(VISIT, "")
         visit = known if len(known) == _ID_CHARS and known.isascii() else secrets.token_urlsafe(_ID_BYTES)
         signed_in = signed_in_of(asked, seals, at=at)
-        told = seals.open(cookies[TOLD], lasts=_TOLD_LASTS, at=at) if TOLD in cookies else None
+        told = seals.open(cookies[TOLD], lasts=_TOLD_LASTS, at=at, as_what=TOLD) if TOLD in cookies else None
         theme = cookies.get(THEME, "")
         return cls(
             id=visit,
@@ -123,8 +131,11 @@ _ID_CHARS = len(secrets.token_urlsafe(_ID_BYTES))
 def signed_in_of(asked: HTTPConnection, seals: Seals, *, at: datetime) -> SignedIn | None:
     """Who a browser says it is; whether they still are, `registry.access` knows."""
     sealed = asked.cookies.get(SIGN_IN)
-    said = seals.open(sealed, lasts=SIGN_IN_LASTS, at=at) if sealed else None
-    return SignedIn(credential=said["credential"], as_holder=said["as_holder"]) if said else None
+    said = seals.open(sealed, lasts=SIGN_IN_LASTS, at=at, as_what=SIGN_IN) if sealed else None
+    if said is None:
+        return None
+    since = datetime.fromisoformat(said["since"])
+    return SignedIn(credential=said["credential"], as_holder=said["as_holder"], since=since)
 
 
 def _language(chosen: str, headers: Headers) -> str:
@@ -142,8 +153,10 @@ class Cookies:
     secure: bool
 
     def sign_in(self, answer: Response, signed_in: SignedIn, *, at: datetime) -> None:
-        said = {"credential": signed_in.credential, "as_holder": signed_in.as_holder}
-        self._put(answer, SIGN_IN, self.seals.seal(said, at=at), lasts=SIGN_IN_LASTS)
+        """Also for another holder than until now: it lasts no longer for that."""
+        since = signed_in.since or at
+        said = {"credential": signed_in.credential, "as_holder": signed_in.as_holder, "since": since.isoformat()}
+        self._put(answer, SIGN_IN, self.seals.seal(said, at=since, as_what=SIGN_IN), lasts=SIGN_IN_LASTS)
 
     def sign_out(self, answer: Response) -> None:
         answer.delete_cookie(SIGN_IN, path="/", httponly=True, secure=self.secure, samesite="lax")
@@ -153,7 +166,7 @@ class Cookies:
 
     def tell(self, answer: Response, text: str, *, at: datetime) -> None:
         """Have the next page say something."""
-        self._put(answer, TOLD, self.seals.seal({"text": text}, at=at), lasts=_TOLD_LASTS)
+        self._put(answer, TOLD, self.seals.seal({"text": text}, at=at, as_what=TOLD), lasts=_TOLD_LASTS)
 
     def told(self, answer: Response) -> None:
         answer.delete_cookie(TOLD, path="/", httponly=True, secure=self.secure, samesite="lax")

@@ -146,11 +146,22 @@ def test_others_imports_and_domains_are_not_there(opened: Callable[..., Window],
     visitor.sign_in(key)
     mine = visitor.open("/imports").get_by_role("region", name="Imports, newest first").get_by_role("link").first
     path = str(mine.get_attribute("href"))
-    window = opened(width=PHONE, language="id")
+    window = opened()
     page = window.sign_in(window.service.key("Somebody Else", "works:write"))
     window.open(path)
     expect(page).to_have_title(re.compile("404"))
     window.open("/domains")
     expect(page).to_have_title(re.compile("403"))
-    window.open("/imports")
+
+
+def test_in_indonesian_too(opened: Callable[..., Window], key: str) -> None:
+    window = opened(width=PHONE, language="id")
+    page = window.open("/sign-in?next=/imports")
+    page.locator("summary").first.click()
+    page.locator("#f-key").fill(key)
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(f"{window.service.url}/imports")
     expect(page.locator("html")).to_have_attribute("lang", "id")
+    expect(page.locator("input[type=file]")).to_be_attached()
+    window.open("/domains")
+    expect(page.locator("#f-domain")).to_be_visible()

@@ -125,14 +125,18 @@ def does_uploader(page: Page, email: str) -> None:
     page.get_by_role("button", name="Write to them").click()
 
 
-def test_what_was_missing_is_entered_as_it_came_and_everything_can_be_saved(opened: Open, town: Town) -> None:
+def test_what_is_missing_is_asked_for_again_and_everything_can_be_saved(opened: Open, town: Town) -> None:
     notice = files(town, material=["https://platform.example/watch/2"], signature=None)
     window = opened(scripts=False)
     page = window.sign_in(town.reviewer)
     window.open(f"/review/notices/{notice}?do=cure#do")
-    page.get_by_label("Sign: type your full name").fill("Ada Example")
-    page.get_by_role("button", name="Enter it").click()
-    expect(page.get_by_role("status")).to_contain_text("Complete, not decided yet")
+    expect(page.get_by_role("region", name="What the law asks for")).to_contain_text("Missing: Signature")
+    page.get_by_role("button", name="Ask once more for what is missing").click()
+    expect(page.get_by_role("status")).to_contain_text("Claimant asked to complete it")
+    with town.service.client(town.key("Studio", "notices:write")) as studio:
+        cure = {"event": "cure", "supplied": {"signature": "Ada Example"}}
+        ok(studio.post(f"/v1/notices/{notice}/transitions", json=cure))
+    window.open(f"/review/notices/{notice}")
     url = f"{town.service.url}/review/notices/{notice}"
     assert page.request.get(f"{url}/pdf").body().startswith(b"%PDF")
     names = zipfile.ZipFile(io.BytesIO(page.request.get(f"{url}/evidence").body())).namelist()

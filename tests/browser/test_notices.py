@@ -7,7 +7,9 @@ from datetime import UTC, datetime
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.api.service import RunningService, running_service, until
+from tests import media
+from tests.api.conftest import register
+from tests.api.service import RunningService, ok, running_service, send, until
 from tests.browser.browser import PHONE, Window
 from tests.browser.notices import HOSTILE, MONDAY, Town, declare, notice_id, sign_in, stands
 
@@ -176,6 +178,41 @@ def test_an_incomplete_notice_is_told_what_is_missing_and_cured(opened: Open, to
     page.get_by_label("I withdraw the notice, for good").press("Space")
     page.get_by_role("button", name="Withdraw the notice").press("Enter")
     stands(page, "The notice was withdrawn")
+
+
+def test_a_holder_files_from_a_check_that_matched_their_work(opened: Open, town: Town) -> None:
+    """Signed in, the work is chosen from a list; the reviewer plays both sides."""
+    studio = town.key("Studio", "works:write", "notices:write")
+    path = media.moving_clip(town.folder / "film.mp4", seconds=12, seed=77)
+    with town.service.client(studio) as client:
+        register(client, path, title="The Lighthouse", policy="notify")
+    copy = media.copied(path, town.folder / "lighthouse-copy.mp4", start_s=2, seconds=9)
+    with town.service.client(town.maker) as maker:
+        check = ok(send(maker, "/v1/checks", copy))
+        ok(maker.post("/v1/releases", json={"check_id": check["id"], "title": "Lighthouse, remade"}), 201)
+    window = opened()
+    page = window.sign_in(studio)
+    window.open(f"/notices/new?check_id={check['id']}")
+    page.get_by_role("link", name="Copyright", exact=True).click()
+    page.get_by_label("The Lighthouse").check()
+    page.get_by_label("Your name, or the organisation's").fill("Studio")
+    page.get_by_label("E-mail address").fill("legal@studio.example")
+    declare(page)
+    page.get_by_label("Sign: type your full name").fill("Ada Example")
+    page.get_by_role("button", name="File the notice").click()
+    expect(page.get_by_role("status")).to_contain_text("is filed")
+    stands(page, "A person reads it and decides")
+    window.open("/my-notices")
+    expect(page.get_by_role("row", name="filed it")).to_contain_text("Decision on the notice")
+
+    reviewer = opened()
+    desk = reviewer.sign_in(town.reviewer)
+    reviewer.open("/review/notices/next")
+    beside = desk.get_by_role("region", name="The material and the work")
+    expect(beside.get_by_role("group", name="The clip beside the work").locator("video")).to_have_count(2)
+    expect(beside).to_contain_text("Lighthouse, remade")
+    expect(beside).to_contain_text("Moving Pictures")
+    reviewer.look("desk-beside")
 
 
 def test_words_that_changed_meanwhile_are_read_anew(visitor: Window) -> None:

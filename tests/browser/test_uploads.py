@@ -1,5 +1,6 @@
 """Files on their way: through connections that break, pages that are left, and by whatever hand sends them."""
 
+import contextlib
 import hashlib
 import struct
 import time
@@ -8,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, Request, Route, expect
+from playwright.sync_api import Error, Page, Request, Route, expect
 
 from tests import media
 from tests.api.service import RunningService, ok
@@ -135,14 +136,23 @@ def test_a_page_that_was_left_goes_on_where_it_was(studio: Window, film: Path) -
     _forgive(studio)
 
 
+def _choose_by_keyboard(page: Page, path: Path) -> None:
+    """Press a key on a field for files; this Chromium overlooks one now and then, on pages without scripts, too."""
+    for _ in range(5):
+        with contextlib.suppress(Error):
+            with page.expect_file_chooser(timeout=3000) as chooser:
+                page.keyboard.press("Space")
+            chooser.value.set_files(path)
+            return
+    pytest.fail("no key opens the choice of files")
+
+
 def test_by_the_keyboard_alone_it_is_paused_and_goes_on_and_is_cancelled(studio: Window, film: Path) -> None:
     page = _registering(studio, "Keys")
     Pieces(page, _slowly)
     files = page.get_by_label(FILES)
     files.focus()
-    with page.expect_file_chooser() as chooser:
-        page.keyboard.press("Enter")
-    chooser.value.set_files(film)
+    _choose_by_keyboard(page, film)
     expect(page.get_by_role("status").filter(has_text="film.mp4 is chosen.")).to_be_attached()
     page.get_by_label("Title", exact=True).focus()
     page.keyboard.press("Enter")

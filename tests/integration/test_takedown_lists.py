@@ -10,7 +10,7 @@ from api.noticeboard import PARTIES, Wanted
 from api.schemas.notices import NoticeIn
 from registry.access import Actor, Scope
 from registry.database import Database
-from registry.errors import Conflict, Forbidden, Invalid
+from registry.errors import Conflict, Forbidden
 from registry.index import IndexEngine
 from registry.suspensions import Measure, Side
 from takedown import misuse, records
@@ -127,26 +127,6 @@ def test_what_a_notice_would_lack_is_told_before_it_is_filed() -> None:
     assert lacks.outcome is Outcome.CURABLE
     assert [one.name for one in lacks.missing] == ["signature", "good_faith", "accuracy_and_authority"]
     assert noticeboard.lacks(NoticeIn()).outcome is Outcome.DEFECTIVE
-
-
-def test_a_reviewer_enters_what_a_claimant_sent_by_letter(town: Town) -> None:
-    notice = town.file(signature=None)
-    with town.database.transaction() as session:
-        with pytest.raises(Invalid):
-            town.desk.cure(session, town.reviewer, notice, {"work_description": "Another film"}, at=AT)
-        session.rollback()
-    with town.database.transaction() as session:
-        said = {"signature": "Ada Example"}
-        cured = town.desk.cure(session, town.reviewer, notice, said, at=AT, address="192.0.2.7")
-        assert cured.state == State.VALID
-        assert cured.events[-2].actor == Role.REVIEWER
-        assert "192.0.2.7" not in {one.address for one in cured.statements}, "the reviewer's address is no claimant's"
-
-
-def test_a_stranger_completes_nothing(town: Town) -> None:
-    notice = town.file(about=town.released(), signature=None)
-    with town.database.transaction() as session, pytest.raises(Exception, match="There is no notice"):
-        town.desk.cure(session, town.uploader, notice, {"signature": "Bo"}, at=AT)
 
 
 def test_works_to_name_are_ones_own_newest_first(town: Town) -> None:

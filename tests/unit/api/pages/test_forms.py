@@ -105,6 +105,13 @@ def test_a_form_that_shows_a_record_sends_it_unchanged() -> None:
     assert Form.filled(said).parse(WorkIn) == WorkIn.model_validate(said)
 
 
+@pytest.mark.parametrize("name", ["a" + ".a" * 5000, "r." + "9" * 5000 + ".use", "r.0001.use"])
+def test_a_name_that_no_form_of_ours_has_is_no_crash(name: str) -> None:
+    form = Form([("title", "A"), (name, "x")])
+    assert form.rows("r") == []
+    assert form.parse(_Body) == _Body(title="A")
+
+
 _NAMES = st.text(alphabet="ab.0129[]\x00ü", max_size=12)
 
 

@@ -1,5 +1,6 @@
 """Visits: what a cookie is worth, for whom, and for how long."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from http.cookies import SimpleCookie
 from pathlib import Path
@@ -8,10 +9,10 @@ import pytest
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.pages.visit import SIGN_IN, SIGN_IN_LASTS, VISIT, Cookies, Seals, SignedIn, Theme, Visit
+from api.pages.visit import SIGN_IN, SIGN_IN_LASTS, TOLD, VISIT, Cookies, Seals, SignedIn, Theme, Visit
 
 AT = datetime(2026, 5, 1, 12, tzinfo=UTC)
-STUDIO = SignedIn(credential="cm_studio", as_holder="hld_1")
+STUDIO = SignedIn(credential="cm_studio", as_holder="hld_1", since=AT)
 
 
 @pytest.fixture
@@ -109,3 +110,29 @@ def test_what_was_to_be_told_is_told(seals: Seals) -> None:
     answer = Response()
     Cookies(seals=seals, secure=False).tell(answer, "It is saved.", at=AT)
     assert Visit.of(asked(cookies_of(answer)), seals, at=AT).told == "It is saved."
+
+
+def test_one_cookie_is_never_taken_for_another(seals: Seals) -> None:
+    answer = Response()
+    Cookies(seals=seals, secure=False).tell(answer, "It is saved.", at=AT)
+    [told], sign_in = cookies_of(answer).values(), signed_in(seals)[SIGN_IN]
+    visit = Visit.of(asked({SIGN_IN: told, TOLD: sign_in}), seals, at=AT)
+    assert (visit.signed_in, visit.told) == (None, None)
+
+
+def test_a_sign_in_that_goes_on_for_another_holder_lasts_no_longer(seals: Seals) -> None:
+    late = AT + SIGN_IN_LASTS - timedelta(minutes=1)
+    seen = Visit.of(asked(signed_in(seals)), seals, at=late).signed_in
+    assert seen is not None
+    answer = Response()
+    Cookies(seals=seals, secure=False).sign_in(answer, replace(seen, as_holder="hld_2"), at=late)
+    assert Visit.of(asked(cookies_of(answer)), seals, at=late).signed_in == replace(seen, as_holder="hld_2")
+    assert Visit.of(asked(cookies_of(answer)), seals, at=late + timedelta(minutes=2)).signed_in is None
+
+
+def test_a_token_is_of_the_holder_that_is_acted_for(seals: Seals) -> None:
+    acting = [
+        Visit.of(asked({VISIT: "a" * 32, **signed_in(seals, replace(STUDIO, as_holder=holder))}), seals, at=AT).token
+        for holder in ("hld_1", "hld_2")
+    ]
+    assert acting[0] != acting[1]
