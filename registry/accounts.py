@@ -85,7 +85,7 @@ def confirm(session: Session, code: str, password_hash: str, *, at: datetime, na
     letter = codes.redeem(session, code, Purpose.CONFIRM, Purpose.INVITATION, at=at)
     known = _by_email(session, letter.email)
     if known is not None:
-        problem = "Your address has an account. Sign in; then take up an invitation with POST /v1/memberships."
+        problem = "Your address has an account. Sign in; then take up the invitation there, on the page /join."
         raise Conflict(kind="account", id=known.id, problem=problem)
     if letter.said is None:
         account = _add_account(session, letter.email, names.checked(name or "", field="name"), password_hash, at=at)
@@ -422,8 +422,10 @@ your code is
 
     {code}
 
-Enter it where you signed up, or send it with a password of your choice to POST /v1/accounts/confirm: you then have
-an account, and works are registered for “{holder}”. It is good for a day. If you did not sign up, do nothing.
+Enter it where you signed up, on the page /sign-up/confirm, and choose a password: you then have an account, and works
+are registered for “{holder}”. It is good for a day. If you did not sign up, do nothing.
+
+By program: POST /v1/accounts/confirm.
 """
 _LETTER_KNOWN = """
 Somebody, perhaps you, signed up with {email}, which has an account already.
@@ -437,8 +439,10 @@ your code for a new password is
 
     {code}
 
-Send it with the new password to POST /v1/accounts/password. It is good for a day.
+Enter it with the new password on the page /password/new. It is good for a day.
 If you did not ask for it, do nothing: your password stays as it is.
+
+By program: POST /v1/accounts/password.
 """
 _LETTER_INVITED = """
 {holder} would like you to join them as {role}.
@@ -447,6 +451,8 @@ Your code is
 
     {code}
 
-Without an account, send it with your name and a password of your choice to POST /v1/accounts/confirm. With one, sign in
-and send it to POST /v1/memberships. It is good for two weeks. If you do not know them, do nothing.
+Enter it on the page /join: there you also make an account, if you have none. It is good for two weeks. If you do not
+know them, do nothing.
+
+By program: POST /v1/accounts/confirm without an account, POST /v1/memberships with one.
 """

@@ -371,7 +371,9 @@ _SENTENCES = {
 {seconds:.0f} s of your “{mine}” are also in “{theirs}”, registered by {who}. Until it is settled whose they are,
 copies of them lead to a review and not to a block.
 
-Say whose they are and where that can be seen, until {until:%d %B %Y}: POST /v1/conflicts/{id}/statements.
+Say whose they are and where that can be seen, until {until:%d %B %Y}, on the page /conflicts/{id}.
+
+By program: POST /v1/conflicts/{id}/statements.
 If one of you says nothing until then, it can be decided for the other.
 """,
     "conflict.statement": """

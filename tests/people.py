@@ -4,7 +4,10 @@ from datetime import timedelta
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
+from starlette.responses import Response
 
+from api.pages.visit import Cookies, SignedIn
+from api.service import Service
 from registry import access, accounts
 from registry.access import Actor, Role
 from registry.accounts import NewAccount
@@ -26,6 +29,14 @@ def code_of(session: Session, email: str = ADA, *, subject: str = "Confirm") -> 
 def ask(session: Session, email: str = ADA, *, holder: str | None = None, name: str = "Ada Example") -> None:
     """Sign up, and leave the letter unread."""
     accounts.sign_up(session, NewAccount(email=email, name=name, holder=holder), at=AT)
+
+
+def cookie_of(service: Service, key: str) -> str:
+    """What a browser shows that signed in with a key."""
+    answer = Response()
+    cookies = Cookies(seals=service.seals, secure=False)
+    cookies.sign_in(answer, SignedIn(credential=key), at=service.now())
+    return answer.headers["set-cookie"].partition("=")[2].partition(";")[0].strip('"')
 
 
 def codes_of(session: Session, email: str = ADA) -> list[str]:

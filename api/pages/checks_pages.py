@@ -24,7 +24,7 @@ from registry import recent, usage
 from registry.access import Actor, Scope
 from registry.domain import timeline
 from registry.domain.policy import Verdict
-from registry.errors import Conflict, Forbidden
+from registry.errors import Conflict, Forbidden, Invalid
 from registry.models import Check
 from registry.releases import NewRelease, prepare
 from registry.usage import PENDING
@@ -61,6 +61,8 @@ def show_check(check_id: str, page: ThePage, actor: PageActor) -> Response:
 def release(check_id: str, page: ThePage, actor: PageActor, form: PostedForm) -> Response:
     """Sign the file of a check."""
     with form.heeding():
+        if not form.get("ai_generated"):  # which the API takes for yes; a person says it
+            raise Invalid(field="ai_generated", problem="Say whether it was made by AI.")
         body = form.parse(ReleaseIn, check_id=check_id, training_mining=_training_mining(form))
         made = releases.create_release(body, actor, page.service, Response())
         told = page.gettext("The clip is signed. Here is the file that may go out.")

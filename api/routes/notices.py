@@ -34,7 +34,7 @@ from fingerprinting.document import from_document
 from registry import idempotency, recovery
 from registry.access import Actor, Scope
 from registry.errors import Invalid
-from registry.models import Corpus, Notice, NoticeRelease, Release
+from registry.models import Corpus, Notice, NoticeEvent, NoticeRelease, Release
 from takedown import records
 from takedown.correspondence import Uploader
 from takedown.decisions import Judgement
@@ -109,7 +109,8 @@ def list_notices(
     if not actor.may(Scope.REVIEW):
         about = sa.select(NoticeRelease.notice_id).join(Release, Release.id == NoticeRelease.release_id)
         theirs = Notice.id.in_(about.where(Release.holder_id == actor.holder_id))
-        concerned = sa.and_(theirs, Notice.state.not_in(_UNTOLD))
+        told = Notice.id.in_(sa.select(NoticeEvent.notice_id).where(NoticeEvent.event == Event.DISABLE))
+        concerned = sa.and_(theirs, told)
         query = query.where(sa.or_(Notice.holder_id == actor.holder_id, concerned))
     if state is not None:
         query = query.where(Notice.state == state)
@@ -271,9 +272,6 @@ def publish(notice_id: str, body: PublicationIn, actor: TheActor, service: TheSe
 
 
 # -- parts ---------------------------------------------------------------------------------------
-
-# What the maker of a release is not told of before it is disabled.
-_UNTOLD = (State.SUBMITTED, State.EMAIL_CONFIRMED, State.TRIAGE, State.CURE_REQUESTED, State.DEFECTIVE, State.VALID)
 
 
 def _shown(session: Session, service: Service, actor: Actor, notice: Notice) -> NoticeOut:

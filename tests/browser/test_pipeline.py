@@ -108,6 +108,9 @@ def test_what_is_clear_is_signed_saved_and_revoked(opened: Callable[..., Window]
     page.get_by_text("More: how exactly").click()
     page.get_by_label("Training generative AI").first.select_option("Not allowed")
     page.get_by_role("button", name="Sign and release").click()
+    expect(page.get_by_role("alert")).to_contain_text("Say whether it was made by AI.")
+    page.get_by_label("Yes", exact=True).check()
+    page.get_by_role("button", name="Sign and release").click()
     expect(page.get_by_role("heading", name="A quiet street")).to_be_visible(timeout=40_000)
     expect(page.get_by_role("status").filter(has_text="The clip is signed")).to_be_visible()
     window.look("pipeline-release")
@@ -203,6 +206,7 @@ def test_a_reviewer_lets_a_clip_through_and_a_notice_takes_it_down(opened: Calla
     expect(page.get_by_role("heading", name="This clip may go out: a reviewer let it through.")).to_be_visible()
     expect(page.get_by_text("It is licensed.")).to_be_visible()
     page.get_by_text("More: how exactly").click()
+    page.get_by_label("Yes", exact=True).check()
     page.get_by_label("Title of file 1").fill("A sketch")
     page.get_by_role("button", name="Sign and release").click()
     expect(page.get_by_role("alert")).to_be_visible()  # neither a check nor a release was named

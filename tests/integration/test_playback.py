@@ -20,6 +20,7 @@ from registry.models import Asset, Check, Holder, Release, Revocation
 from tests import factories
 from tests.factories import AT
 from tests.integration.inside import Inside
+from tests.people import cookie_of
 
 MP4 = b"\x00\x00\x00\x18ftypisom\x00\x00\x02\x00isomiso2" + bytes(range(256)) * 8
 HTML = b"<!doctype html><script>alert(1)</script>"
@@ -50,7 +51,7 @@ def kept(service: Service, key: str, content: bytes) -> str:
 def cookie(service: Service, session: Session, actor: Actor, *scopes: Scope) -> str:
     row = session.get_one(Holder, actor.holder_id)
     key = factories.key(session, row, *scopes).key
-    return service.seals.seal({"credential": key, "as_holder": None}, at=service.now())
+    return cookie_of(service, key)
 
 
 @pytest.fixture
@@ -128,12 +129,12 @@ def test_the_file_of_a_work_is_for_its_owner_even_where_frames_are_shown(service
 def test_a_release_is_for_its_holder_as_long_as_it_is_out(service: Service, story: Story) -> None:
     release_id = released(service, story)
     path = f"/media/releases/{release_id}"
-    assert seen_by(story, path) == only("asker", "reviewer", "operator")
+    assert seen_by(story, path) == only("asker", "owner", "reviewer", "operator")
     with service.database.transaction() as session:
         releases.disable(session, session.get_one(Release, release_id), at=AT)
     down = seen_by(story, path)
-    assert {down["asker"], down["reviewer"]} == {HTTPStatus.UNAVAILABLE_FOR_LEGAL_REASONS}
-    assert {down["owner"], down["stranger"], down["nobody"]} == {HTTPStatus.NOT_FOUND}
+    assert {down["asker"], down["owner"], down["reviewer"]} == {HTTPStatus.UNAVAILABLE_FOR_LEGAL_REASONS}
+    assert {down["stranger"], down["nobody"]} == {HTTPStatus.NOT_FOUND}
     with service.database.transaction() as session:
         row = session.get_one(Release, release_id)
         maker = factories.actor_of(session.get_one(Holder, row.holder_id))
@@ -202,5 +203,11 @@ def test_what_a_page_plays_is_what_is_sent(service: Service, story: Story) -> No
         assert playback.of_check(service, session, stranger, check) is None
         assert playback.of_asset(service, owner, asset)
         assert playback.of_asset(service, stranger, asset) is None
-        assert playback.of_release(service, Actor(holder_id=asker, scopes=frozenset()), release)
-        assert playback.of_release(service, owner, release) is None
+        maker = Actor(holder_id=asker, scopes=frozenset({Scope.RELEASES_WRITE}))
+        assert playback.of_release(service, session, maker, release)
+        assert playback.of_release(service, session, owner, release)
+        nothing = Actor(holder_id=asker, scopes=frozenset({Scope.NOTICES_WRITE}))  # an agent's part, or a role
+        assert playback.of_release(service, session, nothing, release) is None
+        assert playback.of_check(service, session, nothing, check) is None
+        helper = Actor(holder_id=asset.work.holder_id, scopes=frozenset({Scope.CHECKS_WRITE}))
+        assert playback.of_asset(service, helper, asset) is None

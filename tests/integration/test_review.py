@@ -25,6 +25,7 @@ from registry.review import Level, Order, Show, Wanted
 from tests import factories
 from tests.factories import AT
 from tests.integration.inside import Inside
+from tests.people import cookie_of
 
 MINUTE = timedelta(minutes=1)
 EVERYTHING = Wanted()
@@ -260,7 +261,7 @@ def test_the_list_is_a_table_in_which_no_cell_is_a_formula(service: Service, ind
             check = asked(session, index, 1, minutes=number)
             checks.review(session, reviewer, check.id, DecisionValue.REJECT, reason, at=AT + number * MINUTE)
         key = factories.key(session, session.get_one(Holder, reviewer.holder_id), Scope.REVIEW).key
-    cookie = service.seals.seal({"credential": key, "as_holder": None}, at=service.now())
+    cookie = cookie_of(service, key)
     answer = Inside(create_app(service)).get("/review/audit.csv", headers={"Cookie": f"{SIGN_IN}={cookie}"})
     assert answer.headers["content-type"] == "text/csv; charset=utf-8"
     rows = list(csv.DictReader(io.StringIO(answer.text, newline="")))
