@@ -26,7 +26,7 @@ def shown() -> set[str]:
 
 def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/browser"]
+        command = [sys.executable, "-m", "pytest", "-q", "-n", "2", "--dist", "loadfile", "tests/browser"]
         ran = subprocess.run(command, cwd=ROOT, env={**os.environ, SCREENSHOTS: folder}, check=False)
         FOLDER.mkdir(exist_ok=True)
         for old in FOLDER.glob("*.png"):
