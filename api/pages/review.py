@@ -3,11 +3,13 @@
 import csv
 import io
 from collections.abc import Iterator
+from datetime import datetime
 from itertools import chain
 from typing import Annotated, Final
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, Query
+from sqlalchemy.orm import Session
 from starlette.responses import Response, StreamingResponse
 
 from api import explanations
@@ -17,11 +19,12 @@ from api.pages.forms import Form
 from api.pages.page import Page, PageActor, PostedForm, ThePage
 from api.routes import checks, notices
 from api.schemas.checks import DecisionIn
-from registry import audit, review
+from registry import audit, preferences, review
 from registry.access import Actor, Scope
 from registry.checks import DecisionValue
+from registry.domain.preferences import Answer, Use
 from registry.errors import NotFound
-from registry.models import Check, ExplanationStatus
+from registry.models import Check, ExplanationStatus, Work
 from registry.review import Order, Show, Wanted
 
 router = APIRouter(prefix="/review")
@@ -138,11 +141,17 @@ def _case(
         chosen = _chosen(works, match)
         file = playback.of_asset(page.service, actor, chosen.asset) if chosen else None
         decider = audit.named(session, check.decided_by)
+        copies = {one.work.id: _of_copies(session, one.work, at=page.at) for one in works}
     form = form or page.form()
     return page.show(
         "review/check.html.j2", status=form.status, form=form, case=case, check=check, works=works, clip=clip,
-        file=file, chosen=chosen, decider=decider, asked=_asked(wanted),
+        file=file, chosen=chosen, decider=decider, copies=copies, asked=_asked(wanted),
     )  # fmt: skip
+
+
+def _of_copies(session: Session, work: Work, *, at: datetime) -> Answer:
+    """What its holder says of copies now, which may be more than when the check was answered."""
+    return preferences.effective(session, work, [Use.DEPICT_IN_OUTPUT], at=at)[Use.DEPICT_IN_OUTPUT].answer
 
 
 def _chosen(works: list[ShownWork], position: int | None) -> ShownMatch | None:
