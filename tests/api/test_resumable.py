@@ -14,6 +14,7 @@ import httpx
 import pytest
 from tusclient.client import TusClient
 
+from tests import media
 from tests.api.conftest import HOLDER_SCOPES, Clips, Registered
 from tests.api.service import RunningService, end, finished, ok, problem, start_service, until
 
@@ -92,12 +93,11 @@ def test_how_it_stands_is_told(studio: httpx.Client) -> None:
 
 
 def test_every_place_that_takes_a_file_takes_an_upload(
-    studio: httpx.Client, operator: httpx.Client, clips: Clips
+    studio: httpx.Client, operator: httpx.Client, tmp_path: Path
 ) -> None:
-    clip, work = (
-        clips.trailer.read_bytes(),
-        ok(studio.post("/v1/works", json={"title": "In pieces", "kind": "clip"}), 201),
-    )
+    # Of its own: what lies in the bank of free material counts for nobody's checks any more.
+    clip = media.clip_with_sound(tmp_path / "reel.mp4", seconds=6, seed=4711).read_bytes()
+    work = ok(studio.post("/v1/works", json={"title": "In pieces", "kind": "clip"}), 201)
     asset = ok(
         studio.post(f"/v1/works/{work['id']}/assets", data={"upload": _sent(studio, clip), "label": "reel"}), 202
     )
