@@ -145,7 +145,7 @@ def test_material_that_everybody_may_use_is_added_and_removed(
     expect(page.get_by_label("What it is")).to_have_value("Not a film")
     row.get_by_text("Remove…").click()
     row.get_by_role("button", name="Remove “Countdown").click()
-    expect(page.get_by_role("status")).to_contain_text("counts again")
+    expect(page.locator(".told")).to_contain_text("counts again")
     expect(page.get_by_text("The bank is empty")).to_be_visible()
 
 

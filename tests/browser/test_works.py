@@ -256,7 +256,7 @@ def test_titles_and_credits_are_shown_as_they_were_typed(
     page.get_by_label("May block from, seconds").fill("6")
     page.get_by_role("button", name="Save", exact=True).click()
     expect(page.get_by_text("33.333 %")).to_be_visible()
-    expect(page.get_by_text("It counts from 4 matched seconds on, and blocks from 6 on.")).to_be_visible()
+    expect(page.get_by_text("It counts from 4 matched seconds on, and can block from 6 on.")).to_be_visible()
     expect(page.get_by_text("Žofie")).to_be_visible()
 
     visitor.open("/works/new")
