@@ -82,7 +82,7 @@ def _filled(service: RunningService, key: str, folder: Path) -> list[str]:
     clip = media.clip_with_sound(folder / "clip.mp4", seconds=8, seed=1)
     other = media.clip_with_sound(folder / "other.mp4", seconds=6, seed=2)
     with service.client(key) as client, service.client(service.key("Pipeline", *_SCOPES)) as pipeline:
-        reserved = [{"use": "train", "value": "reserved"}, {"use": "depict_in_output", "value": "reserved"}]
+        reserved = [{"use": "train", "value": "reserved"}]  # and not copies, which would block: the checks are to wait
         works = [
             ok(client.post("/v1/works", json={
                 "title": f"Work {number}", "kind": "film", "policy": "review", "reservations": reserved,
@@ -125,7 +125,9 @@ def _looked_at(
 
 
 def _note(page: Page, url: str, seen: _Seen) -> None:
-    page.goto(url)
+    answer = page.goto(url)
+    assert answer is not None
+    assert answer.ok, f"{url} is no page: {page.title()}"
     found = page.evaluate(_SEEN)
     seen.paints_ms.append(found["paint_ms"])
     seen.shifted = max(seen.shifted, found["shifted"])
