@@ -12,7 +12,8 @@ from urllib.parse import quote
 from fastapi import Depends, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 from fastapi.security import HTTPAuthorizationCredentials
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import BytecodeCache, Environment, FileSystemLoader, StrictUndefined
+from jinja2.bccache import Bucket
 from starlette.datastructures import UploadFile
 from starlette.responses import Response
 
@@ -216,6 +217,31 @@ def _is_secure(request: Request, service: Service) -> bool:
     return request.url.scheme == "https" or service.settings.url.startswith("https://")
 
 
+class _Compiled(BytecodeCache):
+    """Templates, compiled once for all languages."""
+
+    def __init__(self) -> None:
+        self._codes: dict[str, bytes] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        if bucket.key in self._codes:
+            bucket.bytecode_from_string(self._codes[bucket.key])
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        self._codes[bucket.key] = bucket.bytecode_to_string()
+
+
+_compiled = _Compiled()
+
+
+def compile_templates() -> None:
+    """Make every page ready, so that whoever opens it first does not wait for that."""
+    for language in LANGUAGES:
+        environment = environment_of(language)
+        for name in environment.list_templates(extensions=["j2"]):
+            environment.get_template(name)
+
+
 @cache
 def environment_of(language: str) -> Environment:
     """The templates in a language."""
@@ -223,6 +249,7 @@ def environment_of(language: str) -> Environment:
     environment = Environment(
         loader=FileSystemLoader(_TEMPLATES),
         autoescape=True,
+        bytecode_cache=_compiled,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

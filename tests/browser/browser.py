@@ -24,6 +24,14 @@ _NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome
 _RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 # What the browser says by itself of an answer that a test asked for.
 _EXPECTED = "Failed to load resource: the server responded with a status of"
+# Cumulative layout shift: what moved without anybody having touched it. A pixel of a line may, as a font comes.
+_MOVED_AT_MOST = 0.01
+_MOVED = """() => new Promise(done => {
+  let moved = 0;
+  new PerformanceObserver(seen => seen.getEntries().forEach(one => { if (!one.hadRecentInput) moved += one.value; }))
+    .observe({type: "layout-shift", buffered: true});
+  setTimeout(() => done(moved), 50);
+})"""
 
 
 class NoBrowser(Exception):
@@ -98,6 +106,7 @@ class Window:
             whole: all of the page, not only what a screen shows.
         """
         page = self.page
+        assert (moved := page.evaluate(_MOVED)) < _MOVED_AT_MOST, f"{name} moved after it was shown, by {moved}"
         for theme in ("light", "dark"):
             _wear(page, theme)
             barriers = self.barriers()

@@ -198,6 +198,8 @@ def test_reviewing_without_scripts_what_the_browser_cannot_play(
     page.locator(f".queue a[href*={check_id}]").click()
     expect(page).to_have_url(f"{window.service.url}/review/checks/{check_id}?show=video&order=age")
     expect(page.locator("video")).to_have_count(2)
+    expect(page.locator("[data-scripted]").first).to_be_hidden()
+    expect(page.locator("[data-scripted]:visible")).to_have_count(0)
     page.get_by_label("Reject").check()
     page.get_by_label("Why").fill("   ")
     page.get_by_role("button", name="Decide").click()

@@ -12,13 +12,13 @@ class Pair {
     this.bar = box.querySelector("[data-bar]");
     this.sides = [...box.querySelectorAll("video, audio")].map((media) => new Side(media, box));
     this.sides.forEach((side) => side.watch());
-    if (!this.bar || !this.first) return; // of a still, there is no bar
+    if (this.bar && !this.first) this.bar.hidden = true; // a still has nothing to play
+    if (!this.bar || !this.first) return;
     this.playing = false;
     this.button = this.bar.querySelector('[data-do="play"]');
     this.button.dataset.play = this.button.textContent;
     this.place = this.bar.querySelector("[data-place]");
     this.hear();
-    this.bar.hidden = false;
     this.bar.addEventListener("click", (event) => this.clicked(event.target.closest("button")));
     this.place.addEventListener("input", () => this.go(this.first.start + this.place.value * this.first.length));
     this.box.addEventListener("keydown", (event) => this.pressed(event));

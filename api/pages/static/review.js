@@ -50,7 +50,6 @@ if (off) {
   const box = off.querySelector("input");
   box.checked = Boolean(localStorage.getItem(OFF));
   box.addEventListener("change", () => (box.checked ? localStorage.setItem(OFF, "1") : localStorage.removeItem(OFF)));
-  off.hidden = false;
 }
 
 for (const group of document.querySelectorAll("[data-reasons]")) {

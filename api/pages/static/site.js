@@ -1,7 +1,6 @@
 // What every page gets where scripts run: buttons that copy, and an error that is read out. All else works without.
 
 for (const button of document.querySelectorAll("[data-copy]")) {
-  button.hidden = false;
   button.addEventListener("click", async () => {
     await navigator.clipboard.writeText(button.dataset.copy);
     const before = button.textContent;

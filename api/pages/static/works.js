@@ -87,7 +87,6 @@ const show = (answer) => {
     shown.replaceChildren(...[...told.childNodes].map((node) => document.importNode(node, true)));
     shown.querySelectorAll("details").forEach((one, place) => { one.open = open[place] ?? false; });
     for (const button of shown.querySelectorAll("[data-copy]")) {
-      button.hidden = false;
       button.addEventListener("click", () => navigator.clipboard.writeText(button.dataset.copy));
     }
   }

@@ -4,9 +4,11 @@ import re
 from pathlib import Path
 
 import pytest
+from jinja2 import Environment
 
 import api.pages
-from api.pages.page import environment_of
+from api.pages.page import compile_templates, environment_of
+from api.pages.words import LANGUAGES
 
 FOLDER = Path(api.pages.__file__).parent / "templates"
 TEMPLATES = sorted(path.relative_to(FOLDER).as_posix() for path in FOLDER.rglob("*.j2"))
@@ -23,6 +25,20 @@ def source(name: str) -> str:
 @pytest.mark.parametrize("name", TEMPLATES)
 def test_a_template_can_be_read(name: str) -> None:
     environment_of("en").get_template(name)
+
+
+def test_a_template_is_compiled_ahead_and_once_for_all_languages(monkeypatch: pytest.MonkeyPatch) -> None:
+    compile_templates()
+
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("somebody waits for this")
+
+    monkeypatch.setattr(Environment, "compile", refuse)
+    for language in LANGUAGES:
+        environment = environment_of(language)
+        for name in TEMPLATES:
+            environment.get_template(name)
+            environment.overlay(cache_size=0).get_template(name)  # as in a language that nobody asked for yet
 
 
 @pytest.mark.parametrize("name", TEMPLATES)
