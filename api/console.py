@@ -173,10 +173,10 @@ def service_at(url: str, key: str | None = None, holder: str | None = None) -> C
 
 @contextmanager
 def the_service() -> "Iterator[Service]":
-    """The service of the data folder, for one command."""
+    """The service of the data folder, for one command; none of them compares pictures itself."""
     from api.service import build_service
 
-    service = build_service(load_settings())
+    service = build_service(load_settings(), compares_pictures=False)
     try:
         yield service
     finally:

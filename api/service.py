@@ -157,8 +157,12 @@ class Service:
         self.database.dispose()
 
 
-def build_service(settings: Settings) -> Service:
-    """Make folders, keys and tables where they are missing, and put the parts together."""
+def build_service(settings: Settings, *, compares_pictures: bool = True) -> Service:
+    """Make folders, keys and tables where they are missing, and put the parts together.
+
+    Args:
+        compares_pictures: whether to start the network for it, which takes longer than most commands in all.
+    """
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     settings.keys_folder.mkdir(mode=0o700, exist_ok=True)
     database = Database(settings.database)
@@ -193,7 +197,7 @@ def build_service(settings: Settings) -> Service:
         oidc=OpenIdProvider(settings, token_keys) if settings.oidc_issuer else None,
         probe=InternetProbe(outbound),
         outbound=outbound,
-        embedder=make_embedder(settings),
+        embedder=make_embedder(settings) if compares_pictures else None,
         witnesses=_witnesses(settings),
         tsa_roots=_tsa_roots(settings),
         now=now,

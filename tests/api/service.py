@@ -54,9 +54,10 @@ class RunningService:
 
     def key(self, holder: str, *scopes: str, assurance: str = "vetted") -> str:
         """Make a key, and its holder when there is none of that name."""
-        ran = self.cli(
+        ran = run_cli_here(
             *("keys", "create", "--holder", holder, "--scopes", ",".join(scopes)),
             *("--assurance", assurance, "--json"),
+            environment=self.environment,
         )
         assert ran.returncode == 0, ran.stderr
         key: str = json.loads(ran.stdout)["key"]
