@@ -17,6 +17,7 @@ from fastapi import FastAPI
 from api import housekeeping
 from api.app import create_app
 from api.console import say
+from api.pages.page import compile_templates
 from api.service import Service, build_service
 from api.settings import Settings, SettingsError
 from api.worker import EmbeddedWorker, make_celery, register_tasks
@@ -89,7 +90,7 @@ async def running(service: Service, settings: Settings) -> AsyncIterator[None]:
             jobs.release_leases(session)  # this process is the only one: whoever held them is dead
         worker = EmbeddedWorker(celery, settings)
         worker.start()
-    threading.Thread(target=_load_index, args=(service,), name="index-loader", daemon=True).start()
+    threading.Thread(target=_make_ready, args=(service,), name="make-ready", daemon=True).start()
     try:
         yield
     finally:
@@ -99,11 +100,13 @@ async def running(service: Service, settings: Settings) -> AsyncIterator[None]:
         service.close()
 
 
-def _load_index(service: Service) -> None:
+def _make_ready(service: Service) -> None:
+    """What takes seconds and is done while the first callers are answered already."""
     try:
         service.load_index()
     except Exception:
         _log.exception("the index could not be loaded; checks are unknown until it is")
+    compile_templates()
 
 
 @contextlib.contextmanager

@@ -1,7 +1,6 @@
 """Page: what a route of the pages is given to answer with: who looks, in which words, and how an answer is written."""
 
 import secrets
-import threading
 from collections.abc import Mapping
 from datetime import datetime
 from functools import cache
@@ -89,7 +88,6 @@ class Page:
         """A page from a template, which is given `page` and the context."""
         made = environment_of(self.visit.language).get_template(template)
         answer = HTMLResponse(made.render(page=self, **context), status, headers=dict(HEADERS))
-        _compile_the_others()
         return self._finished(answer)
 
     def go(self, path: str, *, told: str | None = None) -> RedirectResponse:
@@ -234,12 +232,6 @@ class _Compiled(BytecodeCache):
 
 
 _compiled = _Compiled()
-
-
-@cache
-def _compile_the_others() -> None:
-    """Once somebody looks at pages; a service that only programs ask needs none of them."""
-    threading.Thread(target=compile_templates, name="page-compiler", daemon=True).start()
 
 
 def compile_templates() -> None:

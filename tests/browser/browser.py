@@ -22,7 +22,11 @@ SCREENSHOTS = "CLEARMARK_SCREENSHOTS"
 PHONE, DESK = 360, 1200
 _NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
 _RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
-_OF_COLOURS = ["color-contrast", "link-in-text-block"]
+# The dark theme changes colours and nothing else (`tests/unit/api/pages/test_styles.py`).
+_THEMES: dict[Literal["light", "dark"], list[str]] = {
+    "light": _RULES,
+    "dark": ["color-contrast", "link-in-text-block"],
+}
 # What the browser says by itself of an answer that a test asked for.
 _EXPECTED = "Failed to load resource: the server responded with a status of"
 # Cumulative layout shift: what moved without anybody having touched it. A pixel of a line may, as a font comes.
@@ -108,8 +112,7 @@ class Window:
         """
         page = self.page
         assert (moved := page.evaluate(_MOVED)) < _MOVED_AT_MOST, f"{name} moved after it was shown, by {moved}"
-        # A theme changes colours and nothing else (`tests/unit/api/pages/test_styles.py`).
-        for theme, rules in (("light", _RULES), ("dark", _OF_COLOURS)):
+        for theme, rules in _THEMES.items():
             _wear(page, theme)
             barriers = self.barriers(rules)
             assert barriers == [], f"{name}, {theme}: " + "\n".join(barriers)
