@@ -1,4 +1,4 @@
-"""Uploads from pages: in pieces that can be resumed (`upload.js`, the protocol of `api.routes.uploads`), or in a form.
+"""Uploads from pages: in pieces that can be resumed (`sending.js`, the protocol of `api.routes.uploads`), or in a form.
 
 What comes in pieces is the browser's that sent it, while the same holder, or nobody, is signed in there. A page whose
 form brings files, or names uploads, takes them as `PageFiles`, whichever way they came.
