@@ -1,19 +1,21 @@
 """Page: what a route of the pages is given to answer with: who looks, in which words, and how an answer is written."""
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from functools import cache
+from functools import cache, cached_property
 from http import HTTPStatus
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, cast
 from urllib.parse import quote
 
 from fastapi import Depends, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 from fastapi.security import HTTPAuthorizationCredentials
-from jinja2 import BytecodeCache, Environment, FileSystemLoader, StrictUndefined
+from jinja2 import BytecodeCache, Environment, FileSystemLoader, StrictUndefined, pass_context
 from jinja2.bccache import Bucket
+from jinja2.runtime import Context
+from markupsafe import Markup
 from starlette.datastructures import UploadFile
 from starlette.responses import Response
 
@@ -26,6 +28,7 @@ from api.pages.words import LANGUAGES, NAMES, Words, words_of
 from api.problems import Problem
 from api.service import Service
 from registry.access import Actor, Scope
+from registry.domain.names import isolated
 from registry.errors import Forbidden
 from registry.models import Account, Holder
 
@@ -79,7 +82,7 @@ class Page:
 
     def gettext(self, text: str, **values: object) -> str:
         """A text in the visitor's language, its `%(name)s` filled in."""
-        return self.words.gettext(text) % values if values else self.words.gettext(text)
+        return self.words.gettext(text) % _in_order(values) if values else self.words.gettext(text)
 
     def may(self, scope: str) -> bool:
         return self.actor is not None and self.actor.may(Scope(scope))
@@ -112,7 +115,7 @@ class Page:
             )
             raise Problem(HTTPStatus.FORBIDDEN, "stale-form", detail)
 
-    @property
+    @cached_property
     def holder(self) -> Holder | None:
         """For whom they act."""
         if self.actor is None or not self.actor.holder_id:
@@ -120,7 +123,7 @@ class Page:
         with self.service.database.reading() as session:
             return session.get(Holder, self.actor.holder_id)
 
-    @property
+    @cached_property
     def account(self) -> Account | None:
         if self.actor is None or self.actor.account_id is None:
             return None
@@ -257,12 +260,32 @@ def environment_of(language: str) -> Environment:
     )
     environment.policies["ext.i18n.trimmed"] = True
     environment.install_gettext_translations(words.catalogue, newstyle=True)  # type: ignore[attr-defined]
+    for name in ("gettext", "ngettext"):
+        environment.globals[name] = _filled_in(cast("Callable[..., str]", environment.globals[name]))
     environment.globals |= {"words": words, "asset": assets.address_of, "drawing": drawing}
     environment.filters |= {
         "moment": words.moment, "day": words.day, "number": words.number, "percent": words.percent,
         "clock": _clock, "bytes": _bytes, "iso": _iso, "plain": _plain,
     }  # fmt: skip
     return environment
+
+
+def _filled_in(say: Callable[..., str]) -> Callable[..., str]:
+    """Jinja's own, whose sentences keep their order whatever is filled in."""
+
+    @pass_context
+    def said(context: Context, *text: object, **values: object) -> str:
+        return say(context, *text, **_in_order(values))
+
+    return said
+
+
+def _in_order(values: Mapping[str, object]) -> dict[str, object]:
+    """Markup has elements of its own for that."""
+    return {
+        name: isolated(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+        for name, value in values.items()
+    }
 
 
 def _clock(seconds: float) -> str:

@@ -17,6 +17,17 @@ _UNSEEN: Final = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2065\u3164\ufe00-\ufe0f\uffa0\U000e0000-\U000e0fff]"
 )
 
+# Writing that runs from right to left, and characters that turn what comes after them. Source: Unicode, UAX 9.
+_TURNED: Final = frozenset({"R", "AL", "AN"})
+_TURNING: Final = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+
+def isolated(text: str) -> str:
+    """What somebody wrote, to stand within a sentence: whichever way it runs, the sentence goes on as it should."""
+    if not _TURNING.search(text) and not any(unicodedata.bidirectional(char) in _TURNED for char in text):
+        return text
+    return f"\u2068{_TURNING.sub('', text)}\u2069"
+
 
 def one_line(text: str, *, max_chars: int = _MAX_CHARS) -> str:
     """What somebody wrote as one line of what can be seen, cut where it is long."""

@@ -29,6 +29,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from registry.domain.consent import Gap
+from registry.domain.names import isolated
 from registry.domain.preferences import Answer
 from registry.errors import Invalid
 
@@ -282,7 +283,7 @@ type _Why = tuple[ReasonCode, str]
 def _judge(work: MatchedWork, block_from: Assurance) -> tuple[Action, list[_Why]]:
     """What one work asks for, and why: what proposed the action, what limited it, what did not count."""
     length = "A still" if work.still else f"{work.matched_s:.1f} s"
-    found = f"{length} of the clip match{'es' if work.still else ''} “{work.title}”"
+    found = f"{length} of the clip match{'es' if work.still else ''} “{isolated(work.title)}”"
     if work.own:
         return Action.IGNORE, [(ReasonCode.OWN_WORK, f"{found}, which is your own work.")]
     if work.consents and not work.disputed:
@@ -305,7 +306,7 @@ def _left_out(work: MatchedWork) -> list[_Why]:
         NoWeight.EXCLUDED: (ReasonCode.EXCLUDED, "an interval that is excluded from the work"),
     }
     return [
-        (because[cause][0], f"{seconds:.1f} s that match “{work.title}” do not count: {because[cause][1]}.")
+        (because[cause][0], f"{seconds:.1f} s that match “{isolated(work.title)}” do not count: {because[cause][1]}.")
         for cause, seconds in work.weightless_s.items()
     ]
 
@@ -337,7 +338,7 @@ _POLICY_PROPOSALS = {
 
 def _judge_person(person: NamedPerson, block_from: Assurance) -> tuple[Action, list[_Why]]:
     """What one named person asks for, and why."""
-    named = f"“{person.title}” is named"
+    named = f"“{isolated(person.title)}” is named"
     if person.own:
         return Action.IGNORE, [(ReasonCode.OWN_WORK, f"{named}, for whom you speak yourself.")]
     claimed = _claim_caps(person, block_from)
@@ -410,10 +411,10 @@ def _claim_caps(work: MatchedWork | NamedPerson, block_from: Assurance) -> list[
     caps = []
     if most_severe(work.assurance, block_from=block_from) is not Action.BLOCK:
         known = "not verified" if work.assurance is Assurance.UNVERIFIED else f"known by no more than {work.assurance}"
-        message = f"A person decides, because the holder of “{work.title}” is {known}."
+        message = f"A person decides, because the holder of “{isolated(work.title)}” is {known}."
         caps.append((ReasonCode.HOLDER_UNVERIFIED, message))
     if work.disputed:
-        message = f"A person decides, because another holder also claims “{work.title}”."
+        message = f"A person decides, because another holder also claims “{isolated(work.title)}”."
         caps.append((ReasonCode.OWNERSHIP_CONFLICT, message))
     return caps
 

@@ -9,6 +9,7 @@ from provenance.authority import DEVELOPMENT_TRUST_URI
 from provenance.model import IntegrityState, SignerState
 from registry.headline import Beside, Facts, Kind, Looked, Place, headline
 from registry.models import ReleaseState
+from registry.verifications import NOT_ASKED
 
 ANY = None
 INTACT, INVALID, ABSENT, UNREADABLE, REMOTE = (
@@ -135,7 +136,8 @@ def _part(state: str, *inside: dict[str, Any]) -> dict[str, Any]:
     [
         ({}, Facts(integrity=ABSENT)),
         ({"registry_matches": [{}]}, Facts(integrity=ABSENT, copies=True)),
-        ({"fingerprint_problem": "Not asked for: …"}, Facts(integrity=ABSENT, looked=Looked.NOT_ASKED)),
+        ({"fingerprint_problem": NOT_ASKED}, Facts(integrity=ABSENT, looked=Looked.NOT_ASKED)),
+        ({"fingerprint_problem": "Not asked for it."}, Facts(integrity=ABSENT, looked=Looked.COULD_NOT)),
         ({"fingerprint_problem": "It is too long."}, Facts(integrity=ABSENT, looked=Looked.COULD_NOT)),
         ({"ingredients": [_part("intact", _part("invalid"))]}, Facts(integrity=ABSENT, part_changed=True)),
         ({"ingredients": [_part("absent")]}, Facts(integrity=ABSENT)),

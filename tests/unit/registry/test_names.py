@@ -65,3 +65,17 @@ def test_a_name_from_elsewhere_is_one_that_is_taken_here(text: str) -> None:
 @given(st.text(max_size=50))
 def test_a_key_is_its_own_key(name: str) -> None:
     assert names.key_of(names.key_of(name)) == names.key_of(name)
+
+
+@pytest.mark.parametrize("text", ["Night Train", "Éditions 2: <b>", "東宝", ""])
+def test_what_runs_as_the_sentence_does_stands_in_it_as_it_is(text: str) -> None:
+    assert names.isolated(text) == text
+
+
+@pytest.mark.parametrize("text", ["Night\u202e", "\u2069\u202eNight", "Night\u200f\u061c"])
+def test_nothing_that_turns_text_gets_out_of_its_own(text: str) -> None:
+    assert names.isolated(text) == "\u2068Night\u2069"
+
+
+def test_what_runs_from_right_to_left_does_so_for_itself() -> None:
+    assert names.isolated("רכבת 7") == "\u2068רכבת 7\u2069"

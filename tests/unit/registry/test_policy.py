@@ -384,3 +384,9 @@ def test_how_well_a_holder_must_be_known_to_block_is_the_operators_to_say(
 ) -> None:
     decision = decide([work(assurance=assurance, policy=Policy.BLOCK)], block_from=block_from)
     assert decision.verdict is (Verdict.BLOCK if assurance >= block_from else Verdict.REVIEW)
+
+
+def test_a_title_turns_no_reason_around() -> None:
+    (reason,) = decide([work(title="Night\u202e", policy=Policy.REVIEW)]).reasons
+    assert reason.message.count("“\u2068Night\u2069”") == 1
+    assert "\u202e" not in reason.message

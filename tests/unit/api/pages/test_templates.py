@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 from jinja2 import Environment
+from markupsafe import Markup
 
 import api.pages
 from api.pages.page import compile_templates, environment_of
-from api.pages.words import LANGUAGES
+from api.pages.words import LANGUAGES, words_of
 
 FOLDER = Path(api.pages.__file__).parent / "templates"
 TEMPLATES = sorted(path.relative_to(FOLDER).as_posix() for path in FOLDER.rglob("*.j2"))
@@ -39,6 +40,28 @@ def test_a_template_is_compiled_ahead_and_once_for_all_languages(monkeypatch: py
         for name in TEMPLATES:
             environment.get_template(name)
             environment.overlay(cache_size=0).get_template(name)  # as in a language that nobody asked for yet
+
+
+def test_what_somebody_typed_turns_no_sentence_around() -> None:
+    template = environment_of("en").from_string(
+        '{{ _("“%(title)s” of %(who)s", title=title, who="Studio") }},'
+        ' {{ ngettext("%(num)d of %(title)s", "%(num)d of %(title)s", 2,'
+        ' title=title) }}, {{ _("%(title)s", title=element) }}'
+    )
+    said = template.render(title="Night\u202e <b>", element=Markup("<bdi>Night</bdi>"))
+    assert said == "“\u2068Night &lt;b&gt;\u2069” of Studio, 2 of \u2068Night &lt;b&gt;\u2069, <bdi>Night</bdi>"
+
+
+def test_what_is_not_translated_is_said_to_be_english() -> None:
+    template = '{% import "parts/show.html.j2" as show with context %}{{ show.told(text) }}'
+    said = {
+        (language, text): environment_of(language).from_string(template).render(page=words_of(language), text=text)
+        for language in LANGUAGES
+        for text in ("Sign in", "<Nobody> wrote this before.")
+    }
+    assert said["id", "Sign in"] == words_of("id").gettext("Sign in") != "Sign in"
+    assert said["id", "<Nobody> wrote this before."] == '<span lang="en">&lt;Nobody&gt; wrote this before.</span>'
+    assert said["en", "<Nobody> wrote this before."] == "&lt;Nobody&gt; wrote this before."
 
 
 @pytest.mark.parametrize("name", TEMPLATES)
