@@ -49,6 +49,10 @@ def receivers() -> list[Snippet]:
 _CURL: Final = """\
 key="Authorization: Bearer $CLEARMARK_KEY"
 check=$(curl -sS -H "$key" -F file=@clip.mp4 -F wait=100 "$CLEARMARK_URL/v1/checks")
+while jq -e '.status == "queued" or .status == "processing"' <<<"$check" >/dev/null; do   # a long clip
+  sleep 2
+  check=$(curl -sS -H "$key" "$CLEARMARK_URL/v1/checks/$(jq -r .id <<<"$check")")
+done
 if [ "$(jq -r .verdict <<<"$check")" = clear ]; then
   said=$(jq '{check_id: .id, generator: {name: "my-model"}}' <<<"$check")
   release=$(curl -sS -H "$key" -H "Content-Type: application/json" -d "$said" "$CLEARMARK_URL/v1/releases" | jq -r .id)

@@ -16,6 +16,7 @@ import playwright
 import pytest
 from standardwebhooks import Webhook
 
+from tests import media
 from tests.api.conftest import HOLDER_SCOPES, Clips
 from tests.api.service import REPOSITORY, RunningService, ok, send
 
@@ -99,6 +100,19 @@ def test_a_snippet_lets_out_what_is_clear_and_nothing_else(
     refused = run(name, code[name], tmp_path, {**said, "CLEARMARK_KEY": "cm_0_no-key"})
     assert refused.returncode != 0
     assert not (tmp_path / "signed.mp4").exists()
+
+
+@pytest.mark.parametrize("name", ["curl", "node"])
+def test_a_snippet_waits_for_a_long_clip(name: str, code: dict[str, str], key: str, tmp_path: Path) -> None:
+    """Beyond `CLEARMARK_SYNC_CHECK_S` no answer waits, however long it was asked to."""
+    if name == "curl" and not (shutil.which("jq") and shutil.which("curl")):
+        pytest.skip("there is no jq or no curl here")
+    if name == "node" and not NODE.exists():
+        pytest.skip("there is no Node.js here")
+    media.moving_clip(tmp_path / "clip.mp4", seconds=62, seed=711)
+    ran = run(name, code[name], tmp_path, environment(code, key))
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert (tmp_path / "signed.mp4").exists()
 
 
 def test_all_snippets_of_the_pages_are_run_here(code: dict[str, str]) -> None:
