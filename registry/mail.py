@@ -31,11 +31,11 @@ UNSURE: Final = "The process ended while the mail server took it: it may be out,
 REASON_CHARS: Final = 5000  # the longest reason that a decision may have
 
 
-def address(email: str) -> str:
+def address(email: str, *, field: str = "email") -> str:
     """An address as it is kept: one recipient, in lower case. Raises: Invalid."""
     email = email.strip().lower()
     if not _ADDRESS.fullmatch(email):
-        raise Invalid(field="email", problem="Give an e-mail address, such as ada@example.org.")
+        raise Invalid(field=field, problem="Give an e-mail address, such as ada@example.org.")
     return email
 
 

@@ -109,7 +109,7 @@ class Desk:
         """
         claimant, content = self._claimant(session, actor, said), said.content
         if content.contact_email is not None:
-            content = replace(content, contact_email=mail.address(content.contact_email))
+            content = replace(content, contact_email=mail.address(content.contact_email, field="contact_email"))
         holder_id = claimant.id if claimant is not None else None
         misuse.require_room(session, holder_id, self.policy, at=at)
         acting = actor or Actor(holder_id=NOBODY, scopes=frozenset())
@@ -182,7 +182,8 @@ class Desk:
         decisions.require_voice(actor, frozenset({Role.CLAIMANT}))
         self._transition(notice, Event.CURE)
         if supplied.get("contact_email") is not None:
-            supplied = {**supplied, "contact_email": mail.address(supplied["contact_email"])}
+            email = mail.address(supplied["contact_email"], field="supplied.contact_email")
+            supplied = {**supplied, "contact_email": email}
         require_missing(notice.content, supplied)
         before, notice.content = notice.content, {**notice.content, **supplied}
         self._confirm_anew(session, notice, before, at=at)

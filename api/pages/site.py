@@ -1,6 +1,7 @@
 """The site: all pages, put on the application that has the API."""
 
 from fastapi import FastAPI
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.pages import (
     account,
@@ -25,6 +26,7 @@ from api.pages import (
     works,
 )
 from api.pages.assets import PREFIX, Assets
+from api.pages.origins import is_page
 from api.pages.page import SignInNeeded, ask_to_sign_in, problem_page
 
 MODULES = (
@@ -40,3 +42,17 @@ def install(app: FastAPI) -> None:
     for module in MODULES:
         app.include_router(module.router, include_in_schema=False)
     app.mount(PREFIX, Assets())
+    app.add_middleware(HeadOfPages)
+
+
+
+class HeadOfPages:
+    """Middleware: whoever only checks a link asks for the head of its page; the server leaves the body out."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["method"] == "HEAD" and is_page(scope["path"]):
+            scope = {**scope, "method": "GET"}
+        await self._app(scope, receive, send)

@@ -56,6 +56,13 @@ def token_in(page: str) -> str:
     return found[1]
 
 
+def test_the_head_of_a_page_is_that_of_its_page(everything: httpx.Client) -> None:
+    for path in ("/", "/registry", "/works", "/works/none", "/static/none"):
+        head, page = everything.head(path), everything.get(path)
+        assert (head.status_code, head.headers["content-type"]) == (page.status_code, page.headers["content-type"])
+        assert head.content == b""
+
+
 def test_every_address_of_a_page_is_one() -> None:
     assert [path for _, path in ROUTES if not is_page(path)] == []
 
