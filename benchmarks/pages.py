@@ -8,7 +8,7 @@ else the machine does falls on all alike; the first time with an empty cache.
 import statistics
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from playwright.sync_api import Browser, Page
@@ -73,7 +73,7 @@ def pages(clips: Sequence[Clip], *, quick: bool, say: Callable[[str], None]) -> 
         f"Chromium and the service on one machine of two processors; {_WORKS} works, {times} looks at each page, in"
         f" turn.\n\n{table(heads, rows)}\n"
     )
-    figures = {place: {"paints_ms": one.paints_ms, "page_bytes": one.page_bytes} for place, one in seen.items()}
+    figures = {place: asdict(one) for place, one in seen.items()}
     return Report(title="Pages", body=body, figures=figures)
 
 
