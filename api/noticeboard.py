@@ -29,7 +29,17 @@ from api.schemas.notices import (
 from registry.access import Actor, Scope
 from registry.domain.names import one_line
 from registry.errors import Forbidden
-from registry.models import Mail, Match, Notice, NoticeEvent, NoticeLetter, NoticeRelease, Release, Work
+from registry.models import (
+    Mail,
+    Match,
+    Notice,
+    NoticeEvent,
+    NoticeLetter,
+    NoticeRelease,
+    NoticeTicket,
+    Release,
+    Work,
+)
 from takedown import decisions
 from takedown.domain.completeness import Assessment, Element, NoticeContent, Statement, assess
 from takedown.domain.deadlines import Deadline
@@ -173,14 +183,18 @@ def of_party(
     session: Session, desk: Desk, actor: Actor, *, are_over: bool, before: str | None = None, limit: int = 50,
     at: datetime,
 ) -> tuple[list[Row], str | None]:  # fmt: skip
-    """The notices that a holder filed or is told of: open ones by what is due first, else newest first."""
+    """The notices that a holder filed or is told of: open ones by what is due first, else newest first.
+
+    One that was forgotten is over, also where nobody ever ended it.
+    """
     about = sa.select(NoticeRelease.notice_id).join(Release, Release.id == NoticeRelease.release_id)
     told = sa.select(NoticeEvent.notice_id).where(NoticeEvent.event == Event.DISABLE)
     theirs = about.where(
         Release.holder_id == actor.holder_id, NoticeRelease.is_named, NoticeRelease.notice_id.in_(told)
     )
     query = sa.select(Notice).where(sa.or_(Notice.holder_id == actor.holder_id, Notice.id.in_(theirs)))
-    query = query.where(Notice.state.in_(OVER) if are_over else Notice.state.not_in(OVER))
+    is_over = sa.or_(Notice.state.in_(OVER), Notice.forgotten_at.is_not(None))
+    query = query.where(is_over if are_over else sa.not_(is_over))
     query = query if before is None else query.where(Notice.id < before)
     eager = selectinload(Notice.events), selectinload(Notice.releases), selectinload(Notice.tickets)
     most = limit if are_over else _MOST_OPEN
@@ -191,11 +205,15 @@ def of_party(
     return shown, rows[most - 1].id if len(rows) > most else None
 
 
+def of_ticket(session: Session, actor: Actor) -> str:
+    """The one notice that the actor's ticket opens."""
+    return session.get_one(NoticeTicket, actor.ticket_sha256).notice_id
+
+
 def standing(
-    session: Session, desk: Desk, actor: Actor, notice_id: str, *, among: frozenset[Role]
+    session: Session, desk: Desk, actor: Actor, notice: Notice, *, among: frozenset[Role]
 ) -> tuple[frozenset[Role], tuple[Event, ...]]:  # fmt: skip
     """In what parts, among some, somebody sees a notice, and what they may do about it now in these."""
-    notice = desk.visible(session, actor, notice_id)
     roles = desk.roles(session, actor, notice) & among
     try:
         decisions.require_voice(actor, roles)

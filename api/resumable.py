@@ -17,7 +17,7 @@ import re
 import secrets
 import shutil
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -48,6 +48,8 @@ _WRITE_BYTES = 1 << 20
 _SILENCE_S = 30.0
 _ID = re.compile(r"upl_[0-9a-f]{32}")
 _ABOUT = "about"
+# Marks the copy of a file that was used up.
+_COPY = "copy"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,6 +168,19 @@ class Uploads:
         begun.touch(at=self.service.now())
         return begun
 
+    def copy(self, file: Path, name: str) -> Resumable:
+        """Keep a file that is used up, for a second time; of a holder the newest alone. Raises: Problem: no room."""
+        for one in self._all_of(self._owner.counted):
+            if Path(one.folder, _COPY).exists():
+                with suppress(NotFound, Problem), _locked(one):  # who uses it now, ends it
+                    one.remove()
+        begun = self.create(file.stat().st_size, f"filename {base64.b64encode(name.encode()).decode()}")
+        with _locked(begun):
+            Path(begun.folder, _COPY).touch()
+            shutil.copyfile(file, begun.path)
+            begun.touch(at=self.service.now())
+        return begun
+
     def find(self, upload_id: str) -> Resumable:
         """Raises: NotFound: there is none of this owner's, or no longer."""
         known = _ID.fullmatch(upload_id) is not None
@@ -184,21 +199,7 @@ class Uploads:
     def hold(self, upload_id: str) -> tuple[Resumable, FileIO]:
         """As `held`, until the file is closed."""
         found = self.find(upload_id)
-        try:
-            file = found.path.open("r+b", buffering=0)
-        except FileNotFoundError:
-            raise NotFound(kind="upload", id=upload_id) from None
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            _ = found.offset_bytes  # it was used or ended just before
-        except BlockingIOError:
-            file.close()
-            detail = "Another connection is still sending or using this upload. Ask again in a moment."
-            raise Problem(HTTPStatus.LOCKED, "locked", detail, headers={"Retry-After": "2"}) from None
-        except BaseException:
-            file.close()
-            raise
-        return found, file
+        return found, _locked(found)
 
     def end(self, upload_id: str) -> None:
         """Let go of it."""
@@ -256,6 +257,25 @@ def _read(folder: Path, upload_id: str) -> Resumable | None:
     except (OSError, ValueError):
         return None
     return Resumable(id=upload_id, folder=folder, **about)
+
+
+def _locked(upload: Resumable) -> FileIO:
+    """Its file, which nobody else has until it is closed. Raises: NotFound; Problem: another has it."""
+    try:
+        file = upload.path.open("r+b", buffering=0)
+    except FileNotFoundError:
+        raise NotFound(kind="upload", id=upload.id) from None
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _ = upload.offset_bytes  # it was used or ended just before
+    except BlockingIOError:
+        file.close()
+        detail = "Another connection is still sending or using this upload. Ask again in a moment."
+        raise Problem(HTTPStatus.LOCKED, "locked", detail, headers={"Retry-After": "2"}) from None
+    except BaseException:
+        file.close()
+        raise
+    return file
 
 
 def _size_bytes(upload: Resumable) -> int:

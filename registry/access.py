@@ -305,7 +305,7 @@ def issue_own_key(
 def rotate_key(session: Session, actor: Actor, key_id: str, *, overlap: timedelta, at: datetime) -> IssuedKey:
     """Make a key that replaces another; that one still works for `overlap`."""
     old = own_key(session, actor, key_id)
-    if _ended(old, at):
+    if has_ended(old, at=at):
         raise Conflict(kind="key", id=key_id, problem="It has ended. Make a new one.")
     lasts = old.expires_at - old.created_at if old.expires_at else None
     new = issue_own_key(
@@ -458,12 +458,13 @@ def _key(session: Session, presented: str, *, at: datetime) -> ApiKey | None:
     if len(parts) != 3 or parts[0] != "cm":
         return None
     row = session.scalar(sa.select(ApiKey).where(ApiKey.prefix == parts[1]))
-    if row is None or not hmac.compare_digest(row.secret_sha256, _digest(parts[2])) or _ended(row, at):
+    if row is None or not hmac.compare_digest(row.secret_sha256, _digest(parts[2])) or has_ended(row, at=at):
         return None
     return row
 
 
-def _ended(row: ApiKey, at: datetime) -> bool:
+def has_ended(row: ApiKey, *, at: datetime) -> bool:
+    """Whether a key works no more: what `live` asks of many."""
     return row.revoked_at is not None or (row.expires_at is not None and row.expires_at <= at)
 
 

@@ -7,7 +7,7 @@ nothing.
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Final, Self
 
@@ -34,6 +34,7 @@ from registry.models import (
 )
 
 _MOST_PEOPLE: Final = 200
+_MOST_DIGITS: Final = 9  # of a step's number within its notice
 _REVIEWER: Final = "reviewer"  # as steps of notices have it
 
 
@@ -182,13 +183,13 @@ class _Place:
     @classmethod
     def read(cls, text: str) -> Self:
         try:
-            at, record, position = text.split("~")
-            place = cls(at=datetime.fromisoformat(at), record=record, position=int(position))
-        except ValueError:
-            place = None
-        if place is None or place.at.tzinfo is None:
-            raise Invalid(field="cursor", problem="It is the next of another list.")
-        return place
+            said, record, position = text.split("~")
+            at = datetime.fromisoformat(said)
+            if at.tzinfo is None or not position.isdecimal() or len(position) > _MOST_DIGITS:
+                raise ValueError(text)
+            return cls(at=at.astimezone(UTC), record=record, position=int(position))
+        except (ValueError, OverflowError):
+            raise Invalid(field="cursor", problem="It is the next of another list.") from None
 
 
 def _names(session: Session, ids: Iterable[str]) -> dict[str | None, str]:

@@ -29,6 +29,7 @@ from registry.domain.preferences import STRICTEST_FIRST, WORLDWIDE, Use, Value
 from registry.errors import Invalid
 from registry.formats.statements import Remark, Statement, named
 from registry.reservations import NewReservation
+from registry.search import STANDARD_NUMBERS
 from registry.standing import consistent, lasting, together
 from registry.works import NewWork, WorkKind
 
@@ -38,10 +39,9 @@ _MAX_LINE_CHARS = 1 << 16
 REFERENCE = "reference"
 # Our id of it, as an export writes it.
 WORK_ID = "work_id"
-_STANDARD = ("isrc", "iswc", "isan", "eidr", "isni", "iscc")
 _COLUMNS = (
-    REFERENCE, "title", "kind", "year", "policy", "creators", *_STANDARD, *Use, "territory", "terms_url", "contact",
-    WORK_ID,
+    REFERENCE, "title", "kind", "year", "policy", "creators", *STANDARD_NUMBERS, *Use, "territory", "terms_url",
+    "contact", WORK_ID,
 )  # fmt: skip
 _CREDITS = ("contributors", "shares", "alternative_titles")
 _MEMBERS = frozenset(
@@ -178,7 +178,7 @@ def _csv_row(number: int, header: list[str], cells: list[str]) -> Row:
             "year": _year(said.get("year")),
             "policy": said.get("policy"),
             "creators": [one.strip() for one in said.get("creators", "").split(";") if one.strip()],
-            "identifiers": {name: said[name] for name in (REFERENCE, *_STANDARD) if name in said},
+            "identifiers": {name: said[name] for name in (REFERENCE, *STANDARD_NUMBERS) if name in said},
             WORK_ID: said.get(WORK_ID),
             "reservations": [{"use": use, "value": said[use], **how} for use in Use if use in said],
         }
@@ -391,7 +391,7 @@ def left_out(entry: Entry, format: WrittenFormat) -> list[Remark]:
     remarks = list(entry.unsaid)
     if format is CatalogueFormat.CSV:
         work = entry.work
-        others = sorted(set(work.identifiers) - {REFERENCE, *_STANDARD})
+        others = sorted(set(work.identifiers) - {REFERENCE, *STANDARD_NUMBERS})
         unsaid = [*(name for name in _CREDITS if getattr(work, name)), *(f"identifiers.{name}" for name in others)]
         remarks += [Remark(where=name, problem="CSV has no column for it.") for name in unsaid]
         if any(";" in name for name in work.creators):
@@ -450,7 +450,7 @@ def _cells(entry: Entry) -> list[str]:
     values: dict[str, str] = {
         "title": work.title, "kind": work.kind, "year": str(work.year or ""), "policy": work.policy,
         "creators": "; ".join(work.creators),
-        **{name: work.identifiers[name] for name in (REFERENCE, *_STANDARD) if name in work.identifiers},
+        **{name: work.identifiers[name] for name in (REFERENCE, *STANDARD_NUMBERS) if name in work.identifiers},
         **{use.value: value.value for use, value in said.values.items()}, "territory": said.territory,
         "terms_url": said.terms_url or "", "contact": said.contact or "", WORK_ID: entry.work_id or "",
     }  # fmt: skip

@@ -197,6 +197,13 @@ def counts(domain: Domain) -> bool:
     return domain.verified_at is not None and domain.lapsed_at is None
 
 
+def answering(session: Session, holder_id: str) -> list[str]:
+    """The domains that answer for a holder now: those that `counts` names, and none that was let go."""
+    shown = Domain.verified_at.is_not(None), Domain.lapsed_at.is_(None), Domain.let_go_at.is_(None)
+    query = sa.select(Domain.name).where(Domain.holder_id == holder_id, *shown)
+    return list(session.scalars(query.order_by(Domain.name)))
+
+
 def masters(session: Session, hosts: Collection[str], *, at: datetime) -> dict[str, frozenset[str]]:
     """The holders who speak for each host, alone; a host without any is not there."""
     lines = {host: domains_of(host) for host in hosts}

@@ -13,6 +13,7 @@ from typing import Any, Final
 from provenance.authority import DEVELOPMENT_TRUST_URI
 from provenance.model import IntegrityState, SignerState
 from registry.models import ReleaseState
+from registry.verifications import NOT_ASKED
 
 _UNSUPPORTED: Final = "clearmark.container.unsupported"
 _CONTENT_CHANGED: Final = re.compile(r"assertion\.(bmff|data|boxes|collection|multiAsset)Hash\.mismatch")
@@ -191,7 +192,7 @@ _BESIDE: Final[Mapping[Beside, Callable[[Facts, Kind], bool]]] = {
 def _looked(problem: str | None) -> Looked:
     if problem is None:
         return Looked.YES
-    return Looked.NOT_ASKED if problem.startswith("Not asked for") else Looked.COULD_NOT
+    return Looked.NOT_ASKED if problem == NOT_ASKED else Looked.COULD_NOT
 
 
 def _has_changed(ingredients: Iterable[Mapping[str, Any]]) -> bool:

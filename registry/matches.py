@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session, selectinload
 
 from fingerprinting.match import union_s
-from registry import lookback
+from registry import lookback, recent
 from registry.access import Actor, Scope
 from registry.domain import timeline
 from registry.domain.policy import NoWeight, Verdict
@@ -114,7 +114,7 @@ def _together(stretches: Sequence[timeline.Stretch]) -> list[timeline.Stretch]:
     """In their order, without those that lie within another: several algorithms find the same."""
     kept: list[timeline.Stretch] = []
     for one in sorted(stretches, key=lambda one: (one.start_s, -one.end_s)):
-        if not any(one.end_s <= other.end_s + _CRUMB_S for other in kept if one.start_s >= other.start_s):
+        if not any(one.end_s <= other.end_s + _CRUMB_S for other in kept):
             kept.append(one)
     return kept
 
@@ -147,18 +147,22 @@ def may_see_query(session: Session, actor: Actor, check: Check) -> bool:
     Whoever asked, and reviewers, always; the owner of a work that it copies, found then or looking back, once it was
     released and while that is not revoked.
     """
-    asks = actor.may(Scope.CHECKS_WRITE) or actor.may(Scope.RELEASES_WRITE)
-    if (check.holder_id == actor.holder_id and asks) or actor.may(Scope.REVIEW):
-        return True
-    if not any(map(actor.may, _READERS)):
-        return False
-    released = session.scalar(sa.select(Release).where(Release.check_id == check.id))
     copied = sa.union_all(
         sa.select(Match.work_id).where(Match.check_id == check.id),
         sa.select(Finding.work_id).where(Finding.check_id == check.id),
     )
     theirs = sa.select(Work.id).where(Work.holder_id == actor.holder_id, Work.id.in_(copied))
-    return _is_out(released) and session.scalar(theirs.limit(1)) is not None
+    is_copied = session.scalar(theirs.limit(1)) is not None
+    return _sees(actor, check, recent.release_of(session, check.id), is_copied=is_copied)
+
+
+def _sees(actor: Actor, check: Check, release: Release | None, *, is_copied: bool) -> bool:
+    """As `may_see_query`, of an actor whose work is copied or not."""
+    asks = actor.may(Scope.CHECKS_WRITE) or actor.may(Scope.RELEASES_WRITE)
+    if (check.holder_id == actor.holder_id and asks) or actor.may(Scope.REVIEW):
+        return True
+    is_out = release is not None and release.state != ReleaseState.REVOKED
+    return is_copied and is_out and any(map(actor.may, _READERS))
 
 
 def may_see_reference(actor: Actor, work: Work) -> bool:
@@ -189,10 +193,6 @@ def alike(conflict: Conflict, asset: Asset) -> Timeline | None:
         )
         by_modality.setdefault(said["modality"], []).append(stretch)
     return across(asset.work.title, asset.duration_s, by_modality)
-
-
-def _is_out(release: Release | None) -> bool:
-    return release is not None and release.state != ReleaseState.REVOKED
 
 
 def on_works_of(
@@ -272,8 +272,7 @@ def _matched(
     actor: Actor, check: Check, assets: Mapping[str, Asset], release: Release | None,
     notices: Mapping[str, Sequence[str]],
 ) -> Matched:  # fmt: skip
-    is_own = check.holder_id == actor.holder_id
-    sees = is_own or actor.may(Scope.REVIEW) or _is_out(release)
+    sees = _sees(actor, check, release, is_copied=True)
     by_work: dict[str, list[Stretch]] = {}
     for match in _distinct(check.matches):
         if asset := assets.get(match.asset_id):
@@ -284,7 +283,7 @@ def _matched(
         verdict=check.verdict or Verdict.UNKNOWN,
         decision=check.decision,
         works=tuple(_of_work(check, stretches) for stretches in by_work.values()),
-        is_own=is_own,
+        is_own=check.holder_id == actor.holder_id,
         sees_query=sees,
         release=release,
         notices=tuple(notices.get(release.id, ())) if release is not None else (),

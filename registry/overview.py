@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -10,20 +9,18 @@ from typing import Final
 import sqlalchemy as sa
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from registry import conflicts, preferences, thresholds
+from registry import conflicts, domains, preferences, search, thresholds
 from registry.access import Actor, Scope
-from registry.domain.identifiers import Prefix, first_id, validate_identifiers
+from registry.domain.identifiers import Prefix, first_id
 from registry.domain.policy import Action, Assurance, MatchedWork, Policy, decide
 from registry.domain.preferences import Answer, Use
 from registry.domain.searching import words_of
-from registry.errors import Invalid
 from registry.models import (
     Asset,
     AssetStatus,
     Check,
     CheckStatus,
     Conflict,
-    Domain,
     Match,
     Reservation,
     Work,
@@ -34,7 +31,6 @@ from registry.reservations import not_over
 
 # What is called "lately".
 LATELY: Final = timedelta(days=30)
-_NUMBERS: Final = ("isrc", "iswc", "isan", "isni", "eidr", "iscc")
 _IN_PROGRESS: Final = (AssetStatus.QUEUED, AssetStatus.PROCESSING)
 
 
@@ -97,7 +93,7 @@ def of_holder(session: Session, actor: Actor, *, most: int = 5, at: datetime) ->
         matched_checks=_matched_checks(session, actor, at=at),
         conflicts=session.scalar(sa.select(sa.func.count()).select_from(is_open)) or 0,
         is_anything_reserved=session.scalar(said) is not None,
-        domains=_domains(session, actor),
+        domains=domains.answering(session, actor.holder_id),
     )
 
 
@@ -126,12 +122,6 @@ def _matched_checks(session: Session, actor: Actor, *, at: datetime) -> int:
         .where(Match.check_id >= since, Match.no_weight.is_(None), Check.status == CheckStatus.DONE)
     )
     return session.scalar(query) or 0
-
-
-def _domains(session: Session, actor: Actor) -> list[str]:
-    shown = Domain.verified_at.is_not(None), Domain.lapsed_at.is_(None), Domain.let_go_at.is_(None)
-    query = sa.select(Domain.name).where(Domain.holder_id == actor.holder_id, *shown)
-    return list(session.scalars(query.order_by(Domain.name)))
 
 
 def verdicts(session: Session, actor: Actor, *, at: datetime) -> Mapping[str, int]:
@@ -179,27 +169,18 @@ def shelf(
     """
     actor.require(Scope.WORKS_WRITE)
     query = sa.select(Work).where(Work.holder_id == actor.holder_id, Work.withdrawn_at.is_(None))
-    if asked:
+    if asked := asked.strip():
+        spelled = {asked, *(value for _, value in search.numbers(asked))}
         numbered = sa.select(WorkIdentifier.work_id).join(Work, Work.id == WorkIdentifier.work_id)
-        numbered = numbered.where(Work.holder_id == actor.holder_id, WorkIdentifier.value.in_(_spellings(asked)))
+        numbered = numbered.where(Work.holder_id == actor.holder_id, WorkIdentifier.value.in_(spelled))
         titled = [Work.search_text.contains(word, autoescape=True) for word in words_of(asked)]
-        query = query.where(
-            sa.or_(sa.and_(sa.true() if titled else sa.false(), *titled), Work.id == asked, Work.id.in_(numbered))
-        )
+        is_titled = sa.and_(*titled) if titled else sa.false()
+        query = query.where(sa.or_(is_titled, Work.id == asked.lower(), Work.id.in_(numbered)))
     if before is not None:
         query = query.where(Work.id < before)
     rows = session.scalars(query.order_by(Work.id.desc()).limit(limit + 1)).all()
     works = rows[:limit]
     return _shelved(session, works, block_from, at=at), works[-1].id if len(rows) > limit else None
-
-
-def _spellings(asked: str) -> set[str]:
-    """An identifier as it was typed, and as a standard would have it."""
-    found = {asked}
-    for scheme in _NUMBERS:
-        with suppress(Invalid):
-            found.add(validate_identifiers({scheme: asked})[scheme])
-    return found
 
 
 def leads_to(session: Session, work: Work, preference: Answer, *, block_from: Assurance, at: datetime) -> Action:

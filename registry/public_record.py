@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session, aliased
 from registry import domains, preferences, search
 from registry.domain.preferences import Answer, Scope, Use
 from registry.errors import NotFound
-from registry.models import Asset, Conflict, Domain, Holder, LedgerEntry, Quarantine, Reservation, Work
+from registry.models import Asset, Conflict, Holder, LedgerEntry, Quarantine, Reservation, Work
 from registry.preferences import Asked, Holding
 from registry.reservations import in_force, with_ids
 
@@ -102,7 +102,7 @@ def of_work(session: Session, work_id: str, *, at: datetime) -> PublicRecord:
         holding=found.holding,
         words=_words(session, ids),
         disputes=disputes,
-        sites=_sites(session, work.holder_id),
+        sites=domains.answering(session, work.holder_id),
         entry=_entries(session, [work.id]).get(work.id),
     )
 
@@ -182,8 +182,3 @@ def _entries(session: Session, ids: Collection[str]) -> dict[str, int]:
     """The numbers of the ledger's first entries about records."""
     query = sa.select(LedgerEntry.subject_id, sa.func.min(LedgerEntry.number)).where(LedgerEntry.subject_id.in_(ids))
     return {row[0]: row[1] for row in session.execute(query.group_by(LedgerEntry.subject_id))}
-
-
-def _sites(session: Session, holder_id: str) -> list[str]:
-    rows = session.scalars(sa.select(Domain).where(Domain.holder_id == holder_id).order_by(Domain.name))
-    return [row.name for row in rows if domains.counts(row)]

@@ -36,16 +36,16 @@ def _is_called(asked: str) -> sa.ColumnElement[bool]:
     words = [
         sa.or_(Work.search_text.contains(word), Work.holder_id.in_(_holders_with([word]))) for word in words_of(asked)
     ]
-    numbers = [
-        sa.and_(WorkIdentifier.scheme == scheme, WorkIdentifier.value == value) for scheme, value in _numbers(asked)
+    pairs = [
+        sa.and_(WorkIdentifier.scheme == scheme, WorkIdentifier.value == value) for scheme, value in numbers(asked)
     ]
-    numbered = sa.select(WorkIdentifier.work_id).where(sa.or_(sa.false(), *numbers))
+    numbered = sa.select(WorkIdentifier.work_id).where(sa.or_(sa.false(), *pairs))
     return sa.or_(
         sa.and_(*words) if words else sa.false(), Work.id.in_(numbered), Work.id == asked.strip().lower()
     )  # fmt: skip
 
 
-def _numbers(asked: str) -> list[tuple[str, str]]:
+def numbers(asked: str) -> list[tuple[str, str]]:
     """The standard numbers that a text may be, each in its normal form."""
     found = []
     for scheme in STANDARD_NUMBERS:

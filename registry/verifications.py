@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -35,6 +35,7 @@ from registry.models import (
 )
 from registry.preferences import effective
 
+NOT_ASKED: Final = "Not asked for: only what the file says of itself was read."
 # How long answers about files are kept that anybody may have sent.
 KEPT = timedelta(days=30)
 _TIMEOUT_S = 30

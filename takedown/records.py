@@ -88,7 +88,7 @@ def redacted(session: Session, actor: Actor, notice: Notice, said: Publication) 
         Invalid: the claimant is a person, whose name is not published.
     """
     actor.require(Scope.REVIEW)
-    if TrackName(notice.track) in _WITHOUT_TEXTS:
+    if not may_have_texts(notice.track):
         raise Conflict(kind="notice", id=notice.id, problem="Texts about a person's body, voice or face stay private.")
     if not is_public(notice):
         raise Conflict(kind="notice", id=notice.id, problem="Nothing was decided about it yet.")
@@ -108,6 +108,11 @@ def redacted(session: Session, actor: Actor, notice: Notice, said: Publication) 
 
 
 _TEXTS = ("work_description", "explanation")
+
+
+def may_have_texts(track: str) -> bool:
+    """Whether texts of a track are ever read by anybody."""
+    return TrackName(track) not in _WITHOUT_TEXTS
 
 
 def is_public(notice: Notice) -> bool:

@@ -54,7 +54,7 @@ def as_csv(report: Report) -> str:
     writer = csv.writer(text)
     writer.writerow(_CSV_HEAD)
     for figure, track, tier, value in _lines("", told, track=_ALL, tier=_ALL):
-        writer.writerow([*map(_harmless, (*period, figure, track, tier)), value])
+        writer.writerow([*map(harmless, (*period, figure, track, tier)), value])
     return text.getvalue()
 
 
@@ -125,7 +125,8 @@ def _lines(figure: str, value: Any, *, track: str, tier: str) -> Iterator[tuple[
             yield from _lines(f"{figure}.{key}".lstrip("."), each, track=track, tier=of_tier)
 
 
-def _harmless(text: str) -> str:
+def harmless(text: str) -> str:
+    """A cell of a table that no spreadsheet takes for a formula."""
     return f"'{text}" if text.startswith(_FORMULA) else text
 
 

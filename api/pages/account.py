@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends
 from starlette.responses import Response
 
+from api.pages.days import day_of, end_of
 from api.pages.forms import Form
 from api.pages.page import Page, PageActor, PostedForm, SignInNeeded, ThePage
 from api.pages.sign_in import acts_for
@@ -198,8 +199,8 @@ def show_agents(page: ThePage, actor: PageActor) -> Response:
 def appoint(page: ThePage, actor: PageActor, form: PostedForm) -> Response:
     """Let a holder act for one's own, named by their id or name."""
     with form.heeding():
-        said = {"valid_until": f"{form.get('valid_until')}T23:59:59Z"} if form.get("valid_until") else {}
-        wanted = form.parse(AgentIn, **said)
+        day = day_of(form.get("valid_until"), field="valid_until")
+        wanted = form.parse(AgentIn, valid_until=end_of(day).isoformat() if day else None)
         with page.service.database.reading() as session:
             agent = agencies.called(session, wanted.agent_id)
         own.appoint_agent(wanted.model_copy(update={"agent_id": agent.id}), actor, page.service)

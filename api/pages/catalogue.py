@@ -3,8 +3,8 @@
 What was only tried is kept where uploads lie, so that it can be done for real without sending the file again.
 """
 
-import base64
-import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext, suppress
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Query
@@ -41,8 +41,8 @@ def list_imports(
 def bring_in(page: ThePage, actor: PageActor, sent: PageFiles) -> Response:
     with sent.form.heeding():
         received = sent.require_file()
-        kept = _kept(page, actor, received) if sent.form.get("dry_run") == "true" else ""
-        task = imports.import_catalogue(actor, received, page.service, Response())
+        with _kept(page, actor, received) if sent.form.get("dry_run") == "true" else nullcontext("") as kept:
+            task = imports.import_catalogue(actor, received, page.service, Response())
         return page.go(f"/imports/{task.id}{kept}")
     return _imports(page, actor, sent.form, None)
 
@@ -93,14 +93,16 @@ def _imports(page: Page, actor: Actor, form: Form, cursor: str | None) -> Respon
     )  # fmt: skip
 
 
-def _kept(page: Page, actor: Actor, received: Submission) -> str:
-    """Keep a file for a second time; a query that names it, or nothing where there is no room."""
-    sent = received.require_upload()
-    name = base64.b64encode(received.fields["name"].encode()).decode()
-    uploads = Uploads(page.service, Owner.holder(actor.holder_id, visit_id=page.visit.id))
+@contextmanager
+def _kept(page: Page, actor: Actor, received: Submission) -> Iterator[str]:
+    """Keep a file for a second time, unless the block refuses it; a query that names it, or "" without room for it."""
+    kept = None
+    with suppress(Problem):
+        uploads = Uploads(page.service, Owner.holder(actor.holder_id, visit_id=page.visit.id))
+        kept = uploads.copy(received.require_upload().path, received.fields["name"])
     try:
-        kept = uploads.create(sent.size_bytes, f"filename {name}")
-    except Problem:
-        return ""
-    shutil.copyfile(sent.path, kept.path)
-    return f"?{UPLOAD}={kept.id}"
+        yield f"?{UPLOAD}={kept.id}" if kept else ""
+    except BaseException:
+        if kept:
+            kept.remove()
+        raise

@@ -100,7 +100,8 @@ def _check_page(page: Page, actor: Actor, check_id: str, form: Form) -> Response
     found = [match.model_dump() for match in check.matches]
     return page.show(
         "pipeline/check.html.j2", status=form.status, check=check, is_own=is_own, release=made, obstacle=obstacle,
-        media=media, works=works, form=form, drawn=_timeline(check, found), context=_written(check.context),
+        media=media, works=works, form=form, drawn=_timeline(check, found),
+        context=written(check.context) if check.context else None,
     )  # fmt: skip
 
 
@@ -142,5 +143,6 @@ def _training_mining(form: Form) -> dict[str, Any]:
     return {f"cawg.{name}": rule for name, rule in rules.items()} if isinstance(rules, dict) else {}
 
 
-def _written(context: dict[str, Any]) -> str | None:
-    return json.dumps(context, indent=2, ensure_ascii=False) if context else None
+def written(body: dict[str, Any]) -> str:
+    """JSON for people to read."""
+    return json.dumps(body, indent=2, ensure_ascii=False)

@@ -8,10 +8,10 @@ from starlette.responses import Response
 from api import noticeboard
 from api.pages.notice_words import NoticeWords
 from api.pages.page import Page, PageActor, ThePage
+from api.routes import conflicts
 from registry import overview, recent, review
 from registry.access import Actor, Scope
 from registry.domain.policy import Assurance, most_severe
-from takedown import due
 
 router = APIRouter()
 _MOST = 5
@@ -29,10 +29,12 @@ def _seen(page: Page, actor: Actor) -> dict[str, Any]:
     known = Assurance(holder.assurance) if holder else Assurance.UNVERIFIED
     with page.service.database.reading() as session:
         keeps, asks, is_reviewer = map(actor.may, (Scope.WORKS_WRITE, Scope.CHECKS_WRITE, Scope.REVIEW))
+        opened, _ = noticeboard.of_party(session, desk, actor, are_over=False, at=at)
         return {
             "held": overview.of_holder(session, actor, most=_MOST, at=at) if keeps else None,
             "newest": overview.shelf(session, actor, limit=_MOST, block_from=block_from, at=at)[0] if keeps else (),
-            "due": due.of_holder(session, desk, actor, most=_MOST, at=at),
+            "due": opened[:_MOST],
+            "conflicts": conflicts.list_conflicts(actor, page.service, limit=_MOST).items if keeps else (),
             "verdicts": overview.verdicts(session, actor, at=at) if asks else None,
             "checks": recent.checks(session, actor, limit=_MOST).rows if asks else None,
             "waiting": review.waiting(session, actor) if is_reviewer else None,

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 from fastapi import APIRouter, Query
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from api import noticeboard
@@ -23,7 +23,6 @@ from api.schemas.base import In
 from api.schemas.notices import NoticeOut, NoticeTransition, PublicationIn, UploaderIn
 from registry.access import Actor, Scope
 from takedown import records
-from takedown.decisions import Gravity
 from takedown.domain.states import DECISIONS, Event, State
 from takedown.domain.states import Actor as Role
 from takedown.domain.track import TrackName
@@ -53,7 +52,7 @@ class QueueAsked(In):
     track: TrackName | None = None
     state: State | None = None
     tier: Tier | None = None
-    cursor: str | None = None
+    cursor: Annotated[str | None, Field(max_length=64)] = None
     id: str | None = None
 
     @property
@@ -206,11 +205,12 @@ def _shown(page: Page, actor: Actor, notice_id: str, doing: str, form: Form) -> 
     actor.require(Scope.REVIEW)
     notice, desk = notices.get_notice(notice_id, actor, page.service), page.service.desk
     with page.service.database.reading() as session:
-        _, may = noticeboard.standing(session, desk, actor, notice_id, among=frozenset({Role.REVIEWER}))
+        row = desk.visible(session, actor, notice_id)
+        _, may = noticeboard.standing(session, desk, actor, row, among=frozenset({Role.REVIEWER}))
         evidence = desk_evidence.gather(page.service, session, actor, notice_id)
-        uploader = desk.visible(session, actor, notice_id).uploader
-        is_public = records.is_public(desk.visible(session, actor, notice_id))
-    groups = _groups(notice, may, actor, is_public=is_public)
+        uploader, is_public = row.uploader, records.is_public(row)
+    is_barred = notice.review is not None and actor.person in notice.review.barred
+    groups = _groups(notice, may, is_barred=is_barred, is_public=is_public)
     choices = [one for group in groups.values() for one in group]
     doing = doing if doing in choices else next((one for one in choices if one in _UNFOLDED), "")
     if doing == _PUBLISH and not form.tree():
@@ -219,24 +219,21 @@ def _shown(page: Page, actor: Actor, notice_id: str, doing: str, form: Form) -> 
         form = Form.filled(uploader)
     return page.show(
         "desk/notice.html.j2", status=form.status, notice=notice, form=form, groups=groups, doing=doing,
-        evidence=evidence, uploader=uploader, is_public=is_public, gravities=[one.value for one in Gravity],
-        is_barred=notice.review is not None and actor.person in notice.review.barred,
+        evidence=evidence, uploader=uploader, is_public=is_public, is_barred=is_barred,
         preview=_preview(page, actor, notice_id, form) if doing == _PUBLISH else None,
         letters=notices.list_letters(notice_id, actor, page.service), say=NoticeWords.of(page),
     )  # fmt: skip
 
 
-def _groups(notice: NoticeOut, may: tuple[Event, ...], actor: Actor, *, is_public: bool) -> dict[str, list[str]]:
+def _groups(notice: NoticeOut, may: tuple[Event, ...], *, is_barred: bool, is_public: bool) -> dict[str, list[str]]:
     """What a reviewer can do: decide, enter what came by letter, move it on, and what is no event."""
-    is_barred = notice.review is not None and actor.person in notice.review.barred
     decide = [one.value for one in _DECIDE if one in may and not is_barred]
     came = [one.value for one in _CAME if one in may]
     on = [one.value for one in may if one not in DECISIONS and one not in _CAME]
     beside = (
         [_UPLOADER] if notice.release_id is None and notice.state in (State.DISABLED, State.UPLOADER_NOTIFIED) else []
     )
-    has_texts = notice.track not in (TrackName.TAKE_IT_DOWN, TrackName.LIKENESS)
-    beside += [_PUBLISH] if is_public and has_texts else []
+    beside += [_PUBLISH] if is_public and records.may_have_texts(notice.track) else []
     return {"decide": decide, "came": came, "on": on, "beside": beside}
 
 

@@ -3,6 +3,7 @@
 from fastapi import APIRouter
 from starlette.responses import Response
 
+from api.pages.days import day_of, end_of
 from api.pages.forms import Form
 from api.pages.notice_words import NoticeWords
 from api.pages.page import Page, PageActor, PostedForm, ThePage
@@ -54,13 +55,11 @@ def distrust(holder_id: str, page: ThePage, actor: PageActor, form: PostedForm) 
 @router.post("/{holder_id}")
 def decide(holder_id: str, page: ThePage, actor: PageActor, form: PostedForm) -> Response:
     """Warn somebody, suspend them, or lift that."""
-    day = form.get("until")
     with form.heeding():
-        if day:
-            form.put("until", f"{day}T23:59:59Z")
-        takedown_desk.decide_misuse(holder_id, form.parse(MisuseIn), actor, page.service)
+        day = day_of(form.get("until"), field="until")
+        body = form.parse(MisuseIn, until=end_of(day).isoformat() if day else None)
+        takedown_desk.decide_misuse(holder_id, body, actor, page.service)
         return page.go(f"/review/misuse/{holder_id}", told=page.gettext("It is noted, and they are written to."))
-    form.put("until", day)
     return _holder(page, actor, holder_id, form)
 
 
@@ -84,5 +83,5 @@ def _holder(page: Page, actor: Actor, holder_id: str, form: Form) -> Response:
         holder = session.get_one(Holder, holder_id)
     return page.show(
         "desk/holder.html.j2", status=form.status, form=form, holder=holder, misuse=found,
-        policy=page.service.desk.policy, say=NoticeWords.of(page),
+        say=NoticeWords.of(page),
     )  # fmt: skip

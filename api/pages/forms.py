@@ -88,6 +88,13 @@ class Form:
         plain = name.removesuffix(_LIST)
         return next((text for key, text in self.errors.items() if key == plain or key.startswith(f"{plain}.")), None)
 
+    def is_sure(self, problem: str) -> bool:
+        """Whether the box was ticked that asks so, before what cannot be undone; else the form says that it must be."""
+        if self.get("sure") == "true":
+            return True
+        self.errors["sure"], self.status = problem, HTTPStatus.UNPROCESSABLE_ENTITY
+        return False
+
     def tree(self) -> dict[str, Any]:
         """The fields as the body they spell; of rows those that say nothing are left out."""
         body: dict[str, Any] = {}

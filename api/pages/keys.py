@@ -1,7 +1,6 @@
 """Keys of a holder: made and shown once, replaced with an overlap, ended."""
 
 from datetime import timedelta
-from http import HTTPStatus
 from typing import Final
 
 from fastapi import APIRouter, Response
@@ -19,7 +18,6 @@ from registry.access import Actor, Scope
 
 router = APIRouter(prefix="/keys")
 _DAYS: Final = 30, 90, 365
-OVERLAPS_S: Final = 0, 3600, 86_400, 7 * 86_400
 
 
 @router.get("")
@@ -58,18 +56,10 @@ def rotate(key_id: str, page: ThePage, actor: PageActor, url: BaseUrl, form: Pos
 
 @router.post("/{key_id}/revocation")
 def revoke(key_id: str, page: ThePage, actor: PageActor, form: PostedForm) -> Response:
-    if not is_sure(page, form):
+    if not form.is_sure(page.gettext("Tick the box if you are sure.")):
         return _key_page(page, actor, key_id, form)
     own.revoke_key(key_id, actor, page.service)
     return page.go("/keys", told=page.gettext("The key is revoked. Whatever uses it is refused from now on."))
-
-
-def is_sure(page: Page, form: Form) -> bool:
-    """Whether the box was ticked that asks so; if not, the form says it."""
-    if form.get("sure") != "true":
-        form.errors["sure"] = page.gettext("Tick the box if you are sure.")
-        form.status = HTTPStatus.UNPROCESSABLE_ENTITY
-    return not form.errors
 
 
 def _keys_page(page: Page, actor: Actor, form: Form, cursor: str | None = None) -> Response:
@@ -86,11 +76,8 @@ def _keys_page(page: Page, actor: Actor, form: Form, cursor: str | None = None) 
 def _key_page(page: Page, actor: Actor, key_id: str, form: Form) -> Response:
     with page.service.database.reading() as session:
         row = access.own_key(session, actor, key_id)
-        has_ended = row.revoked_at is not None or (row.expires_at is not None and row.expires_at <= page.at)
-    return page.show(
-        "pipeline/key.html.j2", status=form.status, form=form, key=row, has_ended=has_ended,
-        overlaps_s=OVERLAPS_S,
-    )  # fmt: skip
+    has_ended = access.has_ended(row, at=page.at)
+    return page.show("pipeline/key.html.j2", status=form.status, form=form, key=row, has_ended=has_ended)
 
 
 def _shown_once(page: Page, made: KeyOut, url: str, *, replaces: str | None = None) -> Response:

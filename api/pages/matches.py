@@ -10,7 +10,6 @@ from api.pages import conflicts, playback
 from api.pages.page import PageActor, ThePage
 from api.routes import conflicts as routes
 from registry import matches
-from registry.domain.policy import Verdict
 from registry.models import Asset, Check, Finding, Release
 
 router = APIRouter()
@@ -35,7 +34,7 @@ def list_matches(
     more = found[_LISTED - 1].check_id if len(found) > _LISTED else None
     return page.show(
         "matches/matches.html.j2", found=found[:_LISTED], next=more, works=works, findings=before, is_all=is_all,
-        asked={"work": work, "verdict": verdict, "own": "true" if own else ""}, verdicts=list(Verdict),
+        asked={"work": work, "verdict": verdict, "own": "true" if own else ""},
     )  # fmt: skip
 
 
@@ -48,7 +47,8 @@ def show_finding(finding_id: str, page: ThePage, actor: PageActor) -> Response:
         release = session.get(Release, told.release_id) if told.release_id else None
         query = playback.of_check(page.service, session, actor, finding.check)
         reference = playback.of_asset(page.service, actor, asset)
-    line, longest = matches.line_of(finding, asset), max(told.segments, key=lambda one: one.query_end_s)
+    line = matches.line_of(finding, asset)
+    longest = max(told.segments, key=lambda one: one.query_end_s - one.query_start_s)
     return page.show(
         "matches/finding.html.j2", finding=told, release=release, line=line, longest=longest, query=query,
         reference=reference,

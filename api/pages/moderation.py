@@ -134,7 +134,7 @@ def _flood(page: Page, actor: Actor, asset_id: str, form: Form) -> Response:
         decider = audit.named(session, flood.quarantine.decided_by)
     return page.show(
         "review/quarantine.html.j2", status=form.status, form=form, flood=flood, decider=decider,
-        file=playback.of_asset(page.service, actor, flood.asset), rules=page.service.rules.flood,
+        file=playback.of_asset(page.service, actor, flood.asset),
     )  # fmt: skip
 
 

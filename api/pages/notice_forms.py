@@ -49,14 +49,6 @@ def publication_of(form: Form) -> PublicationIn:
     return form.parse(PublicationIn, terms=form.lines("terms"), **shown)
 
 
-def require_sure(form: Form, problem: str) -> bool:
-    """Whether somebody said that they mean what cannot be undone; else the form says that they must."""
-    if form.get("sure"):
-        return True
-    form.errors["sure"] = problem
-    return False
-
-
 @contextmanager
 def aside(form: Form) -> Iterator[None]:
     """A block in which the form has only what belongs to a body; it keeps what was typed."""

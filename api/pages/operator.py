@@ -88,4 +88,4 @@ def set_aside(page: ThePage, actor: PageActor, job_id: str, _form: PostedForm) -
 def show_settings(page: ThePage, actor: PageActor) -> Response:
     actor.require(Scope.ADMIN)
     settings = process.settings_of(page.service.settings)
-    return page.show("operator/settings.html.j2", settings=settings, versions=process.versions())
+    return page.show("operator/settings.html.j2", settings=settings)

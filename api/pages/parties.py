@@ -1,25 +1,22 @@
 """Notices as their parties see them: where one stands, what happens next, and what each may do about it."""
 
-from http import HTTPStatus
 from typing import Annotated, Final
 
-import sqlalchemy as sa
 from fastapi import APIRouter, Query
 from starlette.responses import Response
 
 from api import noticeboard
 from api.pages.filing import confirmed
 from api.pages.forms import Form
-from api.pages.notice_forms import aside, counter_of, cure_of, require_sure
+from api.pages.notice_forms import aside, counter_of, cure_of
 from api.pages.notice_words import NoticeWords
 from api.pages.page import Page, PageParty, PostedForm, ThePage
 from api.routes import notices
 from api.schemas.notices import ComplaintIn, NoticeTransition
 from registry.access import Actor
-from registry.models import NoticeTicket
 from takedown.domain.states import Actor as Role
 from takedown.domain.states import Event
-from takedown.domain.track import TrackName
+from takedown.domain.track import Track, TrackName
 from takedown.domain.tracks import TRACKS
 
 router = APIRouter(prefix="/my-notices")
@@ -39,8 +36,7 @@ def list_mine(page: ThePage, actor: PageParty, cursor: Annotated[str | None, Que
     desk, at = page.service.desk, page.at
     with page.service.database.reading() as session:
         if actor.ticket_sha256 is not None:
-            of_ticket = sa.select(NoticeTicket.notice_id).where(NoticeTicket.sha256 == actor.ticket_sha256)
-            return page.go(f"/my-notices/{session.scalars(of_ticket).one()}", told=page.visit.told)
+            return page.go(_place(noticeboard.of_ticket(session, actor)), told=page.visit.told)
         opened, more = noticeboard.of_party(session, desk, actor, are_over=False, at=at)
         over, next_ = noticeboard.of_party(session, desk, actor, are_over=True, before=cursor, limit=20, at=at)
     return page.show(
@@ -59,8 +55,7 @@ def show(
 @router.post("/{notice_id}/cure")
 def cure(notice_id: str, page: ThePage, actor: PageParty, form: PostedForm) -> Response:
     with form.heeding():
-        track = TRACKS[TrackName(notices.get_notice(notice_id, actor, page.service).track)]
-        done = notices.act(notice_id, cure_of(form, track), page.request, actor, page.service)
+        done = notices.act(notice_id, cure_of(form, _track(page, actor, notice_id)), page.request, actor, page.service)
         told = page.gettext("Thank you, the notice is complete now.")
         if done.missing:
             told = page.gettext("Thank you. Something is still missing.")
@@ -71,8 +66,8 @@ def cure(notice_id: str, page: ThePage, actor: PageParty, form: PostedForm) -> R
 @router.post("/{notice_id}/counter-notice")
 def counter(notice_id: str, page: ThePage, actor: PageParty, form: PostedForm) -> Response:
     with form.heeding():
-        track = TRACKS[TrackName(notices.get_notice(notice_id, actor, page.service).track)]
-        done = notices.counter(notice_id, counter_of(form, track), page.request, actor, page.service)
+        counter_notice = counter_of(form, _track(page, actor, notice_id))
+        done = notices.counter(notice_id, counter_notice, page.request, actor, page.service)
         told = page.gettext("Your counter-notice is complete, and went to the claimant.")
         if done.missing:
             told = page.gettext("Your counter-notice came. Something is missing from it; nothing was passed on yet.")
@@ -101,13 +96,11 @@ def retract(notice_id: str, page: ThePage, actor: PageParty, form: PostedForm) -
 
 def _final(page: Page, actor: Actor, notice_id: str, doing: str, form: Form, told: str) -> Response:
     """Do what cannot be undone, once somebody said that they mean it."""
-    if require_sure(form, page.gettext("Tick this if you mean it.")):
+    if form.is_sure(page.gettext("Tick this if you mean it.")):
         with form.heeding(), aside(form):
             body = form.parse(NoticeTransition, event=_DOINGS[doing].value)
             notices.act(notice_id, body, page.request, actor, page.service)
             return page.go(_place(notice_id), told=told)
-    else:
-        form.status = HTTPStatus.UNPROCESSABLE_ENTITY
     return _shown(page, actor, notice_id, doing, form)
 
 
@@ -115,7 +108,8 @@ def _shown(page: Page, actor: Actor, notice_id: str, doing: str, form: Form) -> 
     """The notice, with the form for what somebody wants to do; where they may no more, without it."""
     notice = notices.get_notice(notice_id, actor, page.service)
     with page.service.database.reading() as session:
-        roles, may = noticeboard.standing(session, page.service.desk, actor, notice_id, among=noticeboard.PARTIES)
+        row = page.service.desk.visible(session, actor, notice_id)
+        roles, may = noticeboard.standing(session, page.service.desk, actor, row, among=noticeboard.PARTIES)
     if not roles:
         return page.go(f"/review/notices/{notice_id}")
     choices = [name for name, event in _DOINGS.items() if event in may]
@@ -126,6 +120,10 @@ def _shown(page: Page, actor: Actor, notice_id: str, doing: str, form: Form) -> 
         is_claimant=Role.CLAIMANT in roles, is_maker=Role.UPLOADER in roles, ticket=_ticket(page),
         say=NoticeWords.of(page),
     )  # fmt: skip
+
+
+def _track(page: Page, actor: Actor, notice_id: str) -> Track:
+    return TRACKS[TrackName(notices.get_notice(notice_id, actor, page.service).track)]
 
 
 def _ticket(page: Page) -> str | None:

@@ -11,7 +11,6 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Final
 
-import sqlalchemy as sa
 from fastapi import APIRouter
 from fastapi.responses import FileResponse
 from sqlalchemy.orm import Session
@@ -21,6 +20,7 @@ from api.pages.page import Page, PageActorOrNobody, ThePage
 from api.problems import Problem
 from api.service import Service
 from provenance.media_types import media_type_of
+from registry import recent
 from registry.access import Actor, Scope
 from registry.errors import NotFound
 from registry.matches import may_see_query
@@ -99,7 +99,7 @@ def play_release(release_id: str, page: ThePage, actor: PageActorOrNobody) -> Re
 def of_check(service: Service, session: Session, actor: Actor, check: Check) -> Playable | None:
     """Where the clip of a check is played; None where it is not kept, or not for this actor."""
     if check.blob_key is None:  # what was released of it is still there
-        release = session.scalar(sa.select(Release).where(Release.check_id == check.id))
+        release = recent.release_of(session, check.id)
         return of_release(service, session, actor, release) if release is not None else None
     sees = may_see_query(session, actor, check)
     return _playable(service, check.blob_key, f"/media/checks/{check.id}") if sees else None

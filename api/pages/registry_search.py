@@ -1,16 +1,16 @@
 """The public registry: what is registered, and what is reserved of it."""
 
-from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Query
 from starlette.responses import Response
 
 from api.access import base_url
-from api.pages.days import day_of
+from api.pages.days import day_of, end_of
 from api.pages.page import ThePage
 from api.paging import Cursor
 from api.routes import public_registry
+from registry.errors import Invalid
 
 router = APIRouter()
 _AT_ONCE = 25
@@ -25,15 +25,11 @@ def search(page: ThePage, cursor: Cursor = None, q: Annotated[str, Query(max_len
 @router.get("/registry/{work_id}")
 def show_work(page: ThePage, work_id: str, on: Annotated[str, Query(max_length=40)] = "") -> Response:
     """What is said of a work; with `on`, what was in force when that day (UTC) ended."""
-    day = day_of(on, field="on")
-    at = page.at if day is None else _end_of(day, now=page.at)
+    try:
+        day = day_of(on, field="on")
+    except Invalid as wrong:
+        return page.go(f"/registry/{work_id}", told=page.gettext(wrong.problem))
+    at = page.at if day in (None, page.at.date()) else end_of(day)
     work = public_registry.get_public_work(work_id, page.service, at)
     canonical = f"{base_url(page.request)}/registry/{work.id}"
     return page.show("registry/work.html.j2", work=work, on=on, canonical=canonical)
-
-
-def _end_of(day: date, *, now: datetime) -> datetime:
-    """The last moment of a day; of today, now."""
-    begins = datetime.combine(day, time(), UTC)
-    ends = begins + timedelta(days=1) - timedelta.resolution
-    return now if begins <= now <= ends else ends

@@ -142,10 +142,13 @@ def _say(
     """Put a sheet on record, or only show what it would come to."""
     is_preview = bool(form.get("see"))
     form.drop("see")
-    thing = Thing(
-        work_id=work.id if work else None, location=normal(form.get("location")) if is_place else None,
-        territory=form.get("territory", WORLDWIDE),
-    )  # fmt: skip
+    location = None
+    if is_place:
+        with form.heeding():
+            location = normal(form.get("location"))
+        if location is None:
+            return page.show("works/place.html.j2", status=form.status, form=form)
+    thing = Thing(work_id=work.id if work else None, location=location, territory=form.get("territory", WORLDWIDE))
     with form.heeding():
         body = form.parse(SheetIn)
         with page.service.database.transaction() as session:

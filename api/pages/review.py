@@ -26,6 +26,7 @@ from registry.domain.preferences import Answer, Use
 from registry.errors import NotFound
 from registry.models import Check, ExplanationStatus, Work
 from registry.review import Order, Show, Wanted
+from takedown.report_page import harmless
 
 router = APIRouter(prefix="/review")
 _AT_ONCE: Final = 20
@@ -188,13 +189,7 @@ def _table(rows: Iterator[audit.Decided]) -> Iterator[str]:
     cells = ((row.at.isoformat(), row.kind, row.record, row.about, row.decision, row.reason, row.by, row.who, row.entry)
              for row in rows)  # fmt: skip
     for line in chain([_COLUMNS], cells):
-        table.writerow([_harmless(cell) for cell in line])
+        table.writerow(["" if cell is None else harmless(str(cell)) for cell in line])
         yield written.getvalue()
         written.seek(0)
         written.truncate()
-
-
-def _harmless(cell: object) -> str:
-    """A cell that no spreadsheet takes for a formula."""
-    text = "" if cell is None else str(cell)
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text

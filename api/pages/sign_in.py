@@ -8,7 +8,7 @@ from urllib.parse import quote
 from fastapi import APIRouter, Query
 from starlette.responses import Response
 
-from api import limits, oidc
+from api import limits, noticeboard, oidc
 from api.pages.page import Page, PostedForm, ThePage, onward
 from api.pages.visit import SignedIn
 from api.problems import Problem
@@ -18,7 +18,6 @@ from api.schemas.accounts import AccountIn, ConfirmationIn, EmailIn, NewPassword
 from registry import access, agencies
 from registry.access import TICKET
 from registry.agencies import ActsFor
-from registry.models import NoticeTicket
 
 router = APIRouter()
 Next = Annotated[str, Query(max_length=2000)]
@@ -186,10 +185,10 @@ def _with_key(page: Page, key: str, onwards: str) -> Response:
 def _with_ticket(page: Page, ticket: str) -> Response:
     with page.service.database.reading() as session:
         actor = access.authenticate(session, ticket, at=page.at)
-        notice = session.get(NoticeTicket, actor.ticket_sha256) if actor is not None else None
-    if notice is None:
+        notice_id = noticeboard.of_ticket(session, actor) if actor is not None else None
+    if notice_id is None:
         raise _unknown(page)
-    answer = page.go(f"/my-notices/{notice.notice_id}")
+    answer = page.go(f"/my-notices/{notice_id}")
     page.cookies.sign_in(answer, SignedIn(credential=ticket), at=page.at)
     return answer
 

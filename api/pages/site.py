@@ -47,12 +47,16 @@ def install(app: FastAPI) -> None:
 
 
 class HeadOfPages:
-    """Middleware: whoever only checks a link asks for the head of its page; the server leaves the body out."""
+    """Middleware: whoever only checks a link asks for the head of its page; the server leaves the body out.
+
+    Of an upload HEAD asks something else: how much of it is there.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["method"] == "HEAD" and is_page(scope["path"]):
+        is_head = scope["type"] == "http" and scope["method"] == "HEAD" and is_page(scope["path"])
+        if is_head and not scope["path"].startswith("/uploads"):
             scope = {**scope, "method": "GET"}
         await self._app(scope, receive, send)

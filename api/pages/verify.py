@@ -12,6 +12,7 @@ from fastapi import APIRouter, Path
 from starlette.responses import Response
 
 from api.access import BaseUrl
+from api.pages import playback
 from api.pages.forms import Form
 from api.pages.page import Page, ThePage
 from api.pages.uploads import PageFiles
@@ -25,12 +26,6 @@ from registry.errors import NotFound
 router = APIRouter()
 # Of a report; the whole is a download.
 _MOST_RAW_CHARS: Final = 30_000
-_PICTURE: Final = {
-    "X-Content-Type-Options": "nosniff",
-    "Content-Security-Policy": "sandbox; default-src 'none'; frame-ancestors 'none'",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Cache-Control": "private, no-store",
-}
 
 
 @router.get("/")
@@ -71,7 +66,7 @@ def show_thumbnail(verification_id: str, number: Annotated[int, Path(ge=0)], pag
     if number >= len(pictures):
         raise Problem(HTTPStatus.NOT_FOUND, "not-found", page.gettext("There is no such picture."))
     picture = pictures[number]
-    return Response(picture.content, media_type=picture.media_type, headers=_PICTURE)
+    return Response(picture.content, media_type=picture.media_type, headers=dict(playback.HEADERS))
 
 
 def _front(page: Page, form: Form) -> Response:
@@ -87,7 +82,7 @@ def _told(page: Page, found: VerificationOut) -> dict[str, Any]:
     return {
         "found": found,
         "headline": headline.headline(headline.Facts.of(answer)),
-        "line": timeline.of_clip(found.recovered, found.registry_matches),
+        "line": timeline.of_clip(found.recovered, found.registry_matches, embedded_s=_embedded_s(found)),
         "lines": {one["release_id"]: timeline.of_release(one) for one in found.recovered},
         "pictures": {one.manifest_label: number for number, one in enumerate(pictures)},
         "raw": raw[:_MOST_RAW_CHARS],
@@ -95,6 +90,11 @@ def _told(page: Page, found: VerificationOut) -> dict[str, Any]:
         "kept_until": found.verified_at + verifications.KEPT,
         "moment_of": _moment_of,
     }
+
+
+def _embedded_s(found: VerificationOut) -> float | None:
+    """How much of a clip the credentials in it answer for: all of one that is intact."""
+    return found.duration_s if found.manifest_source == "embedded" and found.integrity["state"] == "intact" else None
 
 
 def _moment_of(said: str | None) -> datetime | None:

@@ -1,13 +1,12 @@
 """Webhooks as a holder keeps them: where they go, the secret that signs them, what became of each; sending again."""
 
-import json
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
 from api.pages import snippets
+from api.pages.checks_pages import written
 from api.pages.forms import Form
-from api.pages.keys import is_sure
 from api.pages.page import Page, PageActor, PostedForm, ThePage
 from api.paging import Cursor
 from api.routes import webhooks
@@ -39,7 +38,7 @@ def set_endpoint(page: ThePage, actor: PageActor, form: PostedForm) -> Response:
 
 @router.post("/removal")
 def remove_endpoint(page: ThePage, actor: PageActor, form: PostedForm) -> Response:
-    if not is_sure(page, form):
+    if not form.is_sure(page.gettext("Tick the box if you are sure.")):
         return _page(page, actor, form)
     webhooks.remove_endpoint(actor, page.service)
     return page.go("/webhooks", told=page.gettext("Nothing is sent any more."))
@@ -94,7 +93,7 @@ def _message_page(page: Page, actor: Actor, message_id: str, form: Form) -> Resp
     is_going = message.status is MessageStatus.PENDING and (next_try is None or next_try <= page.at)
     body = {"type": message.type, "timestamp": message.created_at.isoformat(), "data": message.data}
     return page.show(
-        "pipeline/message.html.j2", status=form.status, form=form, message=message, body=_written(body),
+        "pipeline/message.html.j2", status=form.status, form=form, message=message, body=written(body),
         next_try=None if is_going else next_try, is_going=is_going,
     )  # fmt: skip
 
@@ -104,7 +103,3 @@ def _endpoint(page: Page, actor: Actor) -> EndpointOut | None:
         return webhooks.get_endpoint(actor, page.service)
     except NotFound:
         return None
-
-
-def _written(body: dict[str, Any]) -> str:
-    return json.dumps(body, indent=2, ensure_ascii=False)

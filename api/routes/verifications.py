@@ -22,7 +22,6 @@ from registry.models import Verification
 router = APIRouter(prefix="/v1", tags=["verifications"])
 
 
-_NOT_ASKED = "Not asked for: only what the file says of itself was read."
 _RECOGNISE = "Whether works and releases are looked for in what it shows. Without, the answer comes many times sooner."
 type Recognise = Annotated[bool, Query(description=_RECOGNISE)]
 _MANIFEST_FIELD = {"type": "string", "format": "binary", "description": "Credentials that lie beside the file (.c2pa)."}
@@ -83,7 +82,7 @@ def _facts(
 ) -> tuple[dict[str, Any], ManifestFacts]:  # fmt: skip
     media_type = media_type_of(upload.path)
     extracted: Extracted | None = None
-    unseen: str | None = None if recognise else _NOT_ASKED
+    unseen: str | None = None if recognise else verifications.NOT_ASKED
     if recognise:
         try:
             extracted = extract_query(upload.path, limits=service.decode_limits, embedder=service.embedder)
@@ -114,6 +113,7 @@ def _facts(
         **recognised,
         "manifest_source": lies,
         "media_type": media_type,
+        "duration_s": round(extracted.fingerprint.duration_s, 3) if extracted else None,
         "release": standing,
         "consents": consents,
         "fingerprint_problem": unseen,

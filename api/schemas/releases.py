@@ -106,6 +106,9 @@ class VerificationOut(BaseModel):
         description="Where the credentials lie: in the file, beside it as they were sent, or beside it as this"
         " service keeps them for a release. Null: there are none.",
     )
+    duration_s: float | None = Field(
+        default=None, description="Of the file; 0 of a still. Null: what it shows or plays was not looked at."
+    )
     remote_url: str | None = Field(
         default=None, description="Where credentials that are kept elsewhere are said to lie; nobody looked there."
     )

@@ -31,7 +31,7 @@ def exchange_large(send: Send, retries: Retries) -> Flow[Answer]:
     try:
         path = yield from _sent(send, retries)
     except Problem as problem:
-        if problem.status in _PASSING:
+        if problem.status in _PASSING or problem.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
             raise
         return (yield from exchange(send, retries))
     upload_id = path.rpartition("/")[2]

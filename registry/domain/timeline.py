@@ -20,6 +20,7 @@ _TICK_STEPS_S: Final = (0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 
 class What(StrEnum):
     """What a stretch is; of a clip, or (the last two) of the release that it came from."""
 
+    EMBEDDED = "embedded"
     SAME = "same"
     INSERTED = "inserted"
     ALTERED_PICTURE = "altered_picture"
@@ -49,7 +50,7 @@ class Lane:
     """Stretches that are about one thing.
 
     Attributes:
-        of: the release or work.
+        of: the release or work; empty: the clip itself.
         title: its title, as its owner wrote it.
         modality: video or audio; None: both, or it does not matter.
     """
@@ -84,13 +85,19 @@ class Timeline:
         return min(max(at_s / self.length_s, 0.0), 1.0)
 
 
-def of_clip(recovered: Iterable[Mapping[str, Any]], works: Iterable[Mapping[str, Any]]) -> Timeline | None:
+def of_clip(
+    recovered: Iterable[Mapping[str, Any]], works: Iterable[Mapping[str, Any]], *, embedded_s: float | None = None
+) -> Timeline | None:
     """The time line of a verified clip; None where nothing with a length was found in it.
 
     Args:
         recovered, works: as verifications tell them.
+        embedded_s: length of a clip that is as the credentials in it say.
     """
     lanes: list[Lane] = []
+    if embedded_s:
+        whole = Stretch(what=What.EMBEDDED, start_s=0.0, end_s=embedded_s)
+        lanes.append(Lane(of="", title="", stretches=(whole,)))
     for one in recovered:
         lanes += _of_release(one)
     for one in works:

@@ -31,15 +31,10 @@ class Branch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One state of the main line.
-
-    Attributes:
-        ahead: what leads on from it; None at the end.
-    """
+    """One state of the main line."""
 
     state: State
     terms: tuple[Term, ...]
-    ahead: Event | None
     branches: tuple[Branch, ...]
 
 
@@ -60,7 +55,7 @@ def _steps(track: Track) -> Iterator[Step]:
             for one in aside
             if table[state, one] not in (state, following)
         )
-        yield Step(state=state, terms=track.terms.get(state, ()), ahead=ahead, branches=branches)
+        yield Step(state=state, terms=track.terms.get(state, ()), branches=branches)
         if following is None:
             return
         passed.add(following)

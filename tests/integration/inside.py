@@ -6,6 +6,12 @@ import anyio
 import httpx
 from fastapi import FastAPI
 
+from api.app import create_app
+from api.pages.forms import TOKEN
+from api.pages.visit import SIGN_IN, VISIT, SignedIn
+from api.service import Service
+from tests.people import cookie_of
+
 
 class Inside:
     """A client of an application; each request runs to its end."""
@@ -25,3 +31,16 @@ class Inside:
             transport=self._transport, base_url="http://clearmark.example", headers=self._headers
         ) as client:
             return await client.request(method, path, **how)
+
+
+class Browser(Inside):
+    """A browser in which somebody signed in with a key, and whose forms have their token."""
+
+    def __init__(self, service: Service, key: str) -> None:
+        super().__init__(create_app(service))
+        visit = "v" * 32
+        self._headers = {"Cookie": f"{SIGN_IN}={cookie_of(service, key)}; {VISIT}={visit}"}
+        self._token = service.seals.token(visit, SignedIn(credential=key))
+
+    def send(self, path: str, said: dict[str, str], *, files: dict[str, Any] | None = None) -> httpx.Response:
+        return self.post(path, data={TOKEN: self._token, **said}, files=files)

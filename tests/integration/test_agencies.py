@@ -1,17 +1,20 @@
 """For whom somebody may act, and how agents are named."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
+import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from api.service import Service
 from registry import access, agencies
 from registry.access import HolderKind, Role, Scope
 from registry.database import Database
 from registry.errors import Invalid
-from registry.models import Account
+from registry.models import Account, Agency
 from tests import factories, people
 from tests.factories import AT
+from tests.integration.inside import Browser
 
 HOUR = timedelta(hours=1)
 
@@ -63,3 +66,19 @@ def test_an_agent_is_named_by_id_or_by_name_however_it_is_written(database: Data
         with pytest.raises(Invalid, match="Nobody here"):
             agencies.called(session, "Cleo")
         assert agencies.named(session, {agency.id, "hld_none"}) == {agency.id: agency}
+
+
+def test_on_a_page_an_agency_ends_with_a_day(service: Service) -> None:
+    with service.database.transaction() as session:
+        principal, agent = factories.holder(session), factories.holder(session)
+        browser = Browser(service, factories.key(session, principal, Scope.HOLDER_WRITE).key)
+    said = {"agent_id": agent.id, "scopes[]": Scope.WORKS_WRITE.value}
+    refused = browser.send("/account/agents", {**said, "valid_until": "rubbish"})
+    assert refused.status_code == 422
+    assert "Give a day, such as 2026-01-31." in refused.text
+    assert 'value="rubbish"' in refused.text
+    assert "RFC 3339" not in refused.text
+    assert browser.send("/account/agents", {**said, "valid_until": "2100-01-31"}).status_code == 303
+    with service.database.reading() as session:
+        ends_at = session.scalars(sa.select(Agency.valid_until)).one()
+        assert ends_at == datetime(2100, 2, 1, tzinfo=UTC) - timedelta.resolution

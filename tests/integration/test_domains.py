@@ -261,3 +261,15 @@ def test_what_is_no_domain_is_refused(service: Service, master: Actor, name: str
 def test_who_may_not_speak_for_the_holder_cannot_name_a_domain(service: Service) -> None:
     with service.database.transaction() as session, pytest.raises(Forbidden):
         domains.claim(session, factories.actor(session), "studio.example", at=AT)
+
+
+def test_those_answer_for_a_holder_that_are_shown_now(service: Service, master: Actor, probe: FakeProbe) -> None:
+    shown, gone, _never = (_claimed(service, master, f"{name}.example") for name in ("shown", "gone", "never"))
+    for domain in (shown, gone):
+        probe.files[domain.name] = domain.proof
+        _looked(service, domain)
+    with service.database.transaction() as session:
+        assert domains.answering(session, master.holder_id) == ["gone.example", "shown.example"]
+        domains.let_go(session, master, gone.id, at=service.now())
+        assert domains.answering(session, master.holder_id) == ["shown.example"]
+        assert domains.answering(session, factories.actor(session).holder_id) == []

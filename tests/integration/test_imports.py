@@ -10,10 +10,11 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from api.resumable import MOST_UPLOADS
 from api.runner import Runner
 from api.service import Service
 from registry import catalogue, imports, ledger, preferences, reservations, works
-from registry.access import Actor
+from registry.access import Actor, Scope
 from registry.catalogue import CatalogueFormat, Entry
 from registry.database import Database
 from registry.domain.identifiers import Prefix, new_id
@@ -25,6 +26,7 @@ from tests import factories
 from tests.ddex_messages import album, image, message, recording
 from tests.factories import AT
 from tests.fakes import Clock
+from tests.integration.inside import Browser
 
 HEAD = "reference,title,kind,isrc,train,territory\n"
 GOOD = HEAD + "1,One,film,,reserved,\n2,Two,clip,,,\n3,Three,film,,allowed,FR\n"
@@ -318,3 +320,20 @@ def test_a_message_that_breaks_off_puts_nothing_on_record(service: Service, owne
     task = sent(service, owner, album(120)[:-40])
     assert (task.status, task.rows_done) == ("failed", 0)
     assert "cannot be read as XML" in (task.problem or "")
+
+
+def test_what_is_tried_on_a_page_is_kept_once_and_what_is_refused_is_not(service: Service) -> None:
+    with service.database.transaction() as session:
+        owner = factories.holder(session)
+        key, other = (factories.key(session, owner, *scopes).key for scopes in ((), (Scope.CHECKS_WRITE,)))
+    browser, refused = Browser(service, key), Browser(service, other)
+    file = {"file": ("works.csv", GOOD.encode())}
+    assert refused.send("/imports", {"dry_run": "true"}, files=file).status_code == 403
+    assert not list(service.blobs.staging.iterdir())
+    for _ in range(MOST_UPLOADS + 5):
+        tried = browser.send("/imports", {"dry_run": "true"}, files=file)
+        assert "?upload=upl_" in tried.headers["Location"]
+    assert len(list(service.blobs.staging.iterdir())) == 1
+    real = browser.send("/imports", {"upload": tried.headers["Location"].partition("=")[2], "dry_run": "false"})
+    assert real.headers["Location"].startswith("/imports/imp_")
+    assert not list(service.blobs.staging.iterdir())

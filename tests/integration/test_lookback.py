@@ -22,6 +22,7 @@ from registry.models import Account, Check, Finding, Holder, Job, LookBack, Mail
 from tests import factories
 from tests.factories import AT
 from tests.fakes import Clock
+from tests.integration.inside import Browser
 
 LATER = AT + timedelta(hours=1)
 FILM, OTHER = factories.fingerprint(1, seconds=12), factories.fingerprint(2, seconds=12)
@@ -75,6 +76,22 @@ def test_what_was_clear_before_the_work_came_is_found(service: Service) -> None:
         row = session.get_one(LookBack, row_id)
         assert (row.looked_at, row.found, row.finished_at) == (2, 1, LATER)
         assert session.get_one(Check, check_id).verdict == "clear"  # what was answered stays
+
+
+def test_of_a_finding_the_longest_stretch_is_played(service: Service) -> None:
+    check_id = _asked(service, FILM)
+    with service.database.transaction() as session:
+        owner, check = factories.holder(session), session.get_one(Check, check_id)
+        factories.release(session, _asker(session, check), check)
+        browser = Browser(service, factories.key(session, owner).key)
+    _looked_back(service, factories.actor_of(owner))
+    with service.database.transaction() as session:
+        finding = session.scalars(sa.select(Finding)).one()
+        [one] = finding.segments
+        late = {**one, "query_start_s": one["query_end_s"] - 1}
+        finding.segments = [late, one]
+    page = browser.get(f"/matches/findings/{finding.id}").text
+    assert f'data-query="{one["query_start_s"]} {one["query_end_s"]}"' in page
 
 
 def test_ones_own_output_is_no_finding(service: Service) -> None:

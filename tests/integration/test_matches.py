@@ -112,6 +112,20 @@ def test_an_owner_with_another_task_sees_no_clip(database: Database, index: Inde
         assert len(matches.on_works_of(session, legal)) == 1
 
 
+def test_who_may_not_see_the_clip_of_their_own_holder_is_told_nothing_of_it(
+    database: Database, index: IndexEngine
+) -> None:
+    with database.transaction() as session:
+        owner, _ = owned(session, index)
+        _, check = asked(session, index, asker=owner)
+        for scope, sees in ((Scope.WORKS_WRITE, False), (Scope.NOTICES_WRITE, False), (None, True)):
+            actor = Actor(holder_id=owner.holder_id, scopes=frozenset({scope}) if scope else owner.scopes)
+            found = matches.found(session, actor, check.id)
+            told = found.works[0].stretches[0].query_end_s is not None
+            assert (may_see_query(session, actor, check), found.sees_query, told) == (sees, sees, sees)
+            assert found.is_own
+
+
 def test_the_list_is_newest_first_filtered_paged_and_has_each_check_once(
     database: Database, index: IndexEngine
 ) -> None:

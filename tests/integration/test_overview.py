@@ -1,10 +1,15 @@
 """What holders see of their own at a glance: works on a shelf, files on their way, notices by what is due."""
 
+import re
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+import sqlalchemy as sa
 
+from api.app import create_app
+from api.pages.visit import SIGN_IN
+from api.service import Service
 from registry import overview, reservations, works
 from registry.access import Scope
 from registry.database import Database
@@ -13,14 +18,14 @@ from registry.domain.preferences import Answer, Use, Value
 from registry.domain.preferences import Scope as Reach
 from registry.errors import Forbidden
 from registry.index import IndexEngine
-from registry.models import AssetStatus
+from registry.models import AssetStatus, Holder
 from registry.reservations import NewReservation
-from takedown import due
 from takedown.decisions import Judgement
 from takedown.domain.states import Event
-from takedown.service import Desk
 from tests import factories
 from tests.factories import AT
+from tests.integration.inside import Inside
+from tests.people import cookie_of
 
 HOUR = timedelta(hours=1)
 
@@ -83,7 +88,8 @@ def test_the_shelf_is_newest_first_in_pages_without_what_was_withdrawn(database:
     ("asked", "finds"),
     [
         ("night", True), ("ÉTÉ train", True), ("100% night", False), ("day", False),
-        ("us-rc1-76-07839", True), ("USRC17607839", True), ("NT 7", True), ("NT", False), ("%", False),
+        ("us-rc1-76-07839", True), ("USRC17607839", True), ("NT 7", True), (" NT 7 ", True), ("NT", False),
+        ("%", False),
     ],
 )  # fmt: skip
 def test_works_are_found_by_words_of_the_title_and_by_whole_numbers(
@@ -94,9 +100,9 @@ def test_works_are_found_by_words_of_the_title_and_by_whole_numbers(
         numbers = {"isrc": "us-rc1-76-07839", "reference": "NT 7"}
         work = factories.work(session, owner, title="Night Train: L’Été", identifiers=numbers)
         found, _ = overview.shelf(session, owner, asked=asked, at=AT)
-        by_id, _ = overview.shelf(session, owner, asked=work.id, at=AT)
+        by_id = [overview.shelf(session, owner, asked=one, at=AT)[0] for one in (work.id, f" {work.id.upper()}")]
     assert [one.work.id for one in found] == ([work.id] if finds else [])
-    assert [one.work.id for one in by_id] == [work.id]
+    assert [[one.work.id for one in some] for some in by_id] == [[work.id], [work.id]]
 
 
 def test_the_shelf_says_what_holds_and_how_files_are(database: Database, index: IndexEngine) -> None:
@@ -150,22 +156,53 @@ def test_who_may_not_look_after_works_sees_none(database: Database) -> None:
                 look(session, actor, at=AT)
 
 
-def test_notices_are_told_to_both_sides_soonest_date_first_and_to_the_maker_once_it_is_down(
-    database: Database, index: IndexEngine, desk: Desk
+def _dashboard(service: Service, holder_id: str, *scopes: Scope) -> str:
+    with service.database.transaction() as session:
+        key = factories.key(session, session.get_one(Holder, holder_id), *scopes).key
+    browser = Inside(create_app(service))
+    return browser.get("/dashboard", headers={"Cookie": f"{SIGN_IN}={cookie_of(service, key)}"}).text
+
+
+def _noticed(page: str) -> list[tuple[str, str]]:
+    """Those that have a date, and whose it is said that they are."""
+    return re.findall(
+        r'href="/my-notices/(ntc_\w+)">([^<]*)</a>\s*<span class="hint">[^<]*</span>\s*<span class="when">', page
+    )
+
+
+def test_notices_are_on_the_dashboards_of_both_sides_by_what_is_due_also_where_that_has_passed(
+    service: Service, index: IndexEngine
 ) -> None:
-    with database.transaction() as session:
+    desk = service.desk
+    with service.database.transaction() as session:
         claimant, maker, reviewer = factories.actor(session), factories.actor(session), factories.reviewer(session)
         made = factories.check(session, maker, index, factories.fingerprint(1))
         release = factories.release(session, maker, made)
-        notice = factories.notice(session, desk, claimant, release)
-        told = [due.of_holder(session, desk, who, at=AT) for who in (claimant, maker, reviewer)]
+        fresh = factories.notice(session, desk, claimant, release)
         incomplete = replace(factories.COMPLETE_NOTICE, signature=None)
-        other = factories.notice(session, desk, claimant, release, incomplete, at=AT - 30 * 24 * HOUR)
-        both = due.of_holder(session, desk, claimant, at=AT)
-        desk.act(session, reviewer, notice.id, Event.DISABLE, Judgement(reason="A copy."), at=AT)
-        after = due.of_holder(session, desk, maker, at=AT)
-    assert [[(one.id, one.is_ours) for one in some] for some in told] == [[(notice.id, True)], [], []]
-    assert {one.id for one in both} == {notice.id, other.id}
-    dates = [one.next.at for one in both if one.next]
-    assert dates == sorted(dates)
-    assert [(one.id, one.is_ours) for one in after] == [(notice.id, False)]
+        late = factories.notice(session, desk, claimant, None, incomplete, at=AT - 300 * 24 * HOUR)
+    ours, theirs = (_dashboard(service, who.holder_id, Scope.NOTICES_WRITE) for who in (claimant, maker))
+    assert _noticed(ours) == [(late.id, "Your notice"), (fresh.id, "Your notice")]
+    assert _noticed(theirs) == [], "its maker is told once it is down"
+    with service.database.transaction() as session:
+        desk.act(session, reviewer, fresh.id, Event.DISABLE, Judgement(reason="A copy."), at=AT)
+    assert f'href="/my-notices/{fresh.id}">A notice about your release<' in _dashboard(
+        service, maker.holder_id, Scope.NOTICES_WRITE
+    )
+
+
+def test_whose_page_it_is_is_looked_up_once(service: Service) -> None:
+    with service.database.transaction() as session:
+        owner = factories.actor(session)
+    asked = 0
+
+    def count(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        nonlocal asked
+        asked += bool(re.search(r"FROM holders\s+WHERE holders.id = ", statement))
+
+    with service.database.reading() as session:
+        engine = session.get_bind()
+    sa.event.listen(engine, "before_cursor_execute", count)
+    _dashboard(service, owner.holder_id, Scope.NOTICES_WRITE)
+    sa.event.remove(engine, "before_cursor_execute", count)
+    assert asked <= 2, "one of them gives the key"

@@ -320,3 +320,18 @@ def test_what_ends_meanwhile_is_not_found(uploads: Uploads) -> None:
         found.touch(at=uploads.service.now())
     with suppress(NotFound):
         uploads.end(upload.id)
+
+
+def test_of_copies_a_holder_has_the_newest_alone(uploads: Uploads, service: Service, tmp_path: Path) -> None:
+    file, sent = tmp_path / "works.csv", _sent(uploads, b"another")
+    for number in range(resumable.MOST_UPLOADS + 5):
+        file.write_bytes(b"%d" % number)
+        browser = Uploads(service, Owner.holder("hld_1", visit_id=str(number)))
+        kept = browser.copy(file, "wörks.csv")
+    assert (kept.name, kept.missing_bytes, kept.path.read_bytes()) == ("wörks.csv", 0, b"%d" % number)
+    assert len(list(service.blobs.staging.iterdir())) == 2
+    assert uploads.find(sent)
+    assert Uploads(service, THEIRS).copy(file, "") != kept
+    with browser.held(kept.id):
+        uploads.copy(file, "")
+        assert browser.find(kept.id), "somebody uses it"

@@ -3,6 +3,7 @@
 import csv
 import io
 from datetime import timedelta
+from http import HTTPStatus
 
 import pytest
 from sqlalchemy.orm import Session
@@ -232,9 +233,12 @@ def test_every_decision_of_a_person_is_listed_with_who_made_it_and_where_the_led
         while more := audit.decisions(session, reviewer, before=walked[-1].place, limit=1):
             walked += more
         assert walked == rows
-        for wrong in ("", "x~y", "2026-01-01~a~0", f"{AT.isoformat()}~a~b"):
+        for wrong in (
+            "~", "x~y", "2026-01-01~a~0", f"{AT.isoformat()}~a~b", f"{AT.isoformat()}~a~{'9' * 40}",
+            f"{AT.isoformat()}~a~-1", "0001-01-01T00:00:00+14:00~a~0",
+        ):  # fmt: skip
             with pytest.raises(Invalid):
-                audit.decisions(session, reviewer, before=wrong or "~")
+                audit.decisions(session, reviewer, before=wrong)
 
 
 def test_quarantines_vetting_and_keys_are_named_in_the_list(database: Database, index: IndexEngine) -> None:
@@ -269,3 +273,15 @@ def test_the_list_is_a_table_in_which_no_cell_is_a_formula(service: Service, ind
     assert {(row["kind"], row["decision"], row["ledger entry"].isdigit()) for row in rows} == {
         ("check", "reject", True)
     }
+
+
+def test_a_place_that_no_list_gave_is_refused(service: Service) -> None:
+    with service.database.transaction() as session:
+        reviewer = factories.reviewer(session)
+        key = factories.key(session, session.get_one(Holder, reviewer.holder_id), Scope.REVIEW).key
+    browser, cookie = Inside(create_app(service)), {"Cookie": f"{SIGN_IN}={cookie_of(service, key)}"}
+    nines = "9" * 5000
+    for path in (f"/review/notices?cursor={nines}", f"/review/notices?view=all&cursor={nines}",
+                 f"/review/audit?cursor={AT.isoformat().replace('+', '%2B')}~x~{nines[:40]}"):  # fmt: skip
+        assert browser.get(path, headers=cookie).status_code == HTTPStatus.UNPROCESSABLE_ENTITY, path
+    assert browser.get(f"/review/notices?cursor={nines[:40]}", headers=cookie).status_code == HTTPStatus.OK

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy.orm import Session
 
+from api.app import create_app
 from api.service import Service
 from registry import public_record, reservations, search, works
 from registry.access import Actor, Scope
@@ -19,6 +20,7 @@ from registry.quarantine import FloodLimits
 from registry.reservations import NewReservation
 from tests import factories, people
 from tests.factories import AT
+from tests.integration.inside import Inside
 
 DAY = timedelta(days=1)
 
@@ -195,3 +197,17 @@ def test_nobody_else_lists_holders_and_people(database: Database) -> None:
         for looks in (search.holders, search.accounts):
             with pytest.raises(Forbidden):
                 looks(session, actor, limit=9)
+
+
+def test_a_page_says_what_held_when_a_day_ended_and_what_is_no_day(service: Service) -> None:
+    with service.database.transaction() as session:
+        work = factories.work(session, factories.actor(session))
+    anyone = Inside(create_app(service))
+    refused = anyone.get(f"/registry/{work.id}?on=garbage")
+    assert refused.headers["Location"] == f"/registry/{work.id}"
+    [(name, told)] = refused.cookies.items()
+    shown = anyone.get(f"/registry/{work.id}", headers={"Cookie": f"{name}={told}"}).text
+    assert "Give a day, such as 2026-01-31." in shown
+    days = (AT.date() + timedelta(days=number) for number in range(-1, 2))
+    found = [anyone.get(f"/registry/{work.id}?on={day}").text for day in days]
+    assert ["it was not registered here" in page for page in found] == [True, False, False]

@@ -8,6 +8,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from api.service import Service
 from registry import reservations, sheets, works
 from registry.access import Actor, Scope
 from registry.database import Database
@@ -21,6 +22,7 @@ from registry.reservations import NewReservation
 from registry.sheets import Rehearsal, Thing, Word
 from tests import factories
 from tests.factories import AT
+from tests.integration.inside import Browser
 
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 RESERVED, ALLOWED = Word(value=Value.RESERVED), Word(value=Value.ALLOWED)
@@ -181,3 +183,17 @@ def test_a_sheet_is_its_holders_alone(database: Database) -> None:
         with pytest.raises(Forbidden):
             sheets.read(session, factories.actor(session, Scope.CHECKS_WRITE), Thing(), at=AT)
         assert sheets.places(session, owner, at=AT) == []
+
+
+def test_of_what_is_no_place_a_page_keeps_what_was_typed(service: Service) -> None:
+    with service.database.transaction() as session:
+        browser = Browser(service, factories.key(session, factories.holder(session)).key)
+    refused = browser.send("/reservations/place", {"location": "ftp://studio.example"})
+    assert refused.status_code == 422
+    assert 'value="ftp://studio.example"' in refused.text
+    assert "A web location begins with https://" in refused.text
+    said = {"location": "https://studio.example/", "uses.train.value": "reserved"}
+    assert (
+        browser.send("/reservations/place", said).headers["Location"]
+        == "/reservations/place?location=studio.example%2F"
+    )

@@ -13,7 +13,7 @@ from registry.database import Database
 from registry.errors import Conflict, Forbidden
 from registry.index import IndexEngine
 from registry.suspensions import Measure, Side
-from takedown import misuse, records
+from takedown import misuse, records, retention
 from takedown.domain.completeness import Outcome
 from takedown.domain.states import Actor as Role
 from takedown.domain.states import Event, State
@@ -41,7 +41,8 @@ def mine(town: Town, actor: Actor, *, are_over: bool = False) -> list[str]:
 
 def may(town: Town, actor: Actor, notice: str, among: frozenset[Role] = PARTIES) -> set[Event]:
     with town.database.reading() as session:
-        return set(noticeboard.standing(session, town.desk, actor, notice, among=among)[1])
+        row = town.desk.visible(session, actor, notice)
+        return set(noticeboard.standing(session, town.desk, actor, row, among=among)[1])
 
 
 def test_a_maker_sees_a_notice_once_something_was_taken_down(town: Town) -> None:
@@ -61,6 +62,17 @@ def test_open_notices_are_listed_by_what_is_due_first(town: Town) -> None:
     later = town.file(at=AT, signature=None)
     sooner = town.file(at=AT + HOUR, track=TrackName.TAKE_IT_DOWN)
     assert mine(town, town.claimant) == [sooner, later]
+
+
+def test_one_that_nobody_ended_is_over_once_it_is_forgotten(town: Town) -> None:
+    left = town.file(about=town.released())
+    town.act(left, Event.DISABLE)
+    for who in (town.claimant, town.uploader):
+        assert mine(town, who) == [left]
+    with town.database.transaction() as session:
+        retention.forget(session, left, at=AT, is_left=True)
+    for who in (town.claimant, town.uploader):
+        assert (mine(town, who), mine(town, who, are_over=True)) == ([], [left])
 
 
 def test_over_notices_are_listed_newest_first_in_pages(town: Town) -> None:

@@ -8,8 +8,9 @@ import pytest
 import sqlalchemy as sa
 
 from api import noticeboard
+from api.service import Service
 from registry import ledger
-from registry.access import Actor
+from registry.access import Actor, Scope
 from registry.database import Database
 from registry.domain.identifiers import Prefix, new_id
 from registry.domain.policy import Assurance
@@ -29,6 +30,7 @@ from takedown.policy import Policy
 from takedown.service import Desk
 from tests import factories, people
 from tests.factories import AT, COMPLETE_NOTICE
+from tests.integration.inside import Browser
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 COMPLETE = replace(COMPLETE_NOTICE, explanation="It is my film.", bona_fide=True, without_consent=True)
@@ -510,3 +512,15 @@ def test_whoever_was_not_reached_is_a_reviewers_turn(town: Town) -> None:
         letter = session.scalars(sa.select(NoticeLetter).where(NoticeLetter.name == "declined_claimant")).one()
         session.get_one(Mail, letter.mail_id).bounced_at = AT + HOUR
     assert town.queue() == [declined]
+
+
+def test_what_is_no_day_is_said_beside_the_day_of_a_suspension(service: Service) -> None:
+    with service.database.transaction() as session:
+        whom, reviewer = factories.holder(session), factories.holder(session)
+        browser = Browser(service, factories.key(session, reviewer, Scope.REVIEW).key)
+    said = {"side": "claimant", "decision": "suspend", "reason": "Abuse.", "until": "rubbish"}
+    refused = browser.send(f"/review/misuse/{whom.id}", said)
+    assert refused.status_code == 422
+    assert "Give a day, such as 2026-01-31." in refused.text
+    assert 'value="rubbish"' in refused.text
+    assert "RFC 3339" not in refused.text

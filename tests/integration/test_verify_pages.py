@@ -141,7 +141,7 @@ def test_every_headline_has_its_sentence(service: Service, anyone: Inside) -> No
         ],
         Kind.UNREADABLE: [(unreadable, {}, "if it has any, cannot be read")],
         Kind.ELSEWHERE: [(remote, {}, "another server")],
-        Kind.NOT_LOOKED: [(absent, {"fingerprint_problem": "Not asked for: …"}, "was not looked up")],
+        Kind.NOT_LOOKED: [(absent, {"fingerprint_problem": verifications.NOT_ASKED}, "was not looked up")],
         Kind.COULD_NOT_LOOK: [(absent, {"fingerprint_problem": "100 % broken."}, "could not be compared")],
         Kind.NOTHING: [(absent, {}, "whether it is genuine")],
     }

@@ -38,8 +38,7 @@ function move({ id, progress, text, done }) {
 
 function finish(one, told) {
   one.dataset.liveIsOver = "true";
-  if (one.dataset.liveDone === "none") status.textContent = told;
-  else reload(told);
+  reload(told);
   if (shown.every((each) => each.dataset.liveIsOver)) source?.close();
 }
 

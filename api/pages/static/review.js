@@ -1,7 +1,7 @@
 // The keys of reviewers, and reasons at a click. A single key never decides: it chooses, and goes to the reason.
 
 const OFF = "clearmark.review.keys"; // whoever dictates or scans may not want single keys (WCAG 2.1.4)
-const form = document.querySelector("aside.decide form, form[data-decide]");
+const form = document.querySelector("aside.decide form");
 const reason = form?.querySelector("textarea");
 const help = document.querySelector("[data-keys-help]");
 

@@ -10,21 +10,29 @@ const later = (wait, act) => {
 };
 
 // Numbers such as an ISRC.
+const forget = (value, told) => {
+  value.removeAttribute("aria-invalid");
+  told.classList.remove("error");
+  told.textContent = "";
+};
+
 const checkNumber = later(300, async (row) => {
   const [scheme, value] = [row.querySelector("select"), row.querySelector("input")];
   const told = row.querySelector("[data-checked]");
   const typed = value.value.trim();
   if (!typed) {
-    told.textContent = "";
-    value.removeAttribute("aria-invalid");
+    forget(value, told);
     return;
   }
   const answer = await fetch(`/works/identifiers?${new URLSearchParams({ scheme: scheme.value, value: typed })}`);
   if (!answer.ok || value.value.trim() !== typed) return;
   const found = await answer.json();
-  told.classList.toggle("error", "problem" in found);
+  forget(value, told);
   told.textContent = found.problem ?? row.dataset.right.replace("{value}", found.value);
-  value.toggleAttribute("aria-invalid", "problem" in found);
+  if ("problem" in found) {
+    told.classList.add("error");
+    value.setAttribute("aria-invalid", "true");
+  }
 });
 
 document.addEventListener("input", ({ target }) => {
@@ -52,7 +60,10 @@ const renumbered = (row, group, number) => {
     }
   }
   for (const error of copy.querySelectorAll(".error:not([data-checked])")) error.remove();
-  for (const told of copy.querySelectorAll("[data-checked]")) told.textContent = "";
+  for (const told of copy.querySelectorAll("[data-checked]")) {
+    told.classList.remove("error");
+    told.textContent = "";
+  }
   for (const wrong of copy.querySelectorAll(".wrong")) wrong.classList.remove("wrong");
   for (const field of copy.querySelectorAll("input, textarea")) {
     field.removeAttribute("aria-invalid");
@@ -86,9 +97,6 @@ const show = (answer) => {
     const open = [...shown.querySelectorAll("details")].map((one) => one.open);
     shown.replaceChildren(...[...told.childNodes].map((node) => document.importNode(node, true)));
     shown.querySelectorAll("details").forEach((one, place) => { one.open = open[place] ?? false; });
-    for (const button of shown.querySelectorAll("[data-copy]")) {
-      button.addEventListener("click", () => navigator.clipboard.writeText(button.dataset.copy));
-    }
   }
 };
 

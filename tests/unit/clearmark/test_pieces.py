@@ -110,6 +110,15 @@ def test_where_no_pieces_are_taken_it_goes_whole(service: Scripted, file: Path, 
     assert CONTENT in service.requests[1].content
 
 
+@pytest.mark.parametrize("fails", ["post", "patch"])
+def test_one_that_is_too_large_is_not_sent_again(service: Scripted, file: Path, fails: str) -> None:
+    Store(service, **{fails: [problem(413, "too-large")]})
+    with pytest.raises(Problem) as refused:
+        service.ask("check", file)
+    assert refused.value.status == 413
+    assert len(service.sent) == (1 if fails == "post" else 2)
+
+
 def test_one_that_was_swept_meanwhile_goes_whole(service: Scripted, file: Path) -> None:
     Store(service, patch=[None, problem(404)])
     service.ask("check", file)

@@ -97,3 +97,17 @@ def test_the_axis_is_labelled_at_few_round_times(length_s: float) -> None:
     ticks = timeline.Timeline(length_s=length_s, lanes=()).ticks_s
     assert 1 <= len(ticks) <= 9
     assert all(0 <= tick <= length_s for tick in ticks)
+
+
+def test_a_clip_that_is_as_its_credentials_say_has_a_lane_of_all_of_it() -> None:
+    found = timeline.of_clip([release()], [], embedded_s=7.5)
+    assert found is not None
+    assert found.length_s == 7.5
+    assert (found.lanes[0].of, found.lanes[0].stretches) == (
+        "", (timeline.Stretch(what=What.EMBEDDED, start_s=0.0, end_s=7.5),),
+    )  # fmt: skip
+    assert found.kinds[0] is What.EMBEDDED
+    alone = timeline.of_clip([], [], embedded_s=3.0)
+    assert alone is not None
+    assert len(alone.lanes) == 1
+    assert timeline.of_clip([], [], embedded_s=0.0) is None

@@ -17,9 +17,9 @@ def test_the_line_follows_the_table_from_filing_to_an_end(track: Track) -> None:
     line = main_line(track)
     assert line[0].state is State.SUBMITTED
     for step, following in pairwise(line):
-        assert step.ahead is not None
-        assert track.transitions[step.state, step.ahead] is following.state
-    assert (line[-1].state, line[-1].ahead) == (State.RESTORED, None)
+        leads_to = {state for (where, _), state in track.transitions.items() if where is step.state}
+        assert following.state in leads_to
+    assert line[-1].state is State.RESTORED
     assert line[-1].state in OVER
 
 

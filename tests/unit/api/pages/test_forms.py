@@ -126,3 +126,11 @@ def test_whatever_is_sent_is_a_body_or_an_error(said: list[tuple[str, str]]) -> 
 def test_a_field_that_is_a_group_and_a_text_at_once_is_no_crash() -> None:
     with pytest.raises(ValidationError):
         Form([("title", "A"), ("title.b", "c"), ("inner", "x"), ("inner.0.name", "y")]).parse(_Body)
+
+
+@pytest.mark.parametrize(("said", "is_sure"), [("true", True), ("", False), ("false", False), (None, False)])
+def test_what_cannot_be_undone_asks_for_a_ticked_box(said: str | None, is_sure: bool) -> None:
+    form = Form([] if said is None else [("sure", said)])
+    assert form.is_sure("Tick it.") is is_sure
+    expected = (HTTPStatus.OK, {}) if is_sure else (HTTPStatus.UNPROCESSABLE_ENTITY, {"sure": "Tick it."})
+    assert (form.status, form.errors) == expected
