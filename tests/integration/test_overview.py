@@ -9,16 +9,18 @@ import sqlalchemy as sa
 
 from api.app import create_app
 from api.pages.visit import SIGN_IN
+from api.pages.words import words_of
 from api.service import Service
 from registry import overview, reservations, works
 from registry.access import Scope
 from registry.database import Database
+from registry.domain.conflicts import EVIDENCE_LASTS
 from registry.domain.policy import Action, Assurance, Policy
 from registry.domain.preferences import Answer, Use, Value
 from registry.domain.preferences import Scope as Reach
 from registry.errors import Forbidden
 from registry.index import IndexEngine
-from registry.models import AssetStatus, Holder
+from registry.models import AssetStatus, Conflict, Holder
 from registry.reservations import NewReservation
 from takedown.decisions import Judgement
 from takedown.domain.states import Event
@@ -161,6 +163,20 @@ def _dashboard(service: Service, holder_id: str, *scopes: Scope) -> str:
         key = factories.key(session, session.get_one(Holder, holder_id), *scopes).key
     browser = Inside(create_app(service))
     return browser.get("/dashboard", headers={"Cookie": f"{SIGN_IN}={cookie_of(service, key)}"}).text
+
+
+def test_a_conflict_is_on_the_dashboards_of_both_sides_with_its_day(service: Service) -> None:
+    with service.database.transaction() as session:
+        sides = [factories.actor(session), factories.actor(session)]
+        for side in sides:
+            factories.asset(session, side, factories.work(session, side), service.index, factories.fingerprint(1))
+        [conflict] = session.scalars(sa.select(Conflict))
+    for side in sides:
+        page = _dashboard(service, side.holder_id, Scope.WORKS_WRITE)
+        assert f'href="/conflicts/{conflict.id}"' in page
+        assert f"Evidence until {words_of('en').day(AT + EVIDENCE_LASTS)}" in page
+        assert "Waits for you" in page
+    assert "/conflicts/cfl_" not in _dashboard(service, sides[0].holder_id, Scope.NOTICES_WRITE)
 
 
 def _noticed(page: str) -> list[tuple[str, str]]:

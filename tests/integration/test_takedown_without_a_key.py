@@ -105,3 +105,9 @@ class _Filled(dict[str, str]):
 
     def __missing__(self, name: str) -> str:
         return "none_0"
+
+
+def test_what_is_no_address_is_said_of_the_field_it_was_typed_into(desks: Desks) -> None:
+    with pytest.raises(Invalid) as refused:
+        desks.anonymous(replace(COMPLETE_NOTICE, contact_email="a@b"))
+    assert refused.value.field == "contact_email"
