@@ -6,6 +6,7 @@ CLEARMARK_SCREENSHOTS names a folder: that is how those in the docs are made.
 """
 
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, ConsoleMessage, Error, Page, expect, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Error, Page, Response, expect, sync_playwright
 
 from tests.api.service import RunningService
 
@@ -27,8 +28,9 @@ _THEMES: dict[Literal["light", "dark"], list[str]] = {
     "light": _RULES,
     "dark": ["color-contrast", "link-in-text-block"],
 }
-# What the browser says by itself of an answer that a test asked for.
+# What the browser says by itself of an answer that a test asked for, and what no page asks for in vain.
 _EXPECTED = "Failed to load resource: the server responded with a status of"
+_NEEDED = frozenset({"script", "stylesheet", "image", "font"})
 # Cumulative layout shift: what moved without anybody having touched it. A pixel of a line may, as a font comes.
 _MOVED_AT_MOST = 0.01
 _MOVED = """() => new Promise(done => {
@@ -80,18 +82,20 @@ class Window:
     service: RunningService
     complaints: list[str] = field(default_factory=list)
 
-    def open(self, path: str) -> Page:
-        """Go to a page of the service."""
-        self.page.goto(self.service.url + path)
+    def open(self, path: str, *, status: int = 200) -> Page:
+        """Go to a page of the service, or to the way to sign in before it; it must be answered like that."""
+        answer = self.page.goto(self.service.url + path)
+        # There is none where the page is the same but for its fragment.
+        assert answer is None or answer.status == status, f"{path}: {answer.status}"
         return self.page
 
-    def sign_in(self, key: str) -> Page:
-        """Sign in with a key, as operators, reviewers and programs do."""
-        page = self.open("/sign-in")
-        page.get_by_text("Sign in with a key").click()
-        page.get_by_label("Key or ticket").fill(key)
-        page.get_by_role("button", name="Sign in with it").click()
-        expect(page).not_to_have_url(f"{self.service.url}/sign-in")
+    def sign_in(self, key: str, at: str = "/sign-in") -> Page:
+        """Sign in with a key, as operators, reviewers and programs do; in whatever language the page is."""
+        page = self.open(at)
+        page.locator("details:has(#f-key) > summary").click()
+        page.locator("#f-key").fill(key)
+        page.locator("form:has(#f-key) button").click()
+        expect(page).not_to_have_url(re.compile(r"/sign-in(\?|$)"))
         return page
 
     def barriers(self, rules: list[str] = _RULES) -> list[str]:
@@ -131,6 +135,10 @@ class Window:
         if message.type in ("error", "warning") and not message.text.startswith(_EXPECTED):
             self.complaints.append(f"{message.text} at {self.page.url}")
 
+    def miss(self, answer: Response) -> None:
+        if answer.status >= 400 and answer.request.resource_type in _NEEDED:
+            self.complaints.append(f"{answer.status} for {answer.url} at {self.page.url}")
+
 
 def _wear(page: Page, theme: Literal["light", "dark"]) -> None:
     page.emulate_media(color_scheme=theme, reduced_motion="reduce")
@@ -145,7 +153,7 @@ def _overflow_px(page: Page) -> int:
 def window(
     browser: Browser, service: RunningService, *, width: int = DESK, language: str = "en-GB", scripts: bool = True
 ) -> Iterator[Window]:
-    """A window of a browser that was never here; fails if the console said anything."""
+    """A window of a browser that was never here; fails if the console complained or a part of a page was missing."""
     context = browser.new_context(
         viewport={"width": width, "height": 800}, locale=language, java_script_enabled=scripts, accept_downloads=True
     )
@@ -154,6 +162,7 @@ def window(
     page = context.new_page()
     opened = Window(page=page, service=service)
     page.on("console", lambda message: opened.heed(message))
+    page.on("response", lambda answer: opened.miss(answer))
     page.on("pageerror", lambda error: opened.complaints.append(f"{error} at {page.url}"))
     try:
         yield opened

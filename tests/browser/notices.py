@@ -1,20 +1,20 @@
 """What the journeys about notices share: a service whose clock is moved, a release to complain of, letters to read."""
 
-import email
 import uuid
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from email.policy import default
 from pathlib import Path
 
 from playwright.sync_api import Page, expect
 
 from tests import media
-from tests.api.service import RunningService, ok, send, until
+from tests.api.service import RunningService, ok, send
+from tests.browser import people
 from tests.browser.browser import Window
+from tests.browser.people import PASSWORD, code_for
 
 # 2026-12-21 is a Monday; the 25th and January 1st are holidays.
-MAKER, PASSWORD = "bo@moving.example", "five plain words are fine"
+MAKER = "bo@moving.example"
 MONDAY = datetime(2026, 12, 21, 15, 0, tzinfo=UTC)
 HOSTILE = '<script>alert(1)</script>"><img src=x onerror=alert(2)>\u202egnp.exe {{ 7*7 }}'
 
@@ -42,7 +42,7 @@ class Town:
         if MAKER not in self.keys:
             with self.service.client() as anyone:
                 anyone.post("/v1/accounts", json={"email": MAKER, "name": "Bo", "holder": "Moving Pictures"})
-                said = {"code": self.code(MAKER), "password": PASSWORD}
+                said = {"code": code_for(self.service, MAKER), "password": PASSWORD}
                 ok(anyone.post("/v1/accounts/confirm", json=said))
                 token = ok(anyone.post("/v1/sessions", json={"email": MAKER, "password": PASSWORD}), 201)["token"]
             self.keys[MAKER] = token
@@ -69,30 +69,10 @@ class Town:
         with self.service.client(self.reviewer) as reviewer:  # whose key outlasts what the clock does to sign-ins
             return reviewer.get(f"/v1/releases/{release}/file").status_code
 
-    def letter(self, to: str, subject: str) -> str:
-        """The newest letter to somebody with such a subject."""
-        return until(lambda: self._letter(to, subject))
 
-    def code(self, to: str) -> str:
-        lines = (line.strip() for line in self.letter(to, "Confirm").splitlines())
-        return next(line for line in lines if len(line) == 32 and " " not in line)
-
-    def _letter(self, to: str, subject: str) -> str:
-        folder = self.service.data_dir / "mail"
-        for path in sorted(folder.glob("*.eml"), key=lambda one: one.stat().st_mtime, reverse=True):
-            message = email.message_from_bytes(path.read_bytes(), policy=default)
-            body = message.get_body(("plain",))
-            if str(message["To"]) == to and subject in str(message["Subject"]) and body is not None:
-                return str(body.get_content())
-        return ""
-
-
-def sign_in(window: Window, email: str = MAKER) -> Page:
-    """With address and password."""
-    page = window.open("/sign-in?next=/my-notices")
-    page.get_by_label("E-mail address").fill(email)
-    page.get_by_label("Password", exact=True).fill(PASSWORD)
-    page.get_by_role("button", name="Sign in", exact=True).click()
+def sign_in(window: Window) -> Page:
+    """As the maker, to what notices there are."""
+    page = people.sign_in(window, MAKER, at="/sign-in?next=/my-notices")
     expect(page.get_by_role("button", name="Sign out")).to_be_visible()
     return page
 

@@ -28,12 +28,14 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "pytest", "-q", "-n", "2", "--dist", "loadfile", "tests/browser"]
         ran = subprocess.run(command, cwd=ROOT, env={**os.environ, SCREENSHOTS: folder}, check=False)
+        if ran.returncode:
+            return ran.returncode  # the old pictures are better than half of the new ones
         FOLDER.mkdir(exist_ok=True)
         for old in FOLDER.glob("*.png"):
             old.unlink()
         for name in sorted(shown()):
             _keep(Path(folder, name), FOLDER / name)
-    return ran.returncode
+    return 0
 
 
 def _keep(taken: Path, kept: Path) -> None:

@@ -11,6 +11,7 @@ from playwright.sync_api import Page, expect
 from tests.api.service import RunningService, ok, running_service
 from tests.browser.browser import PHONE, Window
 from tests.browser.notices import HOSTILE, MONDAY, Town, declare, stands
+from tests.browser.people import letter
 
 Open = Callable[..., Window]
 PLACE = "https://platform.example/watch/1"
@@ -93,9 +94,9 @@ def test_a_takedown_by_two_reviewers_with_what_came_by_letter(opened: Open, town
 
     does_uploader(other, "bo@maker.example")
     expect(other.get_by_text("bo@maker.example")).to_be_visible()
-    letter = town.letter("bo@maker.example", "Your material was disabled")
-    ticket = next(line.strip() for line in letter.splitlines() if line.strip().startswith("nt_"))
-    assert f"/my-notices/{notice}" in " ".join(letter.split())
+    text = letter(town.service, "bo@maker.example", "Your material was disabled")[1]
+    ticket = next(line.strip() for line in text.splitlines() if line.strip().startswith("nt_"))
+    assert f"/my-notices/{notice}" in " ".join(text.split())
     maker = opened(scripts=False)
     maker.sign_in(ticket)
     stands(maker.page, "send a counter-notice")
@@ -214,10 +215,7 @@ def measure(page: Page, what: str, *, until: str = "") -> None:
 
 def test_the_desk_in_indonesian_on_a_phone(opened: Open, town: Town) -> None:
     window = opened(language="id", width=PHONE)
-    page = window.open("/sign-in")
-    page.locator("details summary").click()
-    page.locator("#f-key").fill(town.reviewer)
-    page.locator("details form button").click()
+    page = window.sign_in(town.reviewer)
     files(town, material=["https://platform.example/watch/3"], signature=None)
     window.open("/review/notices?view=all")
     expect(page.locator("html")).to_have_attribute("lang", "id")

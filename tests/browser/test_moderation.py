@@ -1,6 +1,5 @@
 """What the operator decides beside checks: whose something is, what looking back found, floods, and free material."""
 
-import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -10,18 +9,10 @@ from playwright.sync_api import expect
 
 from tests import media
 from tests.api.conftest import register
-from tests.api.service import RunningService, ok, run_cli_here, running_service, send, until
+from tests.api.service import RunningService, ok, running_service, send, until
 from tests.browser.browser import Window
 
 HOSTILE = '"><img src=x onerror=alert(1)><script>alert(1)</script>\u202e'
-
-
-def key_of(service: RunningService, holder: str, *scopes: str) -> str:
-    """A key, made without the seconds that a process of its own takes to start."""
-    asked = "--holder", holder, "--scopes", ",".join(scopes), "--assurance", "vetted", "--json"
-    made = run_cli_here("keys", "create", *asked, environment=service.environment)
-    key: str = json.loads(made.stdout)["key"]
-    return key
 
 
 @pytest.fixture(scope="module")
@@ -34,13 +25,13 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService
 
 @pytest.fixture(scope="module")
 def studio(service: RunningService) -> Iterator[httpx.Client]:
-    with service.client(key_of(service, "Studio", "works:write")) as client:
+    with service.client(service.key("Studio", "works:write")) as client:
         yield client
 
 
 @pytest.fixture(scope="module")
 def operator(service: RunningService) -> str:
-    return key_of(service, "Operator", "admin")
+    return service.key("Operator", "admin")
 
 
 def test_a_conflict_is_decided_once_both_sides_have_spoken(
@@ -48,7 +39,7 @@ def test_a_conflict_is_decided_once_both_sides_have_spoken(
 ) -> None:
     film = media.clip_with_sound(tmp_path / "film.mp4", seconds=9, seed=1)
     register(studio, film, title="Night Train", policy="block")
-    with service.client(key_of(service, "Rival Films", "works:write")) as rival:
+    with service.client(service.key("Rival Films", "works:write")) as rival:
         register(rival, media.copied(film, tmp_path / "rival.mp4", start_s=1), title=f"Mine {HOSTILE}")
         [conflict] = ok(studio.get("/v1/conflicts"))["items"]
         statements = f"/v1/conflicts/{conflict['id']}/statements"
@@ -89,7 +80,7 @@ def test_a_finding_is_upheld_and_its_release_taken_down_without_scripts(
     opened: Callable[..., Window], service: RunningService, studio: httpx.Client, operator: str, tmp_path: Path
 ) -> None:
     clip = media.clip_with_sound(tmp_path / "clip.mp4", seconds=8, seed=5)
-    with service.client(key_of(service, "Pipeline", "checks:write", "releases:write")) as pipeline:
+    with service.client(service.key("Pipeline", "checks:write", "releases:write")) as pipeline:
         checked = ok(send(pipeline, "/v1/checks", clip))
         release = ok(pipeline.post("/v1/releases", json={"check_id": checked["id"]}), 201)
         register(studio, clip, title="The Clip", policy="block")
@@ -155,7 +146,7 @@ def test_a_file_that_matches_everything_is_let_go_by_keyboard(
     jingle = media.clip_with_sound(tmp_path / "jingle.mp4", seconds=7, seed=7)
     register(studio, jingle, title="Jingle", policy="block")
     for number in range(3):
-        with service.client(key_of(service, f"Asker {number}", "checks:write")) as asker:
+        with service.client(service.key(f"Asker {number}", "checks:write")) as asker:
             ok(send(asker, "/v1/checks", media.copied(jingle, tmp_path / f"{number}.mp4", start_s=number / 2)))
     first, late = opened(), opened()
     page = first.sign_in(operator)
@@ -182,16 +173,9 @@ def test_a_file_that_matches_everything_is_let_go_by_keyboard(
 
 def test_the_operator_s_decisions_are_not_for_reviewers(opened: Callable[..., Window], service: RunningService) -> None:
     window = opened(language="id-ID")
-    page = window.open("/sign-in")
-    page.locator("details").first.evaluate("one => { one.open = true; }")
-    page.locator("#f-key").fill(key_of(service, "Desk", "review"))
-    page.locator("details form button").click()
+    page = window.sign_in(service.key("Desk", "review"))
     expect(page.locator("html")).to_have_attribute("lang", "id")
     for path in ("conflicts", "conflicts/cfl_0", "quarantines", "quarantines/ast_0", "negatives"):
-        answer = page.goto(f"{service.url}/review/{path}")
-        assert answer is not None
-        assert answer.status == httpx.codes.FORBIDDEN, path
-    for path in ("findings", "findings/fnd_0"):
-        answer = page.goto(f"{service.url}/review/{path}")
-        assert answer is not None
-        assert answer.status in (httpx.codes.OK, httpx.codes.NOT_FOUND), path
+        window.open(f"/review/{path}", status=403)
+    window.open("/review/findings")
+    window.open("/review/findings/fnd_0", status=404)

@@ -12,6 +12,7 @@ from tests.api.conftest import register
 from tests.api.service import RunningService, ok, running_service, send, until
 from tests.browser.browser import PHONE, Window
 from tests.browser.notices import HOSTILE, MONDAY, Town, declare, notice_id, sign_in, stands
+from tests.browser.people import code_for
 
 Open = Callable[..., Window]
 MALLORY = 'Mallory"><b onmouseover=alert(4)>'
@@ -49,7 +50,7 @@ def write(page: Page, to: str, *, signature: str | None = "Ada Example") -> None
 
 def confirm(page: Page, town: Town, to: str) -> str:
     """Enter the code of the letter; returns the notice."""
-    page.get_by_label("Code from the letter").fill(town.code(to))
+    page.get_by_label("Code from the letter").fill(code_for(town.service, to))
     page.get_by_role("button", name="Confirm my address").click()
     expect(page.get_by_role("region", name="Your ticket")).to_be_visible()
     return notice_id(page)
@@ -290,15 +291,15 @@ def test_what_somebody_typed_stays_words_wherever_it_is_read(opened: Open, town:
     page.get_by_role("button", name="File the notice").click()
     notice = confirm(page, town, "mallory@home.example")
     window.look("notice-hostile")
-    assert_words(page)
+    assert_words(page, HOSTILE, MALLORY)
 
     reviewer = opened()
     desk = reviewer.sign_in(town.reviewer)
     reviewer.open("/review/notices")
-    assert_words(desk)
+    assert_words(desk, HOSTILE.replace("\u202e", ""))  # a headline turns nothing around
     take_down(reviewer, notice)
     reviewer.look("desk-hostile")
-    assert_words(desk)
+    assert_words(desk, HOSTILE, MALLORY)
     desk.goto(f"{town.service.url}/review/notices/{notice}?do=publish#do")
     expect(desk.locator("#preview")).to_contain_text("ringing")
     desk.get_by_label("What else must go").fill("ringing")
@@ -313,16 +314,17 @@ def test_what_somebody_typed_stays_words_wherever_it_is_read(opened: Open, town:
     expect(public.get_by_role("heading", name="Copyright")).to_be_visible()
     for secret in ("Mallory", "mallory@home.example", "ringing"):
         expect(public.get_by_text(secret)).to_have_count(0)
-    assert_words(public)
+    assert_words(public, "gnp.exe {{ 7*7 }}")
     anybody.look("notice-public")
     anybody.open("/notices?q=mallory")
     expect(public.get_by_text("Nothing like that was published")).to_be_visible()
 
 
-def assert_words(page: Page) -> None:
-    """Nothing that somebody wrote became a part of the page."""
-    assert page.locator("main img[src='x'], main a[href^='javascript'], main script").count() == 0
-    assert "49" not in page.locator("h1").inner_text()
+def assert_words(page: Page, *shown: str) -> None:
+    """What somebody wrote is there, letter for letter, and nothing of it became a part of the page."""
+    for text in shown:
+        expect(page.get_by_role("main")).to_contain_text(text)
+    assert page.locator("main img[src='x'], main a[href^='javascript'], main script, main b").count() == 0
 
 
 def test_without_scripts_in_indonesian_on_a_phone(opened: Open, town: Town) -> None:
@@ -335,8 +337,7 @@ def test_without_scripts_in_indonesian_on_a_phone(opened: Open, town: Town) -> N
     declare(page)
     page.locator("#f-signature").fill("Eka")
     page.locator("form[action='/notices/new'] button").last.click()
-    letter = town.letter("eka@rumah.example", "Konfirmasi")
-    page.locator("#f-code").fill(next(line.strip() for line in letter.splitlines() if len(line.strip()) == 32))
+    page.locator("#f-code").fill(code_for(town.service, "eka@rumah.example", "Konfirmasi"))
     page.locator("form[action$='/confirm'] button").click()
     expect(page.locator("body")).to_contain_text("nt_")
     expect(page.locator("body")).to_contain_text("23 Des 2026")

@@ -1,47 +1,34 @@
 """Running a service: becoming its operator, seeing how it is, reading letters, and saying who is who."""
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 
 import httpx
 import pytest
 from playwright.sync_api import expect
 
-from tests.api.service import RunningService, ok, until
+from tests.api.service import RunningService, ok, running_service
 from tests.browser.browser import PHONE, Window
+from tests.browser.people import PASSWORD, ask_for_account, code_for, code_in, letter, open_account
 
-PASSWORD = "five plain words are fine"
 HOSTILE = '<script>alert(1)</script>"><img src=x onerror=alert(2)>'
+SECRET = "not-for-anybody-s-eyes"
 PAGES = ("", "/jobs", "/letters", "/holders", "/accounts", "/settings")
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
+    """A service that knows a secret of somebody else's."""
+    provider = {"oidc_issuer": "https://login.example", "oidc_client_id": "clearmark", "oidc_client_secret": SECRET}
+    with running_service(tmp_path_factory.mktemp("service"), sscd_model="none", **provider) as running:
+        yield running
 
 
 @pytest.fixture(scope="module")
 def key(service: RunningService) -> str:
     """The operator's."""
     return service.key("Operator", "admin", "review")
-
-
-def _sign_up(window: Window, email: str, name: str, holder: str = "") -> None:
-    page = window.open("/sign-up")
-    page.get_by_label("E-mail address").fill(email)
-    page.get_by_label("Your name").fill(name)
-    page.get_by_label("Name under which works are registered").fill(holder)
-    page.get_by_role("button", name="Send me the code").click()
-    expect(page.get_by_role("heading", level=1)).to_have_text("Enter the code")
-
-
-def _letter(service: RunningService, email: str) -> Path:
-    """The letter to somebody, once it lies in the folder."""
-
-    def look() -> Path | None:
-        letters = (service.data_dir / "mail").glob("*.eml")
-        return next((path for path in letters if f"To: {email}" in path.read_text()), None)
-
-    found = until(look)
-    assert found is not None
-    return found
 
 
 def test_who_runs_an_empty_service_learns_how_to_become_its_operator(opened: Callable[..., Window]) -> None:
@@ -51,9 +38,8 @@ def test_who_runs_an_empty_service_learns_how_to_become_its_operator(opened: Cal
     operator.look("operator-first")
     key = operator.service.key("Operator", "admin", "review")
     page.get_by_role("main").get_by_role("link", name="Sign in").click()
-    page.get_by_text("Sign in with a key").click()
-    page.get_by_label("Key or ticket").fill(key)
-    page.get_by_role("button", name="Sign in with it").click()
+    expect(page).to_have_url(f"{operator.service.url}/sign-in?next=/operator")
+    page = operator.sign_in(key, at=page.url.removeprefix(operator.service.url))
     expect(page).to_have_url(f"{operator.service.url}/operator")
     expect(page.get_by_role("heading", level=1)).to_have_text("Health")
     expect(page.get_by_text("The signer is a development certificate")).to_be_visible()
@@ -64,17 +50,14 @@ def test_who_runs_an_empty_service_learns_how_to_become_its_operator(opened: Cal
 def test_a_holder_signs_up_by_a_letter_in_the_folder_and_is_vetted(opened: Callable[..., Window], key: str) -> None:
     operator, ada = opened(), opened()
     page = operator.sign_in(key)
-    _sign_up(ada, "ada@studio.example", "Ada Example", "Studio Ada")
-    _letter(operator.service, "ada@studio.example")
+    ask_for_account(ada, "ada@studio.example", "Ada Example", "Studio Ada")
+    letter(operator.service, "ada@studio.example")
     operator.open("/operator/letters")
     operator.look("operator-letters")
     page.get_by_role("link", name="Confirm your address", exact=True).click()
     text = page.get_by_label("Text of the letter").inner_text()
     operator.look("operator-letter")
-    code = next(line.strip() for line in text.splitlines() if line.startswith("    "))
-    ada.page.get_by_label("Code from the letter").fill(code)
-    ada.page.get_by_label("Choose a password").fill(PASSWORD)
-    ada.page.get_by_role("button", name="Open my account").click()
+    open_account(ada.page, code_in(text))
     expect(ada.page.get_by_role("link", name="Studio Ada")).to_be_visible()
 
     operator.open("/operator/holders")
@@ -108,9 +91,8 @@ def test_a_holder_signs_up_by_a_letter_in_the_folder_and_is_vetted(opened: Calla
 
 def test_an_account_is_shut_out_by_keyboard(opened: Callable[..., Window], key: str) -> None:
     window, bob = opened(), opened()
-    _sign_up(bob, "bob@studio.example", "Bob Builder")
-    letter = _letter(window.service, "bob@studio.example").read_text()
-    code = next(line.strip() for line in letter.splitlines() if line.startswith("    "))
+    ask_for_account(bob, "bob@studio.example", "Bob Builder")
+    code = code_for(window.service, "bob@studio.example")
     with window.service.client() as anyone:
         ok(anyone.post("/v1/accounts/confirm", json={"code": code, "password": PASSWORD}))
     window.sign_in(key)
@@ -165,8 +147,8 @@ def test_a_job_that_failed_is_seen_tried_again_and_set_aside(opened: Callable[..
 
 def test_letters_are_text_whatever_they_hold(opened: Callable[..., Window], key: str) -> None:
     window = opened()
-    _sign_up(window, "eve@studio.example", HOSTILE, HOSTILE)
-    letter = _letter(window.service, "eve@studio.example")
+    ask_for_account(window, "eve@studio.example", HOSTILE, HOSTILE)
+    path, _ = letter(window.service, "eve@studio.example")
     window.sign_in(key)
     hostile = (
         f"Subject: {HOSTILE}\nFrom: {HOSTILE}\nContent-Type: text/plain\n\n{HOSTILE}\n",
@@ -177,14 +159,14 @@ def test_letters_are_text_whatever_they_hold(opened: Callable[..., Window], key:
         "x" * 300_000,
     )
     for content in hostile:
-        letter.write_text(content, encoding="latin-1", errors="replace")
-        page = window.open(f"/operator/letters/{letter.stem}")
+        path.write_text(content, encoding="latin-1", errors="replace")
+        page = window.open(f"/operator/letters/{path.stem}")
         expect(page.get_by_label("Text of the letter")).to_be_visible()
         assert page.locator("main script, main img, main pre h1").count() == 0
         assert len(page.content()) < 100_000
         window.look("operator-letter-hostile")
     for name in ("..%2f..%2fclearmark.db", "mal_0000"):
-        window.open(f"/operator/letters/{name}")
+        window.open(f"/operator/letters/{name}", status=404)
         expect(page.get_by_role("heading", level=1)).to_have_text("There is nothing here")
 
 
@@ -196,6 +178,8 @@ def test_settings_hide_what_is_secret_and_all_works_without_scripts_in_indonesia
     page = window.open("/operator/settings")
     expect(page.get_by_role("row", name="CLEARMARK_SSCD_MODEL")).to_contain_text("none")
     expect(page.get_by_role("row", name="CLEARMARK_PORT")).to_be_visible()
+    expect(page.get_by_role("row", name="CLEARMARK_OIDC_CLIENT_ID")).to_contain_text("clearmark")
+    assert SECRET not in page.content()
     window.look("operator-settings")
     with window.service.client() as anyone:
         cookies = {one["name"]: one["value"] for one in page.context.cookies()}
@@ -209,7 +193,7 @@ def test_settings_hide_what_is_secret_and_all_works_without_scripts_in_indonesia
     plain.sign_in(key)
     for path in PAGES:
         plain.open(f"/operator{path}")
-        expect(plain.page.get_by_role("heading", level=1)).to_be_visible()
+        expect(plain.page).to_have_url(f"{window.service.url}/operator{path}")
 
 
 def test_it_is_the_operators_alone(opened: Callable[..., Window], key: str) -> None:
@@ -221,5 +205,5 @@ def test_it_is_the_operators_alone(opened: Callable[..., Window], key: str) -> N
     expect(window.page).to_have_url(f"{window.service.url}/sign-in?next=/operator")
     window.sign_in(window.service.key("Reviewer", "review", "works:write", "holder:write"))
     for path in PAGES:
-        page = window.open(f"/operator{path}")
+        page = window.open(f"/operator{path}", status=403)
         expect(page.get_by_role("heading", level=1)).to_have_text("This is not for you")

@@ -130,9 +130,11 @@ def test_hostile_titles_stay_text(visitor: Window, studio: httpx.Client) -> None
         visitor.look("registry-hostile")
     page = visitor.open("/registry")
     assert page.locator("main img").count() == 0
-    for asked in (HOSTILE, "%", "'; DROP TABLE works", "\u202e", "a" * 200):
-        page.get_by_label("Title, number or holder").fill(asked)
-        page.get_by_role("button", name="Search").click()
+    _search(visitor, HOSTILE)
+    expect(page.get_by_role("link", name="gnp.exe")).to_be_visible()
+    for asked in ("%", "'; DROP TABLE works", "\u202e", "a" * 200):
+        _search(visitor, asked)
+        expect(page.get_by_text("Nothing is registered under this.")).to_be_visible()
         expect(page.get_by_label("Title, number or holder")).to_have_value(asked)
     visitor.look("registry-hostile-search")
 
@@ -214,9 +216,7 @@ def test_all_of_it_works_without_scripts_in_indonesian_on_a_phone(opened: Callab
     page.get_by_role("link", name="L’Été à Paris").click()
     expect(page.locator("#on")).to_be_visible()
     for path in (f"/registry/{film}", "/ledger", f"/ledger?of={film}", "/transparency"):
-        answer = window.page.goto(window.service.url + path)
-        assert answer is not None
-        assert answer.status == 200, path
+        window.open(path)
 
 
 def test_pages_stay_small(service: RunningService, studio: httpx.Client) -> None:

@@ -210,10 +210,7 @@ def _files(page: Page, *names: str) -> Any:
 
 def test_files_are_dropped_and_pasted_and_unfit_ones_named(opened: Callable[..., Window], key: str) -> None:
     window = opened(language="id")
-    window.open("/sign-in")
-    window.page.locator("details summary").click()
-    window.page.locator("#f-key").fill(key)
-    window.page.locator("details button").click()
+    window.sign_in(key)
     page = window.open("/works/new")
     zone, rows = page.locator(".drop"), page.locator(".uploads > li")
     over = {"dataTransfer": _files(page, HOSTILE)}

@@ -325,15 +325,12 @@ def test_registering_by_keyboard_alone(visitor: Window, studio: str) -> None:
 
 def test_in_indonesian_all_pages_are_there(opened: Callable[..., Window], studio: str) -> None:
     window = opened(language="id", width=PHONE)
-    page = window.open("/sign-in")
-    page.locator("summary").click()
-    page.locator("#f-key").fill(studio)
-    page.locator("details button").click()
-    page.wait_for_url("**/dashboard")
+    page = window.sign_in(studio)
+    expect(page).to_have_url(f"{window.service.url}/dashboard")
     for path in ("/dashboard", "/works", "/works/new", "/reservations", "/reservations/catalogue"):
         window.open(path)
-        assert page.locator("html").get_attribute("lang") == "id"
-        expect(page.get_by_role("heading", level=1)).to_be_visible()
+        expect(page).to_have_url(window.service.url + path)
+        expect(page.locator("html")).to_have_attribute("lang", "id")
 
 
 def test_a_long_list_goes_on(visitor: Window, archive: str, service: RunningService) -> None:
