@@ -50,14 +50,13 @@ class RunningService:
 
     def cli(self, *arguments: object) -> subprocess.CompletedProcess[str]:
         """Run `clearmark` beside the service, on the same data folder."""
-        return run_cli(*arguments, environment=self.environment)
+        return run_cli_here(*arguments, environment=self.environment)
 
     def key(self, holder: str, *scopes: str, assurance: str = "vetted") -> str:
         """Make a key, and its holder when there is none of that name."""
-        ran = run_cli_here(
+        ran = self.cli(
             *("keys", "create", "--holder", holder, "--scopes", ",".join(scopes)),
             *("--assurance", assurance, "--json"),
-            environment=self.environment,
         )
         assert ran.returncode == 0, ran.stderr
         key: str = json.loads(ran.stdout)["key"]
