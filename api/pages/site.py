@@ -45,7 +45,6 @@ def install(app: FastAPI) -> None:
     app.add_middleware(HeadOfPages)
 
 
-
 class HeadOfPages:
     """Middleware: whoever only checks a link asks for the head of its page; the server leaves the body out.
 
