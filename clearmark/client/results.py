@@ -187,6 +187,7 @@ class Verification(TypedDict):
     timestamp: str | None
     time_stamp: dict[str, Any]
     manifest_source: Literal["embedded", "sent", "kept"] | None
+    duration_s: float | None
     remote_url: str | None
     identities: list[dict[str, Any]]
     redactions: list[dict[str, Any]]
