@@ -1,14 +1,13 @@
 """Reading what sites and files say of uses: a stranger's file is opened by a process that may die."""
 
 import json
-import sys
 from http import HTTPStatus
 from pathlib import Path
 from subprocess import PIPE, Popen, TimeoutExpired
 
 from api.problems import Problem
 from api.service import Service
-from fingerprinting.child import ProcessLimits, environment, limited
+from fingerprinting.sandbox import ProcessLimits, bound_python, environment
 from provenance.media_types import media_type_of
 from registry.errors import Invalid
 from registry.formats import cawg
@@ -32,9 +31,8 @@ def read_source(service: Service, kind: SourceKind, path: Path) -> Reading:
 
 
 def _told(kind: SourceKind, path: Path) -> bytes:
-    command = [sys.executable, "-m", "registry.formats.reading", kind.value, str(path)]
-    limits = limited(command, _LIMITS)
-    with Popen(limits, stdout=PIPE, stderr=PIPE, env=environment(), start_new_session=True) as child:
+    command = bound_python(["-m", "registry.formats.reading", kind.value, str(path)], _LIMITS, reads=[path])
+    with Popen(command, stdout=PIPE, stderr=PIPE, env=environment(), start_new_session=True) as child:
         try:
             return child.communicate(timeout=_LIMITS.wall_s)[0]
         except TimeoutExpired:

@@ -1,8 +1,4 @@
-"""A child process that opens hostile input: limited in memory, CPU, wall time and output.
-
-Limits are set by `ulimit` in a one-line shell that then becomes the program. `preexec_fn` would be
-shorter, but it is not safe in a process with threads, and the service has many.
-"""
+"""A child process that opens hostile input: bound (`sandbox`), and ended at its wall time or its output's size."""
 
 import contextlib
 import os
@@ -10,27 +6,13 @@ import selectors
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
-# Of the environment, what programs and Python look for.
-_NEEDED = frozenset({"PATH", "LD_LIBRARY_PATH", "LANG", "LC_ALL", "TMPDIR", "TZ", "PYTHONPATH", "PYTHONHOME"})
+from fingerprinting.sandbox import ProcessLimits, bound, environment
+
 _CHUNK_BYTES = _STDERR_BYTES = 1 << 16
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProcessLimits:
-    """What one child may take.
-
-    Attributes:
-        memory_bytes: address space, as `ulimit -v` counts it.
-        file_bytes: the largest file it may write; 0 forbids writing anything but pipes.
-    """
-
-    cpu_s: int
-    wall_s: float
-    memory_bytes: int
-    file_bytes: int = 0
 
 
 class ChildExceededLimit(Exception):
@@ -55,24 +37,19 @@ class ChildResult:
     stderr: str
 
 
-def limited(command: Sequence[str], limits: ProcessLimits) -> list[str]:
-    """Return `command` wrapped so that it runs under `limits`; wall time is for the caller to watch."""
-    script = 'ulimit -c 0; ulimit -t "$1" && ulimit -v "$2" && ulimit -f "$3" && shift 3 && exec "$@"'
-    blocks = -(-limits.file_bytes // 512)  # POSIX: units of 512 bytes
-    values = (limits.cpu_s, limits.memory_bytes // 1024, blocks)
-    return ["/bin/sh", "-c", script, "limited", *map(str, values), *command]
-
-
-def environment() -> dict[str, str]:
-    """What a child needs of this process's environment: where programs lie, and none of the settings and secrets."""
-    return {name: value for name, value in os.environ.items() if name in _NEEDED}
-
-
-def run_limited(command: Sequence[str], *, limits: ProcessLimits, outputs: Mapping[str, Output]) -> ChildResult:
+def run_limited(
+    command: Sequence[str],
+    *,
+    limits: ProcessLimits,
+    outputs: Mapping[str, Output],
+    reads: Iterable[Path] = (),
+    writes: Path | None = None,
+) -> ChildResult:
     """Run a child and hand on what it writes as it comes, so that nothing large is held.
 
     Args:
         command: may hold `{name}` for each of `outputs`; replaced by a writable descriptor number.
+        reads, writes: the files that it may open and the folder in which it may make some, as `sandbox.bound` has them.
     Raises:
         ChildExceededLimit: wall time or an output's size was passed; the child is gone.
     """
@@ -83,7 +60,7 @@ def run_limited(command: Sequence[str], *, limits: ProcessLimits, outputs: Mappi
             stack.callback(os.close, readers[name])
         try:
             process = subprocess.Popen(
-                limited([part.format(**writers) for part in command], limits),
+                bound([part.format(**writers) for part in command], limits, reads=reads, writes=writes),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,

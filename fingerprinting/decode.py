@@ -21,10 +21,11 @@ import numpy.typing as npt
 
 from fingerprinting import chromaprint, sscd
 from fingerprinting.borders import Box, borders, crop
-from fingerprinting.child import ChildExceededLimit, ChildResult, Output, ProcessLimits, run_limited
+from fingerprinting.child import ChildExceededLimit, ChildResult, Output, run_limited
 from fingerprinting.errors import MediaError, MediaFault
 from fingerprinting.model import MediaInfo, Vectors
 from fingerprinting.phash import FRAME_PX, phash
+from fingerprinting.sandbox import ProcessLimits
 
 # Sixteen looks a second: whatever the cut and the frame rate of a copy, one of them falls within 31 ms
 # of each of the reference's four. At four a second a fast pan or shake was missed (docs/adr/0003).
@@ -162,7 +163,7 @@ def probe(path: Path, *, limits: DecodeLimits | None = None) -> MediaInfo:
     image = _image_format(path)
     listing = _LISTING_WITH_TWO_PICTURES if image == _GIF else _LISTING
     command = [*_reading(path, limits, log_level="info"), *listing]
-    result = _run(command, outputs={"streams": streams}, limits=limits.probe)
+    result = _run(command, reads=path, outputs={"streams": streams}, limits=limits.probe)
     media = _parse_headers(result.stderr, listed.decode(errors="replace"))
     if media is None or _was_limited(result):
         raise _unreadable(result)
@@ -234,7 +235,7 @@ def decode(
             ears.append(_Out("sound", sound, "anull", ("-f", "s16le"), bytes_a_second))
         resampled = f"[0:a:0]aresample={chromaprint.SAMPLE_RATE_HZ}:async=1:first_pts=0"
         put([resampled, "aformat=sample_fmts=s16:channel_layouts=mono", "asplit"], ears)
-    result = _run(command, outputs=outputs, limits=limits.process)
+    result = _run(command, reads=path, outputs=outputs, limits=limits.process)
     if result.returncode != 0:
         raise _unreadable(result)
     shown, hashes = hasher.finish()
@@ -273,9 +274,8 @@ def decode_part(
     *options, _, source = _reading(path, limits, log_level="error")
     seek = ["-ss", f"{start_s:.3f}"] if start_s > 0 else []
     command = [*options, *seek, "-i", source, *how, "pipe:{part}"]
-    result = _run(
-        command, outputs={"part": Output(take=taken.extend, most_bytes=most_bytes)}, limits=limits.probe
-    )  # fmt: skip
+    part = Output(take=taken.extend, most_bytes=most_bytes)
+    result = _run(command, reads=path, outputs={"part": part}, limits=limits.probe)
     if result.returncode != 0 or not taken:
         raise _unreadable(result)
     return bytes(taken)
@@ -352,9 +352,11 @@ def _braced(path: Path) -> str:
     return str(path).replace("{", "{{").replace("}", "}}")  # the command is a format string for its pipes
 
 
-def _run(command: Sequence[str], *, outputs: Mapping[str, Output], limits: ProcessLimits) -> ChildResult:
+def _run(
+    command: Sequence[str], *, reads: Path, outputs: Mapping[str, Output], limits: ProcessLimits
+) -> ChildResult:  # fmt: skip
     try:
-        return run_limited(command, limits=limits, outputs=outputs)
+        return run_limited(command, limits=limits, outputs=outputs, reads=[reads])
     except ChildExceededLimit as error:
         if error.limit == "wall":
             problem = f"Reading the file took longer than {limits.wall_s:.0f} s. Re-encode it and send it again."

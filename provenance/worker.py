@@ -16,11 +16,12 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from fingerprinting.bounds import adopt_orphans
 from provenance import frames
 from provenance.authority import SigningIdentity, TrustAnchor
 from provenance.encoding import decode, encode
 from provenance.errors import KeyUnavailable, ProvenanceError
-from provenance.isolation import WorkerLimits, adopt_orphans, bind
+from provenance.isolation import WorkerLimits, bind
 from provenance.keys import PublicKey
 from provenance.model import Ingredient, ReleaseClaim
 
@@ -109,6 +110,7 @@ def answer(connection: socket.socket) -> None:
     folder = request.target.parent if request.target is not None else None
     # An authority's time-stamp is fetched by the library itself.
     network = request.operation is Operation.SIGN and bool(request.tsa_urls)
+    os.setsid()  # whoever ends it ends what it started
     bind(request.limits, network=network, reads=files, writes=folder)
     if folder is not None:
         os.environ["TMPDIR"] = str(folder)  # where the library puts what is too large for memory
@@ -177,7 +179,7 @@ def _reap(deadlines: dict[int, float]) -> None:
 
 
 def _reap_strays(deadlines: dict[int, float]) -> None:
-    """End what a child left behind: it becomes ours, since we adopt orphans (isolation.adopt_orphans)."""
+    """End what a child left behind: it becomes ours, since we adopt orphans (bounds.adopt_orphans)."""
     listed = Path(f"/proc/self/task/{os.getpid()}/children")
     if not listed.exists():
         return

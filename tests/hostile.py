@@ -145,6 +145,21 @@ def concat_list(folder: Path) -> Path:
 
 
 @_hostile(MediaFault.UNREADABLE)
+def playlist_of_addresses(folder: Path) -> Path:
+    """What lies in the network of whoever reads it: its own services, and the credentials that clouds hand out."""
+    text = "#EXTM3U\n#EXTINF:4,\nhttp://127.0.0.1:8000/\n#EXTINF:4,\nhttp://169.254.169.254/latest/\n#EXT-X-ENDLIST\n"
+    return _written(folder / "list.mp4", text.encode())
+
+
+@_hostile(MediaFault.UNREADABLE)
+def list_of_parts_of_files(folder: Path) -> Path:
+    """By the protocols with which ffmpeg reads a file in part, several as one, or what a descriptor leads to."""
+    named = ("subfile,,start,0,end,0,,:/etc/passwd", f"concat:{_clip(folder)}|/etc/passwd", "fd:0", "data:,x")
+    text = "ffconcat version 1.0\n" + "".join(f"file '{name}'\n" for name in named)
+    return _written(folder / "parts.mp4", text.encode())
+
+
+@_hostile(MediaFault.UNREADABLE)
 def dash_manifest(folder: Path) -> Path:
     text = (
         '<?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="static"><Period>'

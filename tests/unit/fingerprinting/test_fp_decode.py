@@ -10,7 +10,6 @@ import pytest
 from PIL import Image
 
 from fingerprinting import chromaprint
-from fingerprinting.child import ProcessLimits
 from fingerprinting.decode import FRAME_RATE_HZ, DecodeLimits, decode, ffmpeg_has_chromaprint, probe
 from fingerprinting.errors import MediaError, MediaFault
 from fingerprinting.extract import extract
@@ -19,6 +18,7 @@ from fingerprinting.index.exact import ExactIndex
 from fingerprinting.layout import LAYOUTS, thinned
 from fingerprinting.match import Reference, find_copies
 from fingerprinting.model import Algorithm, ItemNumber
+from fingerprinting.sandbox import ProcessLimits
 from tests import media
 from tests.unit.fingerprinting.conftest import NoTrace
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fingerprinting.child import ProcessLimits
 from fingerprinting.decode import DecodeLimits
 from fingerprinting.explain import MOST_BYTES, explain, plot
 from fingerprinting.model import Algorithm, ItemNumber, Segment
+from fingerprinting.sandbox import ProcessLimits
 from tests import media
 from tests.hostile import CORPUS, Hostile
 from tests.unit.fingerprinting.conftest import NoTrace

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from fingerprinting.child import ProcessLimits
 from fingerprinting.decode import DecodeLimits
 from fingerprinting.errors import MediaError, MediaFault
 from fingerprinting.extract import Extracted, extract
 from fingerprinting.hamming import distances
 from fingerprinting.quality import reference_of
+from fingerprinting.sandbox import ProcessLimits
 from fingerprinting.traits import TRAITS
 from tests import media
 from tests.hostile import CORPUS, TRUE_SECONDS, TRUE_SEED, Hostile, hostile, names

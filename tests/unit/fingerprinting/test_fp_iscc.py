@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from fingerprinting.child import ProcessLimits
 from fingerprinting.decode import DecodeLimits, probe
 from fingerprinting.errors import MediaError, MediaFault
 from fingerprinting.iscc import (
@@ -23,6 +22,7 @@ from fingerprinting.iscc import (
     parse,
     signature_sums,
 )
+from fingerprinting.sandbox import ProcessLimits
 from tests import media
 from tests.unit.fingerprinting.conftest import NoTrace
 

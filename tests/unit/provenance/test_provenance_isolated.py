@@ -15,11 +15,12 @@ from typing import Any
 
 import pytest
 
+from fingerprinting.bounds import leave_files, leave_network
 from provenance import frames
 from provenance.authority import Credentials
 from provenance.errors import KeyUnavailable, ReadFailed, SigningFailed, WorkerDied
 from provenance.isolated import IsolatedEngine, converse
-from provenance.isolation import WorkerLimits, bind, leave_files, leave_network
+from provenance.isolation import WorkerLimits, bind
 from provenance.keys import PublicKey, SigningKey
 from provenance.model import IntegrityState, ReleaseClaim
 from provenance.worker import Operation, Request
