@@ -21,7 +21,7 @@ from api.page import document
 from api.service import Service
 from fingerprinting.explain import MOST_BYTES, Explanation, Wave, explain, plot
 from fingerprinting.model import Algorithm, ItemNumber, Segment
-from registry.access import Actor
+from registry.access import Actor, Scope
 from registry.domain.policy import Doubt
 from registry.matches import may_see_reference
 from registry.models import Asset, AssetStatus, Check, ExplanationStatus, Match, Work
@@ -98,10 +98,12 @@ class ShownWork:
     """A work with what matches it, longest first.
 
     Attributes:
+        title: what who looks may call it.
         duration_s: of its longest file that matches.
     """
 
     work: Work
+    title: str
     matches: tuple[ShownMatch, ...]
 
     @property
@@ -132,7 +134,12 @@ def shown(session: Session, actor: Actor, check: Check, content: bytes | None) -
         pairs = tuple(_pair(said, sees_reference=sees) for said in pictures.get(str(match.position), []))
         one = ShownMatch(match=match, asset=asset, pairs=pairs, sees_reference=sees)
         by_work.setdefault(asset.work_id, []).append(one)
-    return [ShownWork(work=mine[0].asset.work, matches=tuple(mine)) for mine in by_work.values()]
+    works = [(mine[0].asset.work, tuple(mine)) for mine in by_work.values()]
+    sees_titles = actor.may(Scope.REVIEW)
+    return [
+        ShownWork(work=work, title=work.title if sees_titles else work.title_for(actor.holder_id), matches=matches)
+        for work, matches in works
+    ]
 
 
 def first_picture(content: bytes) -> bytes | None:
@@ -227,7 +234,7 @@ def _wave(said: Mapping[str, Any] | None) -> Wave | None:
 def _work(check: Check, mine: ShownWork) -> str:
     segments, work = [segment_of(one.match) for one in mine.matches], mine.work
     drawn = plot(segments, query_duration_s=check.duration_s or 0.0, reference_duration_s=mine.duration_s)
-    return f"<h2>{escape(work.title)}</h2><p>{escape(work.id)}, policy {escape(work.policy)}</p>{drawn}"
+    return f"<h2>{escape(mine.title)}</h2><p>{escape(work.id)}, policy {escape(work.policy)}</p>{drawn}"
 
 
 def _match(one: ShownMatch) -> str:
@@ -237,7 +244,7 @@ def _match(one: ShownMatch) -> str:
     heading = (
         f"<h3>{escape(match.modality)}: {match.query_start_s:.1f}–{match.query_end_s:.1f} s of the clip,"
         f" {match.reference_start_s:.1f}–{match.reference_end_s:.1f} s of the work</h3>"
-        f"<p>{escape(match.algorithm)}, score {match.score:.2f}, offset {one.offset_s:+.2f} s{speed}"
+        f"<p>{escape(match.algorithm)}, score {match.told_score:.2f}, offset {one.offset_s:+.2f} s{speed}"
         f"{''.join(f'; {escape(note)}' for note in notes)}</p>"
     )
     if not one.pairs:

@@ -1,27 +1,48 @@
-"""What a service does now and then: let go of media, sweep up after crashes, save the index."""
+"""What a service does now and then: let go of media, sweep up after crashes, save the index.
+
+Each round is done by one process, whichever takes it; only the staging folder is looked after by every process, since
+each machine may have its own.
+"""
 
 import logging
+import threading
+import time
+from collections.abc import Callable
 from datetime import timedelta
 
-import sqlalchemy as sa
-
-from api import anchoring
+from api import anchoring, snapshots
 from api.service import Service
-from registry import checks, codes, ledger, outbox, verifications
-from registry.models import Asset, Check, Import, Negative, Release
+from registry import checks, codes, ledger, outbox, rollouts, verifications
+from registry import retention as bookkeeping
+from registry.blob_consistency import named_blobs
 from takedown import retention
 
 _log = logging.getLogger(__name__)
 # Longer than any request or job may hold a file that no row names yet.
 _ORPHAN_AGE = timedelta(hours=6)
+_SWEEP_STAGING_EVERY_S = 3600.0
 
 
 def run(service: Service) -> None:
-    """One round; each part may fail without holding up the others."""
-    parts = (
-        forget_media, forget_explanations, forget_fingerprints, forget_verifications, forget_messages, forget_codes,
-        forget_notices, watch_notices, remove_orphans, sign_checkpoint, anchoring.enqueue_due, save_index,
+    """One round of what takes a moment."""
+    _each_of(
+        service, forget_media, forget_explanations, forget_fingerprints, forget_verifications, forget_messages,
+        forget_codes, forget_notices, watch_notices, sign_checkpoint, anchoring.enqueue_due,
     )  # fmt: skip
+
+
+def run_long(service: Service) -> None:
+    """One round of what looks at all that is stored."""
+    _each_of(service, forget_bygone, sweep_staging, remove_orphans)
+
+
+def keep_index(service: Service) -> None:
+    """One round for a process that looks at media and holds the index."""
+    _each_of(service, begin_rollouts, save_index, snapshots.store)
+
+
+def _each_of(service: Service, *parts: Callable[[Service], None]) -> None:
+    """Each part may fail without holding up the others."""
     for part in parts:
         try:
             part(service)
@@ -87,17 +108,43 @@ def watch_notices(service: Service) -> None:
         service.desk.rearm(session, at=service.now())
 
 
+def begin_rollouts(service: Service) -> None:
+    """Bring algorithms that came later to what was stored before them."""
+    with service.database.transaction() as session:
+        begun = rollouts.begin_due(session, service.algorithms, at=service.now())
+    for algorithm in begun:
+        _log.warning("what was stored without %s is looked at again in the background", algorithm)
+
+
+def forget_bygone(service: Service) -> None:
+    """Delete jobs that were done, sign-ins that ended and requests that were carried out long ago."""
+    with service.database.transaction() as session:
+        bookkeeping.forget_bygone(session, at=service.now())
+
+
+def sweep_staging(service: Service) -> None:
+    """Delete what interrupted uploads and signings left on this machine."""
+    service.blobs.sweep_staging(older_than=service.now() - _ORPHAN_AGE)
+
+
+def start_sweeping(service: Service) -> None:
+    """Sweep this machine's staging folder as long as the process lives, for one to which no rounds may come."""
+
+    def sweep() -> None:
+        while True:
+            _each_of(service, sweep_staging)
+            time.sleep(_SWEEP_STAGING_EVERY_S)
+
+    threading.Thread(target=sweep, name="sweep-staging", daemon=True).start()
+
+
 def remove_orphans(service: Service) -> None:
     """Delete files that a crash left between the blob store and the database."""
-    old = service.now() - _ORPHAN_AGE
-    service.blobs.sweep_staging(older_than=old)
-    candidates = service.blobs.keys(older_than=old)
+    unnamed = set(service.blobs.keys(older_than=service.now() - _ORPHAN_AGE))
     with service.database.reading() as session:
-        for key in candidates:
-            columns = (*(model.blob_key for model in (Asset, Check, Release, Negative, Import)), Check.explanation_key)
-            named = (sa.select(column).where(column == key) for column in columns)
-            if not any(session.scalar(query.limit(1)) for query in named):
-                service.blobs.delete(key)
+        unnamed.difference_update(named.key for named in named_blobs(session))
+    for key in unnamed:
+        service.blobs.delete(key)
 
 
 def sign_checkpoint(service: Service) -> None:

@@ -1,9 +1,9 @@
 """Resumable uploads: files that come in pieces, over connections that break, by the tus protocol 1.0.0 (https://tus.io).
 
-An upload is a folder in the blob store's staging folder, which all processes share and which outlives them: its file,
-and what was said of it. How much came is the size of the file, so nothing has to be kept in step with it. The folder's
-name begins with whose it is: nobody else's word for it leads there. One at a time has the lock of the file: who appends
-to it, ends it or uses it.
+An upload is a folder in the blob store's staging folder, which all processes of a machine share and which outlives
+them: its file, and what was said of it. How much came is the size of the file, so nothing has to be kept in step with
+it. The folder's name begins with whose it is: nobody else's word for it leads there. One at a time has the lock of the
+file: who appends to it, ends it or uses it.
 """
 
 import base64

@@ -4,6 +4,7 @@ Decides what a file is from its first bytes, never from its name, and whether
 it ends before the length it announces. It does not parse media.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
@@ -68,11 +69,20 @@ def media_type_of(path: Path) -> str | None:
     Reads at most 2 KiB. Raises OSError when the file cannot be opened.
     """
     with path.open("rb") as stream:
-        head = stream.read(_HEAD_BYTES)
-        if head[:3] == b"ID3" and len(head) >= 10:
-            # FLAC and AAC may follow an ID3 tag (a signed FLAC always does); else it is MP3.
-            stream.seek(10 + syncsafe(head[6:10]))
-            return _by_head(stream.read(_HEAD_BYTES)) or "audio/mpeg"
+
+        def piece(start: int, length: int) -> bytes:
+            stream.seek(start)
+            return stream.read(length)
+
+        return media_type_in(piece)
+
+
+def media_type_in(piece: Callable[[int, int], bytes]) -> str | None:
+    """The same of what is read by pieces: from where, and at most how many bytes."""
+    head = piece(0, _HEAD_BYTES)
+    if head[:3] == b"ID3" and len(head) >= 10:
+        # FLAC and AAC may follow an ID3 tag (a signed FLAC always does); else it is MP3.
+        return _by_head(piece(10 + syncsafe(head[6:10]), _HEAD_BYTES)) or "audio/mpeg"
     return _by_head(head)
 
 

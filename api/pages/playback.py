@@ -4,24 +4,21 @@ A file is called only what its first bytes say, and only kinds that a player sho
 not here. It is sent in ranges, and opened by itself it can load and run nothing.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
-from pathlib import Path
 from typing import Final
 
 from fastapi import APIRouter
-from fastapi.responses import FileResponse
 from sqlalchemy.orm import Session
 from starlette.responses import Response
 
 from api.pages.page import Page, PageActorOrNobody, ThePage
 from api.problems import Problem
+from api.sent_blobs import media_type_of_blob, sent_blob
 from api.service import Service
-from provenance.media_types import media_type_of
 from registry import recent
 from registry.access import Actor, Scope
+from registry.blobs import BlobsAway
 from registry.errors import NotFound
 from registry.matches import may_see_query
 from registry.models import Asset, AssetStatus, Check, Release, ReleaseState
@@ -132,31 +129,26 @@ def _may_play_release(session: Session, actor: Actor | None, release: Release) -
 
 
 def _playable(service: Service, key: str | None, address: str) -> Playable | None:
-    with _opened(service, key) as path:
-        shown = _SHOWN.get(media_type_of(path) or "") if path else None
-    return Playable(address=address, kind=shown[0].partition("/")[0]) if shown else None
-
-
-@contextmanager
-def _opened(service: Service, key: str | None) -> Iterator[Path | None]:
     try:
-        with service.blobs.open(key or "none") as path:
-            yield path
-    except FileNotFoundError:
-        yield None
+        shown = _SHOWN.get(media_type_of_blob(service.blobs, key) or "") if key else None
+    except (FileNotFoundError, BlobsAway):  # the page is worth more than its player
+        return None
+    return Playable(address=address, kind=shown[0].partition("/")[0]) if shown else None
 
 
 def _sent(page: Page, key: str | None, name: str) -> Response:
     """Raises: Problem: the file is not kept any more, or nothing that a player shows."""
-    with _opened(page.service, key) as path:
-        if path is None:
-            raise Problem(HTTPStatus.NOT_FOUND, "not-kept", page.gettext("This file is not kept here any more."))
-        shown = _SHOWN.get(media_type_of(path) or "")
+    blobs = page.service.blobs
+    try:
+        if key is None:
+            raise FileNotFoundError
+        shown = _SHOWN.get(media_type_of_blob(blobs, key) or "")
         if shown is None:
             detail = page.gettext("This file is of a kind that is not shown here.")
             raise Problem(HTTPStatus.NOT_FOUND, "not-playable", detail)
         media_type, suffix = shown
-        return FileResponse(
-            path, media_type=media_type, headers=dict(HEADERS), filename=f"{name}.{suffix}",
-            content_disposition_type="inline",
-        )  # fmt: skip
+        headers = {**HEADERS, "Content-Disposition": f'inline; filename="{name}.{suffix}"'}
+        return sent_blob(blobs, key, page.request, media_type=media_type, headers=headers)
+    except FileNotFoundError:
+        detail = page.gettext("This file is not kept here any more.")
+        raise Problem(HTTPStatus.NOT_FOUND, "not-kept", detail) from None

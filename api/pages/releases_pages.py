@@ -53,7 +53,7 @@ def revoke(release_id: str, page: ThePage, actor: PageActor, url: BaseUrl, form:
 @router.get("/releases/{release_id}/file")
 def save_file(release_id: str, page: ThePage, actor: PageActor) -> Response:
     """The signed file."""
-    answer = releases.get_release_file(release_id, actor, page.service)
+    answer = releases.get_release_file(release_id, actor, page.service, page.request)
     suffix = mimetypes.guess_extension((answer.media_type or "").partition(";")[0]) or ""
     answer.headers["Content-Disposition"] = f'attachment; filename="{release_id}{suffix}"'
     answer.headers.update(_SAVED)

@@ -1,9 +1,10 @@
 """Releases: sign what may go out, and hand over the signed file."""
 
+import logging
 from http import HTTPStatus
 
 import sqlalchemy as sa
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.responses import FileResponse
 
 from api.access import BaseUrl, IdempotencyHeader, TheActor, TheService
@@ -11,6 +12,7 @@ from api.paging import Cursor, Limit, page
 from api.problems import Problem
 from api.schemas.base import Page
 from api.schemas.releases import ReleaseIn, ReleaseOut, RevocationIn
+from api.sent_blobs import sent_blob
 from api.signing import release_check
 from provenance.model import MiningEntry, MiningRule, MiningUse, Relationship, TrainingMining
 from provenance.source_types import SourceType
@@ -22,6 +24,7 @@ from registry.releases import NewRelease, UsedFile
 from registry.snippets import snippet, written
 
 router = APIRouter(prefix="/v1", tags=["releases"])
+_log = logging.getLogger(__name__)
 
 
 @router.post("/releases", status_code=201)
@@ -98,7 +101,7 @@ def get_release_snippet(release_id: str, actor: TheActor, service: TheService, u
     response_class=FileResponse,
     responses={200: {"content": {"application/octet-stream": {}}, "description": "The signed file."}},
 )
-def get_release_file(release_id: str, actor: TheActor, service: TheService) -> Response:
+def get_release_file(release_id: str, actor: TheActor, service: TheService, request: Request) -> Response:
     with service.database.reading() as session:
         release = releases.own_release(session, actor, release_id)
     if release.state == ReleaseState.DISABLED:
@@ -107,8 +110,15 @@ def get_release_file(release_id: str, actor: TheActor, service: TheService) -> R
     if release.state == ReleaseState.REVOKED:
         detail = f"This release was revoked ({release.revocation}); its file is not served."
         raise Problem(HTTPStatus.GONE, "revoked", detail)
-    with service.blobs.open(release.blob_key) as path:
-        return FileResponse(path, media_type=release.media_type, headers={"ETag": f'"{release.sha256}"'})
+    try:
+        return sent_blob(
+            service.blobs, release.blob_key, request, media_type=release.media_type, etag=f'"{release.sha256}"',
+            must_have_bytes=release.size_bytes,
+        )  # fmt: skip
+    except FileNotFoundError:
+        _log.error("the file of %s is damaged or lost: see `clearmark fsck`", release.id)
+        detail = "The file of this release is damaged or lost here. The operator must restore it from a backup."
+        raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, "file-damaged", detail) from None
 
 
 def _said(body: ReleaseIn) -> NewRelease:

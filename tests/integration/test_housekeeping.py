@@ -8,13 +8,15 @@ import sqlalchemy as sa
 from api import housekeeping
 from api.service import Service
 from fingerprinting.index.snapshot import read_snapshot
-from registry import accounts, checks, verifications, works
+from registry import access, accounts, checks, idempotency, jobs, verifications, works
 from registry.accounts import NewAccount
 from registry.database import Database
-from registry.models import Check, LedgerCheckpoint, Letter, Verification
+from registry.jobs import JobKind
+from registry.models import Check, Job, JobState, LedgerCheckpoint, Letter, SignIn, Verification
 from tests import factories
 from tests.factories import SHA256
 from tests.fakes import Clock
+from tests.people import sign_up
 
 FOREVER = datetime(2999, 1, 1, tzinfo=UTC)
 
@@ -47,11 +49,11 @@ def test_files_that_a_crash_left_without_a_row_are_deleted_after_a_while(service
     keep(service, release.blob_key)
     keep(service, "asset_orphan")
     (service.blobs.staging / "half").write_bytes(b"an upload that was cut off")
-    housekeeping.remove_orphans(service)
+    housekeeping.run_long(service)
     assert "asset_orphan" in kept(service)  # its row may come yet
     assert (service.blobs.staging / "half").exists()
     clock.pass_by(timedelta(hours=7))
-    housekeeping.remove_orphans(service)
+    housekeeping.run_long(service)
     assert kept(service) == {"asset_1", "check_1", release.blob_key}
     assert not (service.blobs.staging / "half").exists()
 
@@ -118,9 +120,10 @@ def test_a_round_signs_the_log_and_saves_the_index(service: Service) -> None:
         work = factories.work(session, owner)
         works.add_fingerprint(session, owner, work.id, factories.fingerprint(1), at=factories.AT)
     housekeeping.run(service)
+    housekeeping.keep_index(service)
     assert not service.settings.snapshot_path.exists()  # an index that is not up yet would be saved empty
     service.load_index()
-    housekeeping.run(service)
+    housekeeping.keep_index(service)
     assert read_snapshot(service.settings.snapshot_path).sequence == 1
     assert _checkpoints(service.database) == [1]
     housekeeping.run(service)
@@ -142,3 +145,36 @@ def test_one_part_that_fails_holds_up_no_other(
 def _checkpoints(database: Database) -> list[int]:
     with database.reading() as session:
         return list(session.scalars(sa.select(LedgerCheckpoint.size)))
+
+
+def test_what_was_over_long_ago_is_let_go_of_and_nothing_that_is_looked_at_later(
+    service: Service, clock: Clock
+) -> None:
+    def job(kind: JobKind, state: JobState) -> str:
+        row = jobs.enqueue(session, kind, f"x_{kind}_{state}", at=clock())
+        row.state, row.finished_at = state.value, None if state is JobState.QUEUED else clock()
+        return row.id
+
+    with service.database.transaction() as session:
+        account, actor = sign_up(session), factories.actor(session)
+        access.sign_in(session, account, lasts=timedelta(hours=12), at=clock())
+        done, kept = job(JobKind.MAIL, JobState.DONE), {
+            job(JobKind.MAIL, JobState.FAILED), job(JobKind.NOTICE_DEADLINE, JobState.QUEUED),
+            job(JobKind.STAMP, JobState.DONE), job(JobKind.CONFLICT_DEADLINE, JobState.DONE),
+        }  # fmt: skip
+        idempotency.remember(session, actor, "work", "key-1", "digest", "wrk_1", at=clock())
+
+    def left() -> tuple[bool, bool, bool]:
+        housekeeping.forget_bygone(service)
+        with service.database.reading() as session:
+            assert kept <= set(session.scalars(sa.select(Job.id)))
+            is_remembered = idempotency.recall(session, actor, "work", "key-1", "digest") is not None
+            return session.get(Job, done) is not None, bool(session.scalars(sa.select(SignIn)).all()), is_remembered
+
+    assert left() == (True, True, True)
+    clock.pass_by(timedelta(days=29))
+    assert left() == (True, True, True)
+    clock.pass_by(timedelta(days=2))
+    assert left() == (False, False, True), "whoever sends a request again may come late"
+    clock.pass_by(timedelta(days=60))
+    assert left() == (False, False, False)

@@ -127,14 +127,14 @@ def test_it_is_kept_for_a_day_from_its_last_piece_and_then_swept(
     upload = uploads.create(2, "")
     for _ in range(2):
         clock.pass_by(timedelta(hours=23))
-        housekeeping.remove_orphans(service)
+        housekeeping.sweep_staging(service)
         _append(uploads, upload.id, _body([b"x"]))
     assert upload.expires_at == service.now() + resumable.KEPT
     clock.pass_by(timedelta(hours=24))
     with pytest.raises(NotFound):
         uploads.find(upload.id)
     clock.pass_by(timedelta(seconds=1))
-    housekeeping.remove_orphans(service)
+    housekeeping.sweep_staging(service)
     assert not upload.folder.exists()
 
 
@@ -305,7 +305,7 @@ def test_a_crash_at_its_beginning_leaves_none(uploads: Uploads, service: Service
             uploads.find(upload.id)
     assert uploads.create(1, "")
     clock.pass_by(timedelta(hours=25))
-    housekeeping.remove_orphans(service)
+    housekeeping.sweep_staging(service)
     assert not list(service.blobs.staging.iterdir())
 
 
