@@ -53,3 +53,11 @@ class BadSnapshot(FingerprintingError):
     def __init__(self, *, problem: str) -> None:
         super().__init__(problem)
         self.problem = problem
+
+
+class EngineAway(FingerprintingError):
+    """The index engine does not answer, or not in time: what it holds is not known."""
+
+    def __init__(self, *, problem: str) -> None:
+        super().__init__(problem)
+        self.problem = problem

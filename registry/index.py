@@ -1,18 +1,21 @@
-"""The indexes of this process, kept equal to the database through the index log.
+"""The indexes that this process asks, kept equal to the database through the index log.
 
 The database is the truth: `index_log` says, in an order without gaps, which item's vectors go in and
 out. A process holds its indexes at some sequence and catches up before it answers; when it cannot in
 time, it says so, and the check is `unknown`. A snapshot only saves time at start.
 """
 
+import logging
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from functools import cache
 from pathlib import Path
-from typing import cast
+from typing import Protocol, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -20,8 +23,8 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from fingerprinting.document import descriptors_from_bytes, times_to_bytes
-from fingerprinting.errors import BadSnapshot
-from fingerprinting.index.protocol import FingerprintIndex, VectorIndex
+from fingerprinting.errors import BadSnapshot, EngineAway
+from fingerprinting.index.protocol import FingerprintIndex, OwnIndex, VectorIndex
 from fingerprinting.index.snapshot import Snapshot, read_snapshot, write_snapshot
 from fingerprinting.layout import thinned
 from fingerprinting.looks import Glance
@@ -30,10 +33,13 @@ from fingerprinting.model import Algorithm, Descriptors, Fingerprint, ItemNumber
 from registry.errors import RegistryError
 from registry.models import Corpus, Heads, IndexLogRow, Item, StoredDescriptors
 
+_logger = logging.getLogger(__name__)
 _BATCH = 200
+_LEFT_ALONE_S = 3.0
 # Rows near to one that is asked for on its own.
 _NEAREST = 200
-type _Indexes = dict[tuple[Corpus, Algorithm], FingerprintIndex]
+type _Own = dict[tuple[Corpus, Algorithm], OwnIndex]
+type _Indexes = Mapping[tuple[Corpus, Algorithm], FingerprintIndex]
 
 # Corpora that are searched; checks are kept to look back at, not searched.
 SEARCHED = (Corpus.WORKS, Corpus.RELEASES, Corpus.NEGATIVES)
@@ -47,10 +53,17 @@ class Operation(StrEnum):
 class IndexBehind(RegistryError):
     """The indexes could not be brought up to the log in time."""
 
-    def __init__(self, *, sequence: int, target: int) -> None:
-        super().__init__(f"the index stands at {sequence} of {target}")
+    def __init__(self, *, sequence: int, target: int, problem: str | None = None) -> None:
+        super().__init__(problem or f"the index stands at {sequence} of {target}")
         self.sequence = sequence
         self.target = target
+
+
+class IndexAway(IndexBehind):
+    """The engine that holds the vectors does not answer; nobody can say what it would have found."""
+
+    def __init__(self, *, sequence: int, target: int) -> None:
+        super().__init__(sequence=sequence, target=target, problem="the index engine does not answer")
 
 
 # -- the log: used by whoever changes what is searchable ---------------------------------------
@@ -64,11 +77,7 @@ def store_item(session: Session, corpus: Corpus, subject_id: str, fingerprint: F
         corpus=corpus.value,
         subject_id=subject_id,
         duration_s=fingerprint.duration_s,
-        descriptors=[
-            StoredDescriptors(algorithm=d.algorithm.value, times_ms=times_to_bytes(d), vectors=d.vectors.tobytes())
-            for d in kept
-            if len(d)
-        ],
+        descriptors=[_stored(d) for d in kept if len(d)],
     )
     session.add(item)
     session.flush()
@@ -76,6 +85,24 @@ def store_item(session: Session, corpus: Corpus, subject_id: str, fingerprint: F
         for stored in item.descriptors:
             _log(session, Operation.ADD, item, stored.algorithm, at=at)
     return item
+
+
+def supplement(session: Session, item: Item, descriptors: Descriptors, *, at: datetime) -> bool:
+    """Give a searched item descriptors of an algorithm that it has none of; False when there is nothing to give."""
+    kept = thinned(descriptors)
+    if not len(kept) or any(stored.algorithm == kept.algorithm for stored in item.descriptors):
+        return False
+    item.descriptors.append(_stored(kept))
+    session.flush()
+    _log(session, Operation.ADD, item, kept.algorithm.value, at=at)
+    return True
+
+
+def remove_descriptors(session: Session, stored: StoredDescriptors, item: Item, *, at: datetime) -> None:
+    """Take an item's descriptors of one algorithm out of the indexes and out of the database."""
+    _log(session, Operation.REMOVE, item, stored.algorithm, at=at)
+    item.descriptors.remove(stored)
+    session.flush()
 
 
 def remove_item(session: Session, subject_id: str, *, at: datetime) -> None:
@@ -94,6 +121,10 @@ def fingerprint_of(session: Session, subject_id: str) -> Fingerprint | None:
     """The stored fingerprint of an asset, release or check."""
     item = session.scalar(sa.select(Item).where(Item.subject_id == subject_id))
     return fingerprint_of_item(item) if item else None
+
+
+def _stored(d: Descriptors) -> StoredDescriptors:
+    return StoredDescriptors(algorithm=d.algorithm.value, times_ms=times_to_bytes(d), vectors=d.vectors.tobytes())
 
 
 def _log(session: Session, operation: Operation, item: Item, algorithm: str, *, at: datetime) -> None:
@@ -116,10 +147,26 @@ def _log(session: Session, operation: Operation, item: Item, algorithm: str, *, 
     session.flush()
 
 
+def log_again(
+    session: Session, operation: Operation, *, corpus: str, item_number: int, algorithm: str, at: datetime
+) -> None:  # fmt: skip
+    """Put on the log what it should have said of an item, which may be gone; only for who mends the log."""
+    _log(session, operation, Item(number=item_number, corpus=corpus), algorithm, at=at)
+
+
+@cache
+def algorithm_named(name: str) -> Algorithm | None:
+    """An algorithm by its name; None for one of a later version, whose processes run beside this one meanwhile."""
+    try:
+        return Algorithm(name)
+    except ValueError:
+        _logger.warning("%s is of a later version: what only it finds is not found here until this is upgraded", name)
+        return None
+
+
 def fingerprint_of_item(item: Item) -> Fingerprint:
-    return Fingerprint(
-        duration_s=item.duration_s, descriptors=tuple(_descriptors(stored) for stored in item.descriptors)
-    )
+    known = [stored for stored in item.descriptors if algorithm_named(stored.algorithm) is not None]
+    return Fingerprint(duration_s=item.duration_s, descriptors=tuple(_descriptors(stored) for stored in known))
 
 
 def _descriptors(stored: StoredDescriptors) -> Descriptors:
@@ -138,13 +185,41 @@ class Answer:
     sequence: int
 
 
+class Shared(Protocol):
+    """Indexes that processes share, see `registry.shared_index`."""
+
+    @property
+    def algorithms(self) -> frozenset[Algorithm]:
+        """Those whose indexes are there; the others each process has for itself."""
+
+    def caught_up(
+        self, session: Session, target: int, *, until: float
+    ) -> tuple[int, Mapping[tuple[Corpus, Algorithm], VectorIndex]]:
+        """Indexes that hold all of the log up to `target`, and how far they have come; `until` is monotonic time."""
+
+    def sizes(self, *, afresh: bool) -> Mapping[str, int]:
+        """Rows held, by corpus and algorithm, now or as they were a moment ago. Raises: EngineAway."""
+
+
 @dataclass(slots=True, kw_only=True)
 class IndexEngine:
-    """All indexes of one process: one for each searched corpus and algorithm."""
+    """All indexes that a process asks: one for each searched corpus and algorithm.
 
-    make_index: Callable[[Algorithm], FingerprintIndex]
+    Attributes:
+        make_index: makes those that the process has for itself.
+        shared: has the rest, where there is one.
+        sequence: how far the process's own ones have come.
+        is_away: whether the shared ones did not answer when they were asked last.
+        epoch: how often they began anew; a sequence means the same only within one.
+    """
+
+    make_index: Callable[[Algorithm], OwnIndex]
+    shared: Shared | None = None
     sequence: int = 0
-    _indexes: _Indexes = field(default_factory=dict)
+    is_away: bool = False
+    _ask_after: float = 0.0
+    epoch: int = 0
+    _indexes: _Own = field(default_factory=dict)
     _catching_up: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
@@ -152,14 +227,28 @@ class IndexEngine:
 
     @property
     def sizes(self) -> dict[str, int]:
-        """Rows held, by corpus and algorithm."""
-        return {f"{corpus}/{algorithm}": index.size for (corpus, algorithm), index in self._indexes.items()}
+        """Rows held, by corpus and algorithm; of the shared ones nothing while they are away."""
+        own = {f"{corpus}/{algorithm}": index.size for (corpus, algorithm), index in self._indexes.items()}
+        if self.shared is None or (self.is_away and time.monotonic() < self._ask_after):
+            return own
+        try:
+            own |= self.shared.sizes(afresh=self.is_away)
+            self.is_away = False
+        except EngineAway:
+            self._note_away()
+        return own
+
+    @property
+    def items(self) -> dict[str, set[ItemNumber]]:
+        """Numbers of the items that the process holds itself, by corpus and algorithm."""
+        return {f"{corpus}/{algorithm}": index.items() for (corpus, algorithm), index in self._indexes.items()}
 
     def catch_up(self, session: Session, *, timeout_s: float) -> int:
         """Apply what the log says and this process has not seen; returns the sequence reached.
 
         Raises:
             IndexBehind: `timeout_s` was not enough. What was applied stays applied.
+            IndexAway: there are shared indexes, and they do not answer.
         """
         return self._caught_up(session, timeout_s)[0]
 
@@ -177,9 +266,28 @@ class IndexEngine:
                 if time.monotonic() > deadline:
                     raise IndexBehind(sequence=self.sequence, target=target)
                 self._apply(session, _rows_after(session, self.sequence))
-            return self.sequence, self._indexes
+            if self.shared is None:
+                return self.sequence, self._indexes
+            with self._asking(target):
+                reached, shared = self.shared.caught_up(session, target, until=deadline)
+            self.is_away = False
+            return min(self.sequence, reached), {**self._indexes, **shared}
         finally:
             self._catching_up.release()
+
+    @contextmanager
+    def _asking(self, target: int) -> Iterator[None]:
+        """Ask what may be away. Raises: IndexAway."""
+        try:
+            yield
+        except EngineAway as error:
+            self._note_away()
+            _logger.warning("the index engine does not answer: %s", error)
+            raise IndexAway(sequence=self.sequence, target=target) from error
+
+    def _note_away(self) -> None:
+        """Whoever only wants to know how things are need not wait for it again at once."""
+        self.is_away, self._ask_after = True, time.monotonic() + _LEFT_ALONE_S
 
     def search(
         self, session: Session, corpus: Corpus, query: Fingerprint, *, timeout_s: float, glance: Glance | None = None
@@ -203,11 +311,9 @@ class IndexEngine:
             return Reference(item=number, fingerprint=fingerprint_of_item(item))
 
         indexes = {algorithm: held[corpus, algorithm] for algorithm in Algorithm}
-        return Answer(
-            segments=find_copies(query, indexes, reference_of=reference_of, glance=glance),
-            subjects=subjects,
-            sequence=sequence,
-        )
+        with self._asking(sequence):
+            segments = find_copies(query, indexes, reference_of=reference_of, glance=glance)
+        return Answer(segments=segments, subjects=subjects, sequence=sequence)
 
     def nearest(
         self, session: Session, corpus: Corpus, algorithm: Algorithm, rows: Vectors, *, radius_bits: int,
@@ -221,9 +327,10 @@ class IndexEngine:
         Raises:
             IndexBehind: see `catch_up`.
         """
-        _, held = self._caught_up(session, timeout_s)
+        sequence, held = self._caught_up(session, timeout_s)
         index = cast("VectorIndex", held[corpus, algorithm])
-        hits = index.search(rows, radius_bits=radius_bits, limit=_NEAREST)
+        with self._asking(sequence):
+            hits = index.search(rows, radius_bits=radius_bits, limit=_NEAREST)
         numbers = [int(number) for number in np.unique(hits.items)]
         known = sa.select(Item.number, Item.subject_id).where(Item.number.in_(numbers))
         found: dict[str, npt.NDArray[np.int32]] = {}
@@ -252,7 +359,7 @@ class IndexEngine:
         return OneAlone(self.make_index, item) if item is not None else None
 
     def save(self, path: Path) -> int:
-        """Write a snapshot; returns its sequence."""
+        """Write a snapshot of what the process has for itself; returns its sequence."""
         with self._catching_up:
             dumps = {f"{corpus}/{algorithm}": index.dump() for (corpus, algorithm), index in self._indexes.items()}
             snapshot = Snapshot(sequence=self.sequence, dumps=dumps)
@@ -268,7 +375,7 @@ class IndexEngine:
         snapshot = read_snapshot(path)
         loaded = self._empty()
         try:
-            if set(snapshot.dumps) != set(self.sizes):
+            if not {f"{corpus}/{algorithm}" for corpus, algorithm in loaded} <= set(snapshot.dumps):
                 raise BadSnapshot(problem=f"{path.name} was made for other algorithms")
             for (corpus, algorithm), index in loaded.items():
                 index.load(snapshot.dumps[f"{corpus}/{algorithm}"])
@@ -281,16 +388,20 @@ class IndexEngine:
         return snapshot.sequence
 
     def _reset(self) -> None:
-        self._indexes, self.sequence = self._empty(), 0
+        self._indexes, self.sequence, self.epoch = self._empty(), 0, self.epoch + 1
 
-    def _empty(self) -> dict[tuple[Corpus, Algorithm], FingerprintIndex]:
-        return {(corpus, algorithm): self.make_index(algorithm) for corpus in SEARCHED for algorithm in Algorithm}
+    def _empty(self) -> _Own:
+        own = [each for each in Algorithm if self.shared is None or each not in self.shared.algorithms]
+        return {(corpus, algorithm): self.make_index(algorithm) for corpus in SEARCHED for algorithm in own}
 
     def _apply(self, session: Session, rows: Sequence[sa.Row[int, str, str, int, str]]) -> None:
         # Columns, not entities: the session may be in the middle of a change of its own.
         for sequence, operation, corpus, item_number, algorithm in rows:
-            index = self._indexes[Corpus(corpus), Algorithm(algorithm)]
-            if operation == Operation.REMOVE:
+            known = algorithm_named(algorithm)
+            index = self._indexes.get((Corpus(corpus), known)) if known is not None else None
+            if known is None or index is None:
+                pass  # a later version's, or shared: such an index follows the log by itself
+            elif operation == Operation.REMOVE:
                 index.remove(ItemNumber(item_number))
             else:
                 query = sa.select(StoredDescriptors.times_ms, StoredDescriptors.vectors).where(
@@ -298,7 +409,7 @@ class IndexEngine:
                 )
                 stored = session.execute(query).one_or_none()
                 if stored is not None:  # else it was removed later in the log, and its vectors with it
-                    descriptors = descriptors_from_bytes(Algorithm(algorithm), stored.times_ms, stored.vectors)
+                    descriptors = descriptors_from_bytes(known, stored.times_ms, stored.vectors)
                     index.add(ItemNumber(item_number), descriptors)
             self.sequence = sequence
 

@@ -13,7 +13,7 @@ import numpy as np
 from sqlalchemy.orm import Session
 
 from fingerprinting.index.landmarks import LandmarkIndex
-from fingerprinting.index.protocol import FingerprintIndex, VectorIndex
+from fingerprinting.index.protocol import OwnIndex
 from fingerprinting.model import Algorithm, Descriptors, Fingerprint
 from provenance.model import SignedFile
 from registry import access, checks, conflicts, consents, endpoints, exclusions, negatives, releases, works
@@ -226,6 +226,6 @@ def notice(
     return desk.file(session, claimant, new_notice(content, release_id=about.id if about else None, **said), at=at)
 
 
-def indexes_of[Index: VectorIndex](vectors: Callable[[Algorithm], Index]) -> Callable[[Algorithm], FingerprintIndex]:
+def indexes_of(vectors: Callable[[Algorithm], OwnIndex]) -> Callable[[Algorithm], OwnIndex]:
     """Indexes for an engine: `vectors` for every algorithm but landmarks, which have one kind of index alone."""
     return lambda algorithm: LandmarkIndex() if algorithm is Algorithm.AUDIO_LANDMARK_V1 else vectors(algorithm)

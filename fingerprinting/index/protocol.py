@@ -56,6 +56,10 @@ class FingerprintIndex(Protocol):
     def items(self) -> set[ItemNumber]:
         """Numbers of all items that have rows here."""
 
+
+class OwnIndex(FingerprintIndex, Protocol):
+    """One that a process has for itself, and saves."""
+
     def dump(self) -> Arrays:
         """Everything held, for `load` of the same class; what is added or removed later does not change it."""
 
@@ -76,6 +80,55 @@ class VectorIndex(FingerprintIndex, Protocol):
         Args:
             queries: uint8 (n, algorithm.row_bytes), rows as descriptors have them.
         """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mark:
+    """How far rows that processes share have come.
+
+    Attributes:
+        sequence: all rows of the index log up to this one are applied.
+        at_ms: when that row was logged, milliseconds since 1970: what tells one log from another.
+        birth: random bytes, as wide as a code, that these rows have had since they were made.
+    """
+
+    sequence: int
+    at_ms: int
+    birth: bytes
+
+
+class SharedRows(Protocol):
+    """One algorithm's rows in an engine outside, in parts that are searched apart; processes share them.
+
+    Whoever writes takes turns with the others; adding what is there already and removing what is not changes nothing.
+    Every method raises `EngineAway` where the engine does not answer in time.
+    """
+
+    def mark(self, *, is_certain: bool) -> Mark | None:
+        """How far they have come; None where they are not there, or not whole.
+
+        Args:
+            is_certain: wait until all that anybody wrote is seen; only for whose turn it is. Else they may be farther
+                by now, never less far.
+        """
+
+    def begin(self) -> Mark:
+        """Make them anew: empty, at the beginning of the log."""
+
+    def advance(self, mark: Mark, *, sequence: int, at_ms: int) -> Mark:
+        """Say that all of the log is applied up to a row of it."""
+
+    def add(self, part: str, item: ItemNumber, descriptors: Descriptors, *, timeout_s: float) -> None:
+        """Write an item's rows, over those that it has already."""
+
+    def remove(self, part: str, item: ItemNumber, *, timeout_s: float) -> int:
+        """Delete an item's rows; returns how many there were."""
+
+    def counts(self, *, is_certain: bool) -> dict[str, int]:
+        """Rows in each part; see `mark` for how certain."""
+
+    def as_of(self, part: str, mark: Mark) -> VectorIndex:
+        """A part, to be searched as it is at a mark or later; never an earlier one, nor rows made anew since."""
 
 
 # A row's identity packs its item and its time: 31 bits of item number, 32 bits of milliseconds (49 days).
