@@ -5,15 +5,18 @@ from http import HTTPStatus
 from typing import Any
 
 from anyio import to_thread
-from fastapi import FastAPI, Request, Response
+from fastapi import Depends, FastAPI, Request, Response
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api import problems
+from api import logs, problems
+from api.gauges import Gauges
 from api.limits import RateLimits
 from api.pages import site
 from api.pages.origins import require_same_origin
+from api.pressure import BodyTooSlow, Pressure, on_body_too_slow
 from api.problems import ProblemDocument
+from api.requests import Watched, note_what_is_asked
 from api.routes import (
     accounts,
     assets,
@@ -72,6 +75,7 @@ def create_app(service: Service) -> FastAPI:
     """The application on `service`."""
     app = _bare_app()
     app.state.service = service
+    app.state.gauges = Gauges(service)
     return app
 
 
@@ -86,11 +90,14 @@ def _bare_app() -> FastAPI:
         version="1",
         description=DESCRIPTION,
         responses={"4XX": _PROBLEM, "5XX": _PROBLEM},
+        dependencies=[Depends(note_what_is_asked)],
     )
     problems.install(app)
     app.add_exception_handler(BodyTooLarge, on_body_too_large)
     app.add_middleware(BoundedBodies)
+    app.add_exception_handler(BodyTooSlow, on_body_too_slow)
     app.add_middleware(RateLimits)
+    app.add_middleware(Pressure)
     app.add_middleware(OpenToAnyOrigin)  # outside the limits, so that a page may read that it asked too much
     for module in _ROUTERS:
         app.include_router(module.router)
@@ -110,6 +117,7 @@ def _bare_app() -> FastAPI:
                 answer.headers.setdefault(name, value)
         return answer
 
+    app.add_middleware(Watched)  # outside everything: what is refused is seen, too
     return app
 
 
@@ -130,7 +138,7 @@ class OpenToAnyOrigin:
             allow_origins=["*"],
             allow_methods=["GET", "POST"],
             allow_headers=["*"],
-            expose_headers=["Retry-After", "RateLimit", "RateLimit-Policy"],
+            expose_headers=["Retry-After", "RateLimit", "RateLimit-Policy", logs.REQUEST_ID],
             max_age=86_400,
         )
 

@@ -16,7 +16,8 @@ from cryptography import x509
 from sqlalchemy.orm import Session
 
 from api.service import Service
-from api.settings import Settings, in_force
+from api.settings import Settings
+from api.settings_shown import in_force
 from provenance.trust import BadTrustList, TrustList
 from registry import health
 from registry.index import head_sequence
@@ -55,6 +56,14 @@ class Storage:
     is_all: bool
     database: str
     database_bytes: int
+    free_bytes: int
+    disk_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Space:
+    """The room on a disk."""
+
     free_bytes: int
     disk_bytes: int
 
@@ -99,17 +108,18 @@ class Setting:
 
 def index_of(service: Service, session: Session) -> Index:
     return Index(
-        engine=service.settings.index_url.partition(":")[0],
+        engine=service.settings.index_engine,
         sequence=service.index.sequence,
         head=head_sequence(session),
         sizes={name: size for name, size in service.index.sizes.items() if size},
-        snapshot=_snapshot(service.settings.snapshot_path),
+        snapshot=snapshot_of(service.settings.snapshot_path),
         threads=service.settings.worker_threads,
         processors=os.cpu_count() or 1,
     )
 
 
-def _snapshot(path: Path) -> Snapshot | None:
+def snapshot_of(path: Path) -> Snapshot | None:
+    """What was written there last; None where nothing was."""
     try:
         found = path.stat()
     except FileNotFoundError:
@@ -118,25 +128,24 @@ def _snapshot(path: Path) -> Snapshot | None:
 
 
 def storage_of(service: Service, session: Session) -> Storage:
-    files = total = 0
-    for path in service.settings.blob_folder.glob("??/*"):
-        if files == _MOST_COUNTED:
-            break
-        try:
-            total += path.stat().st_size
-        except FileNotFoundError:  # it was deleted this moment
-            continue
-        files += 1
-    disk = shutil.disk_usage(service.settings.blob_folder)
+    used = service.blobs.usage(most=_MOST_COUNTED)
+    disk = free_space(service)
     return Storage(
-        files=files,
-        file_bytes=total,
-        is_all=files < _MOST_COUNTED,
+        files=used.files,
+        file_bytes=used.bytes,
+        is_all=used.is_all,
         database="SQLite" if service.database.is_sqlite else "PostgreSQL",
         database_bytes=health.database_bytes(session),
-        free_bytes=disk.free,
-        disk_bytes=disk.total,
+        free_bytes=disk.free_bytes,
+        disk_bytes=disk.disk_bytes,
     )
+
+
+def free_space(service: Service) -> Space:
+    """Of the disks that this process writes to, the one with the smallest share left."""
+    folders = {service.settings.data_dir, service.blobs.staging}
+    disk = min(map(shutil.disk_usage, folders), key=lambda found: found.free / found.total)
+    return Space(free_bytes=disk.free, disk_bytes=disk.total)
 
 
 def signer_of(service: Service) -> SignerState:

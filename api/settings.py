@@ -1,16 +1,23 @@
 """Settings: the only place that reads the environment. Every name begins with CLEARMARK_."""
 
+import difflib
 import ipaddress
-import re
+import logging
+import os
+from collections.abc import Iterable
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Final, Self
+from urllib.parse import urlsplit
 
 from limits import parse_many
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from api.clock import make_clock
+from api.fitness import unfit_for_production
+from api.s3_place import S3Place, parse_s3_url
+from fingerprinting.index.milvus_address import parse_milvus_url
 from registry.domain.policy import Assurance
 from registry.errors import Invalid
 from takedown.policy import FourEyes
@@ -24,6 +31,19 @@ class Environment(StrEnum):
 class SignUp(StrEnum):
     OPEN = "open"
     CLOSED = "closed"
+
+
+class LogFormat(StrEnum):
+    BY_ENVIRONMENT = ""
+    TEXT = "text"
+    JSON = "json"
+
+
+class LogLevel(StrEnum):
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
 
 
 # The value of a setting that says: do without.
@@ -45,11 +65,48 @@ class Settings(BaseSettings):
     env: Annotated[Environment, Field(description="`production` refuses what is only fit for trying out.")] = (
         Environment.DEVELOPMENT
     )
+    log_format: Annotated[
+        LogFormat,
+        Field(description="`json`, a line for machines, or `text`; empty: `json` in production, else `text`."),
+    ] = LogFormat.BY_ENVIRONMENT
+    log_level: Annotated[LogLevel, Field(description="From `debug`, `info`, `warning`, `error` on it is logged.")] = (
+        LogLevel.INFO
+    )
+    metrics_token: Annotated[
+        str,
+        Field(
+            description="What `/metrics` asks for, `Authorization: Bearer …`, 16 characters or more. Empty: anybody may"
+            " read it, in production nobody."
+        ),
+    ] = ""
+    metrics_port: Annotated[
+        int,
+        Field(
+            ge=0, le=65535,
+            description="Port on which this process tells its metrics besides, without a token; a worker has no other."
+            " 0: none.",
+        ),
+    ] = 0  # fmt: skip
+    metrics_host: Annotated[str, Field(description="Address of that port.")] = "127.0.0.1"
+    traces_url: Annotated[
+        str,
+        Field(
+            description="Collector of traces, OTLP over HTTP: `http://collector:4318/v1/traces`; needs the extra"
+            " `telemetry`. Empty: no traces."
+        ),
+    ] = ""
     database_url: Annotated[str, Field(description="SQLAlchemy URL; empty means SQLite in the data folder.")] = ""
     broker_url: Annotated[str, Field(description="Celery broker; `memory://` runs the worker inside the service.")] = (
         "memory://"
     )
-    index_url: Annotated[str, Field(description="Index engine; `faiss://` is the one inside the process.")] = "faiss://"
+    index_url: Annotated[
+        str,
+        Field(
+            description="Index engine: `faiss://` is the one inside each process;"
+            " `milvus://user:password@host:19530/database` (`milvus+tls://`) is one that all share, and needs the extra"
+            " `milvus`."
+        ),
+    ] = "faiss://"
     sscd_model: Annotated[
         str,
         Field(
@@ -57,8 +114,19 @@ class Settings(BaseSettings):
             " pictures are compared by hashes alone."
         ),
     ] = ""
+    shared_dir: Annotated[
+        str,
+        Field(
+            description="Folder that all machines of one service share, for keys and trust lists; empty means the data"
+            " folder, which is each machine's own."
+        ),
+    ] = ""
     blob_url: Annotated[
-        str, Field(description="Where media lies: `file://` and a folder; empty means the data folder.")
+        str,
+        Field(
+            description="Where media lies: `file://` and a folder, or `s3://bucket/prefix?endpoint=https://…&region=…`,"
+            " with credentials as AWS's own settings say; empty means the data folder."
+        ),
     ] = ""
     log_origin: Annotated[
         str,
@@ -89,8 +157,11 @@ class Settings(BaseSettings):
     limit_holder: Annotated[str, Field(description="What all keys of one holder may ask together.")] = "12000/minute"
     limit_anonymous: Annotated[str, Field(description="What one address may ask without a key.")] = "300/minute"
     limit_verifications: Annotated[
-        str, Field(description="Files that one address may have verified or looked up, with a key or without.")
+        str, Field(description="Files that one address may have verified or looked up without a key.")
     ] = "30/minute"
+    limit_verifications_key: Annotated[
+        str, Field(description="The same of one key, which counts for itself wherever it is used.")
+    ] = "3000/minute"
     limit_sign_in: Annotated[str, Field(description="What one address may try of passwords, codes and wrong keys.")] = (
         "20/minute;200/day"
     )
@@ -153,6 +224,9 @@ class Settings(BaseSettings):
         Field(description="How well a holder must be known for their works to block; others lead to a review at most."),
     ] = Assurance.EMAIL
     worker_threads: Annotated[int, Field(ge=1, le=64, description="Jobs done at once by one worker process.")] = 2
+    max_backlog: Annotated[
+        int, Field(ge=1, description="Files that may wait to be looked at; whoever sends more is told to come again.")
+    ] = 2000
     country: Annotated[str, Field(description="Whose business days takedown deadlines count, ISO 3166.")] = "US"
     subdivision: Annotated[str, Field(description="Part of the country whose holidays count too; empty: none.")] = ""
     time_zone: Annotated[str, Field(description="Where a business day ends, IANA name.")] = "America/New_York"
@@ -225,10 +299,6 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _fit_together(self) -> Self:
-        if self.index_url != "faiss://":
-            raise ValueError("CLEARMARK_INDEX_URL: this version knows only faiss://")
-        if self.blob_url and not self.blob_url.startswith("file://"):
-            raise ValueError("CLEARMARK_BLOB_URL: this version knows only file:// and a folder")
         if bool(self.signer_certificates) != bool(self.signer_key):
             raise ValueError("CLEARMARK_SIGNER_CERTIFICATES and CLEARMARK_SIGNER_KEY: set both or neither")
         if self.oidc_issuer and not (self.oidc_client_id and self.oidc_client_secret):
@@ -243,16 +313,46 @@ class Settings(BaseSettings):
             raise ValueError("CLEARMARK_TSA_URL: give URLs that begin with https:// or http://")
         if self.ledger_tsa_urls and not self.ledger_tsa_roots:
             raise ValueError("CLEARMARK_LEDGER_TSA_ROOTS: needed to check what the authorities stamped")
-        if self.env is Environment.PRODUCTION:
-            unfit = {
-                "CLEARMARK_DATABASE_URL: name a PostgreSQL database": self.database.startswith("sqlite"),
-                "CLEARMARK_BROKER_URL: name a Redis or RabbitMQ broker": self.is_embedded,
-                "CLEARMARK_CLOCK: leave it empty; deadlines are counted by the real time": bool(self.clock),
-                "CLEARMARK_SIGNER_KEY: the development signer proves nothing to others": not self.signer_key,
-            }
-            if found := [problem for problem, applies in unfit.items() if applies]:
-                raise ValueError("not fit for production: " + "; ".join(found))
+        if self.env is Environment.PRODUCTION and (found := unfit_for_production(self)):
+            raise ValueError("not fit for production: " + "; ".join(found))
         return self
+
+    @field_validator("index_url")
+    @classmethod
+    def _is_an_engine(cls, value: str) -> str:
+        if value != "faiss://":
+            parse_milvus_url(value)
+        return value
+
+    @field_validator("blob_url")
+    @classmethod
+    def _is_a_place(cls, value: str) -> str:
+        if value.startswith("s3:"):
+            parse_s3_url(value)
+        elif value and not value.startswith("file://"):
+            raise ValueError("begin with file:// and a folder, or with s3:// and a bucket, or leave it empty")
+        return value
+
+    @field_validator("traces_url")
+    @classmethod
+    def _is_a_collector(cls, value: str) -> str:
+        if value and not (value.startswith(("https://", "http://")) and urlsplit(value).hostname):
+            raise ValueError("begin with http:// or https://, as http://collector:4318/v1/traces, or leave it empty")
+        return value
+
+    @field_validator("public_url")
+    @classmethod
+    def _is_where_others_reach_it(cls, value: str) -> str:
+        if value and not (value.startswith(("https://", "http://")) and urlsplit(value).hostname):
+            raise ValueError("begin with https:// or http://, as https://clearmark.example, or leave it empty")
+        return value
+
+    @field_validator("metrics_token")
+    @classmethod
+    def _is_hard_to_guess(cls, value: str) -> str:
+        if value and len(value) < _LEAST_TOKEN_CHARS:
+            raise ValueError(f"give {_LEAST_TOKEN_CHARS} characters or more, as `openssl rand -hex 16` makes them")
+        return value
 
     @field_validator("clock")
     @classmethod
@@ -282,7 +382,14 @@ class Settings(BaseSettings):
             raise ValueError(f"{error}; give addresses or networks such as 10.0.0.0/8, comma-separated") from None
         return value
 
-    @field_validator("limit_key", "limit_holder", "limit_anonymous", "limit_verifications", "limit_sign_in")
+    @field_validator(
+        "limit_key",
+        "limit_holder",
+        "limit_anonymous",
+        "limit_verifications",
+        "limit_verifications_key",
+        "limit_sign_in",
+    )
     @classmethod
     def _is_a_limit(cls, value: str) -> str:
         try:
@@ -294,6 +401,17 @@ class Settings(BaseSettings):
     @property
     def database(self) -> str:
         return self.database_url or f"sqlite:///{(self.data_dir / 'clearmark.db').absolute()}"
+
+    @property
+    def logs_json(self) -> bool:
+        if self.log_format is LogFormat.BY_ENVIRONMENT:
+            return self.env is Environment.PRODUCTION
+        return self.log_format is LogFormat.JSON
+
+    @property
+    def index_engine(self) -> str:
+        """What searches: `faiss` or `milvus`."""
+        return self.index_url.partition(":")[0].partition("+")[0]
 
     @property
     def limits_storage(self) -> str:
@@ -320,8 +438,18 @@ class Settings(BaseSettings):
         return Path(self.blob_url.removeprefix("file://")) if self.blob_url else self.data_dir / "blobs"
 
     @property
+    def s3_place(self) -> S3Place | None:
+        """The bucket where blobs lie; None where they lie in a folder."""
+        return parse_s3_url(self.blob_url) if self.blob_url.startswith("s3:") else None
+
+    @property
+    def staging_folder(self) -> Path:
+        """Where files grow that will lie in a bucket."""
+        return self.data_dir / "staging"
+
+    @property
     def keys_folder(self) -> Path:
-        return self.data_dir / "keys"
+        return self._shared / "keys"
 
     @property
     def tsa_urls(self) -> tuple[str, ...]:
@@ -335,7 +463,7 @@ class Settings(BaseSettings):
 
     @property
     def trust_folder(self) -> Path:
-        return self.data_dir / "trust"
+        return self._shared / "trust"
 
     @property
     def proxies(self) -> list[str]:
@@ -343,8 +471,15 @@ class Settings(BaseSettings):
         return list(_listed(self.trusted_proxies))
 
     @property
+    def _shared(self) -> Path:
+        return Path(self.shared_dir) if self.shared_dir else self.data_dir
+
+    @property
     def snapshot_path(self) -> Path:
         return self.data_dir / "index.snapshot"
+
+
+_LEAST_TOKEN_CHARS: Final = 16
 
 
 def _listed(value: str) -> tuple[str, ...]:
@@ -352,44 +487,46 @@ def _listed(value: str) -> tuple[str, ...]:
     return tuple(one.strip() for one in value.split(",") if one.strip())
 
 
-def describe() -> str:
-    """All settings as a Markdown table: name, default, what it does."""
-    lines = ["| setting | default | what it does |", "|---|---|---|"]
-    for name, field in Settings.model_fields.items():
-        default = field.default.value if isinstance(field.default, StrEnum) else field.default
-        shown = f"`{default}`" if default != "" else "empty"
-        lines.append(f"| `CLEARMARK_{name.upper()}` | {shown} | {field.description} |")
-    return "\n".join(lines) + "\n"
+# Variables of the command and of clients; settings they are not.
+_NOT_SETTINGS: Final = frozenset({"URL", "KEY", "HOLDER", "RESOLVER_TOKEN"})
+_PREFIX: Final = "CLEARMARK_"
+# So alike, of 1, are a name and the one that was meant; what is less alike is somebody else's.
+_MISTYPED_0_1: Final = 0.8
+_log = logging.getLogger(__name__)
 
 
-def in_force(settings: Settings) -> dict[str, object]:
-    """The values in force, secrets and passwords in URLs hidden."""
-    values = settings.model_dump(mode="json")
-    return {name: _shown(name, value) if isinstance(value, str) else value for name, value in values.items()}
-
-
-def _shown(name: str, value: str) -> str:
-    if value and name.endswith(("_secret", "_token")):
-        return "***"
-    from api.signing_keys import without_secrets  # which knows all kinds of keys, and needs these settings not at all
-
-    return without_secrets(_PASSWORD.sub("://***@", value))
-
-
-_PASSWORD = re.compile(r"://[^/@]*@")
+def mistyped(variables: Iterable[str]) -> dict[str, str]:
+    """Of variables of the environment, those that look like a setting misspelt, with the one that was meant."""
+    known = [name.upper() for name in Settings.model_fields]
+    found = {}
+    for variable in sorted(variables):
+        name = variable.removeprefix(_PREFIX).upper()
+        if variable.upper().startswith(_PREFIX) and name not in known and name not in _NOT_SETTINGS:
+            meant = difflib.get_close_matches(name, known, n=1, cutoff=_MISTYPED_0_1)
+            if meant:
+                found[variable] = _PREFIX + meant[0]
+    return found
 
 
 def load_settings(**overrides: object) -> Settings:
     """Read the environment.
 
     Raises:
-        SettingsError: one line that names the setting.
+        SettingsError: one line that names each setting that is wrong, and says what to do; in production also each
+            variable that looks like a setting misspelt.
     """
     try:
-        return Settings(**overrides)  # type: ignore[arg-type]
+        settings = Settings(**overrides)  # type: ignore[arg-type]
     except ValidationError as error:
         problems = []
         for found in error.errors():
-            name = f"CLEARMARK_{'_'.join(map(str, found['loc'])).upper()}: " if found["loc"] else ""
+            name = f"{_PREFIX}{'_'.join(map(str, found['loc'])).upper()}: " if found["loc"] else ""
             problems.append(name + found["msg"].removeprefix("Value error, "))
         raise SettingsError("; ".join(problems)) from error
+    strays = mistyped(os.environ).items()
+    wrong = [f"{variable}: there is no such setting; did you mean {meant}?" for variable, meant in strays]
+    if wrong and settings.env is Environment.PRODUCTION:
+        raise SettingsError("; ".join(wrong))
+    for problem in wrong:
+        _log.warning("%s", problem)
+    return settings

@@ -21,6 +21,7 @@ from fingerprinting.index.protocol import FingerprintIndex, Hits, VectorIndex
 from fingerprinting.layout import places
 from fingerprinting.looks import Glance, Span
 from fingerprinting.model import Algorithm, Descriptors, Fingerprint, ItemNumber, Segment
+from fingerprinting.stages import stage
 from fingerprinting.stills import align_still
 from fingerprinting.traits import TRAITS, Traits
 
@@ -97,7 +98,9 @@ def _judged(segments: list[Segment], query: Fingerprint, reference_of: Reference
     for item in dict.fromkeys(segment.item for segment in segments):
         reference = reference_of(item)
         if reference is not None:
-            yield from confirmed([s for s in segments if s.item == item], query, reference.fingerprint)
+            with stage("confirm"):
+                told = list(confirmed([s for s in segments if s.item == item], query, reference.fingerprint))
+            yield from told
 
 
 def _plain(segments: Iterable[Segment]) -> list[Segment]:
@@ -139,7 +142,8 @@ class _Search:
     def _find(self, descriptors: Descriptors, said: Sequence[Segment], *, settled: Sequence[Segment]) -> list[Segment]:
         asked = _thin(descriptors, self._traits, settled)
         radius_bits, limit = self._traits.search_radius_bits, self._traits.hits_a_row
-        hits = self._index.search(asked.vectors, radius_bits=radius_bits, limit=limit)
+        with stage("lookup"):
+            hits = self._index.search(asked.vectors, radius_bits=radius_bits, limit=limit)
         near = hits.distances_bits <= _HINT_BITS
         rows = hits.query_rows[near]
         views = places(np.round(asked.times_s / self._traits.query_step_s))[rows]
@@ -156,7 +160,8 @@ class _Search:
             theirs = Side(descriptors=stored, duration_s=reference.fingerprint.duration_s)
             pairs_s = _pairs(hits, item, asked.times_s, self._traits.pairs_a_moment)
             said_s = [(s.query_start_s, s.query_end_s) for s in said if s.item == item]
-            aligned = _aligned(ours, theirs, self._traits, pairs_s, said_s)
+            with stage("align"):
+                aligned = _aligned(ours, theirs, self._traits, pairs_s, said_s)
             segments += [_segment(item, descriptors.algorithm, alignment) for alignment in aligned]
         return segments
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from fingerprinting.errors import FingerprintingError
 from fingerprinting.sscd import DIMENSIONS, INPUT_PX, Embeddings, Frames
+from fingerprinting.stages import stage
 
 _BATCH = 16
 # What exports that take floats expect: the mean and spread of ImageNet's pixels, which SSCD was trained with.
@@ -50,7 +51,8 @@ class OnnxEmbedder:
             raise BadModel(f"{path} gives {made.shape[1:]} dimensions; SSCD gives {DIMENSIONS}")
 
     def embed(self, pictures: Frames) -> Embeddings:
-        batches = [self._run(pictures[start : start + _BATCH]) for start in range(0, len(pictures), _BATCH)]
+        with stage("embed"):
+            batches = [self._run(pictures[start : start + _BATCH]) for start in range(0, len(pictures), _BATCH)]
         return _unit([np.empty((0, DIMENSIONS), np.float32), *batches])
 
     def _run(self, pictures: Frames) -> Embeddings:

@@ -14,6 +14,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from registry import assurance, search
 from registry.access import Actor, Scope, live
+from registry.admin_actions import Action, note
 from registry.errors import Conflict, NotFound
 from registry.jobs import JobKind
 from registry.models import (
@@ -37,7 +38,7 @@ _UNFINISHED: Final = (JobState.QUEUED, JobState.RUNNING, JobState.FAILED)
 DONE_AGAIN: Final = frozenset(
     {
         JobKind.LOOK_BACK, JobKind.STAMP, JobKind.COSIGN, JobKind.NOTICE_DEADLINE, JobKind.CONFLICT_DEADLINE,
-        JobKind.IDENTICAL_COPIES,
+        JobKind.IDENTICAL_COPIES, JobKind.BACKFILL,
     }
 )  # fmt: skip
 
@@ -65,6 +66,11 @@ class Queue:
 def queues(session: Session, actor: Actor, *, at: datetime) -> list[Queue]:
     """The kinds of which there is something to do."""
     actor.require(Scope.ADMIN)
+    return backlog(session, at=at)
+
+
+def backlog(session: Session, *, at: datetime) -> list[Queue]:
+    """The same, for a process that tells how it is: numbers, and nothing of anybody."""
     counts: dict[str, dict[str, int]] = defaultdict(dict)
     query = sa.select(Job.kind, Job.state, sa.func.count()).where(Job.state.in_(_UNFINISHED))
     for kind, state, count in session.execute(query.group_by(Job.kind, Job.state)):
@@ -95,13 +101,15 @@ def do_again(session: Session, actor: Actor, job_id: str, *, at: datetime) -> Jo
     if JobKind(job.kind) not in DONE_AGAIN:
         raise Conflict(kind="job", id=job_id, problem="Whoever sent what it was about was told, and sends it again.")
     job.state, job.attempts, job.run_at, job.hint_at, job.finished_at = JobState.QUEUED.value, 0, at, at, None
+    note(session, Action.JOB_TRIED_AGAIN, job_id, by=actor, at=at, details={"kind": job.kind})
     return job
 
 
-def set_aside(session: Session, actor: Actor, job_id: str) -> Job:
+def set_aside(session: Session, actor: Actor, job_id: str, *, at: datetime) -> Job:
     """Note that somebody saw that a job failed: nothing is left to do about it."""
     job = _failed(session, actor, job_id)
     job.state = JobState.DONE.value
+    note(session, Action.JOB_SET_ASIDE, job_id, by=actor, at=at, details={"kind": job.kind})
     return job
 
 
@@ -146,6 +154,11 @@ def letter(session: Session, actor: Actor, mail_id: str) -> Mail:
 def messages(session: Session, actor: Actor) -> Mapping[MessageStatus, int]:
     """How many webhooks wait, arrived and were given up."""
     actor.require(Scope.ADMIN)
+    return outgoing(session)
+
+
+def outgoing(session: Session) -> Mapping[MessageStatus, int]:
+    """The same, for a process that tells how it is."""
     counted = sa.select(OutboxMessage.status, sa.func.count()).group_by(OutboxMessage.status)
     found = {row[0]: row[1] for row in session.execute(counted)}
     return {status: found.get(status, 0) for status in MessageStatus}
@@ -157,6 +170,17 @@ def database_bytes(session: Session) -> int:
         pages, size = (session.execute(sa.text(f"PRAGMA {name}")).scalar_one() for name in ("page_count", "page_size"))
         return int(pages) * int(size)
     return int(session.execute(sa.text("SELECT pg_database_size(current_database())")).scalar_one())
+
+
+def failing_since(session: Session, kind: JobKind) -> datetime | None:
+    """Since when jobs of this kind have failed that are not done yet."""
+    wrong = Job.kind == kind, Job.state.in_(_UNFINISHED), Job.error.is_not(None)
+    return session.scalar(sa.select(sa.func.min(Job.created_at)).where(*wrong))
+
+
+def newest(session: Session) -> datetime | None:
+    """When the newest job came to be: a clock that shows less went back."""
+    return session.scalar(sa.select(Job.created_at).order_by(Job.id.desc()).limit(1))
 
 
 def last_signed(session: Session) -> LedgerCheckpoint | None:

@@ -47,9 +47,14 @@ def unwatched(session: Session) -> Sequence[Notice]:
     """Notices that have a date to come and that no job will look at."""
     waits = Job.kind == JobKind.NOTICE_DEADLINE, Job.state.in_((JobState.QUEUED, JobState.RUNNING))
     watched = sa.select(Job.subject_id).where(*waits)
-    stands = sa.tuple_(Notice.track, Notice.state).in_(_WITH_DATES)
-    alone = sa.select(Notice).where(stands, Notice.is_set_aside.is_(False), Notice.id.not_in(watched))
+    alone = dated().where(Notice.id.not_in(watched))
     return session.scalars(alone.order_by(Notice.id).limit(_MOST_AT_ONCE)).all()
+
+
+def dated() -> sa.Select[Notice]:
+    """Notices that have a date to come, or one that has passed."""
+    stands = sa.tuple_(Notice.track, Notice.state).in_(_WITH_DATES)
+    return sa.select(Notice).where(stands, Notice.is_set_aside.is_(False))
 
 
 def is_news(session: Session, notice: Notice, deadline: Deadline, *, has_passed: bool, at: datetime) -> bool:

@@ -33,7 +33,7 @@ def show_health(page: ThePage, actor: PageActorOrNobody) -> Response:
             return page.show("operator/first.html.j2")
         raise SignInNeeded
     actor.require(Scope.ADMIN)
-    ready = operations.ready(service, Response())
+    ready = operations.ready(service, page.request.app.state.gauges, Response())
     with service.database.reading() as session:
         return page.show(
             "operator/health.html.j2",
@@ -80,7 +80,7 @@ def do_again(page: ThePage, actor: PageActor, job_id: str, _form: PostedForm) ->
 @router.post("/jobs/{job_id}/aside")
 def set_aside(page: ThePage, actor: PageActor, job_id: str, _form: PostedForm) -> Response:
     with page.service.database.transaction() as session:
-        health.set_aside(session, actor, job_id)
+        health.set_aside(session, actor, job_id, at=page.at)
     return page.go("/operator/jobs", told=page.gettext("It is set aside."))
 
 

@@ -1,23 +1,35 @@
 """What operators and their machines ask: alive, ready, how much of what."""
 
-from datetime import timedelta
-from typing import Any
+import hmac
+import logging
+import time
+from dataclasses import asdict
+from http import HTTPStatus
+from typing import Annotated, Any
 
-import sqlalchemy as sa
-from fastapi import APIRouter, Response
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
-from sqlalchemy.orm import Session
+from fastapi import APIRouter, Depends, Header, Request, Response
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from api import degraded
 from api.access import TheService
-from api.service import Service
-from fingerprinting.decode import ffmpeg_has_chromaprint
-from provenance.authority import SigningIdentity
-from provenance.trust import BadTrustList, TrustLists
+from api.gauges import Gauges
+from api.problems import Problem
+from api.settings import Environment
+from registry import health
 from registry.index import head_sequence
 from registry.jobs import JobKind
-from registry.models import Job, JobState, MessageStatus, OutboxMessage
+from registry.models import MessageStatus
 
 router = APIRouter(tags=["operations"])
+_log = logging.getLogger(__name__)
+
+
+def gauges_of(request: Request) -> Gauges:
+    gauges: Gauges = request.app.state.gauges
+    return gauges
+
+
+TheGauges = Annotated[Gauges, Depends(gauges_of)]
 
 
 @router.get("/healthz")
@@ -26,25 +38,14 @@ def alive() -> dict[str, str]:
 
 
 @router.get("/readyz", responses={503: {"description": "Not ready, and why."}})
-def ready(service: TheService, response: Response) -> dict[str, Any]:
-    with service.database.reading() as session:
-        head = head_sequence(session)
-        waiting = session.scalar(sa.select(sa.func.count()).where(Job.state == JobState.QUEUED)) or 0
-        # A webhook that was given up is its receiver's failure: a dead letter, not a job to look at.
-        broken = Job.state == JobState.FAILED, Job.kind != JobKind.DELIVER
-        failed = session.scalar(sa.select(sa.func.count()).where(*broken)) or 0
-        messages = _messages(session)
+def ready(service: TheService, gauges: TheGauges, response: Response) -> dict[str, Any]:
+    """Whether requests can be served here; what is `degraded` goes on with less, and says what that means."""
     signer = service.signers.current(at=service.now()).identity
     is_ready = service.index_ready.is_set()
-    if not is_ready:
-        response.status_code = 503
-    return {
+    told: dict[str, Any] = {
         "status": "ready" if is_ready else "index loading",
-        "degraded": degraded(service, signer, failed),
-        "index": {"sequence": service.index.sequence, "head": head, "rows": service.index.sizes},
+        "degraded": list(degraded.of_process(service)),
         "algorithms": [algorithm.value for algorithm in service.algorithms],
-        "jobs": {"waiting": waiting, "failed": failed},
-        "webhooks": {status.value: messages[status] for status in (MessageStatus.PENDING, MessageStatus.FAILED)},
         "signer": {
             "name": signer.name,
             "development": signer.development,
@@ -52,61 +53,49 @@ def ready(service: TheService, response: Response) -> dict[str, Any]:
             "days_left": max(0, (signer.not_after - service.now()).days),
         },
     }
-
-
-def degraded(service: Service, signer: SigningIdentity, failed: int) -> list[str]:
-    """What works less well than it should, and what that means."""
-    left = signer.not_after - service.now()
-    expired = left <= timedelta(0)
-    soon = not expired and not signer.development and left <= timedelta(days=service.settings.signer_warn_days)
-    problems = {
-        "A trust list is damaged, and nothing can be verified or signed: see `clearmark trust lists`.": _is_damaged(
-            service.trust
-        ),
-        "The signer is a development certificate: others will call our releases untrusted.": signer.development,
-        "The signer's certificate has expired: nothing can be released.": expired,
-        f"The signer's certificate ends in {left.days} days: renew it with `clearmark signer csr` and"
-        " `clearmark signer rotate`.": soon,
-        "Frame hashes on this machine differ from imagehash: matches may be missed.": service.hash_disagreement > 0,
-        "This ffmpeg lacks Chromaprint: sound is fingerprinted by libchromaprint.": not ffmpeg_has_chromaprint(),
-        "Pictures are compared by hashes alone: crops and pictures in pictures are missed"
-        " (install the extra `neural`).": service.embedder is None,
-        f"{failed} jobs failed for good: see the jobs table.": failed > 0,
-        f"The index was {service.index_problem}.": service.index_problem is not None,
-    }
-    return [problem for problem, applies in problems.items() if applies]
-
-
-def _is_damaged(lists: TrustLists) -> bool:
     try:
-        lists.all()
-    except BadTrustList:
-        return True
-    return False
+        told |= _of_database(service, gauges, told["degraded"])
+    except Exception:
+        _log.exception("the database does not answer")
+        meaning = "The database does not answer: nothing can be served. See that it runs and can be reached."
+        told["degraded"].append(degraded.Degraded(part="database", state="away", meaning=meaning))
+        told["status"], is_ready = "database away", False
+    if not is_ready:
+        response.status_code = HTTPStatus.SERVICE_UNAVAILABLE
+    told["degraded"] = [
+        {name: value for name, value in asdict(one).items() if value is not None} for one in told["degraded"]
+    ]
+    return told
+
+
+def _of_database(service: TheService, gauges: Gauges, worse: list[degraded.Degraded]) -> dict[str, Any]:
+    """What the database says of how it goes; adds to `worse` what does not go well."""
+    began = time.perf_counter()
+    with service.database.reading() as session:
+        head = head_sequence(session)
+        asked_s = time.perf_counter() - began
+        worse += degraded.of_service(service, session, gauges.slack(session), asked_s=asked_s)
+        queues, messages = health.backlog(session, at=service.now()), health.outgoing(session)
+    return {
+        "index": {"sequence": service.index.sequence, "head": head, "rows": service.index.sizes},
+        "jobs": {
+            "waiting": sum(queue.waiting for queue in queues),
+            "failed": sum(queue.failed for queue in queues if queue.kind is not JobKind.DELIVER),
+        },
+        "webhooks": {status.value: messages[status] for status in (MessageStatus.PENDING, MessageStatus.FAILED)},
+    }
 
 
 @router.get("/metrics", response_class=Response)
-def metrics(service: TheService) -> Response:
-    registry = CollectorRegistry()
-    rows = Gauge("clearmark_index_rows", "Vectors in the index", ["index"], registry=registry)
-    for name, size in service.index.sizes.items():
-        rows.labels(name).set(size)
-    jobs = Gauge("clearmark_jobs", "Jobs by kind and state", ["kind", "state"], registry=registry)
-    webhooks = Gauge("clearmark_webhook_messages", "Webhooks by what became of them", ["status"], registry=registry)
-    lag = Gauge("clearmark_index_lag", "Log rows that this process has not applied", registry=registry)
-    with service.database.reading() as session:
-        for kind, state, count in session.execute(
-            sa.select(Job.kind, Job.state, sa.func.count()).group_by(Job.kind, Job.state)
-        ):
-            jobs.labels(kind, state).set(count)
-        for status, count in _messages(session).items():
-            webhooks.labels(status).set(count)
-        lag.set(head_sequence(session) - service.index.sequence)
-    return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
-
-
-def _messages(session: Session) -> dict[MessageStatus, int]:
-    """How many webhooks are in which state."""
-    counted = sa.select(OutboxMessage.status, sa.func.count().label("messages")).group_by(OutboxMessage.status)
-    found = {row.status: row.messages for row in session.execute(counted)}
-    return {status: found.get(status, 0) for status in MessageStatus}
+def metrics(
+    service: TheService, gauges: TheGauges, authorization: Annotated[str, Header(include_in_schema=False)] = ""
+) -> Response:
+    """The metrics of this process and of the service, for Prometheus."""
+    token = service.settings.metrics_token
+    if token and not hmac.compare_digest(authorization.encode(), f"Bearer {token}".encode()):
+        detail = "Send the token of CLEARMARK_METRICS_TOKEN: Authorization: Bearer …"
+        raise Problem(HTTPStatus.UNAUTHORIZED, "unauthorized", detail, headers={"WWW-Authenticate": "Bearer"})
+    if not token and service.settings.env is Environment.PRODUCTION:
+        detail = "Set CLEARMARK_METRICS_TOKEN and send it, or ask the port of CLEARMARK_METRICS_PORT."
+        raise Problem(HTTPStatus.FORBIDDEN, "forbidden", detail)
+    return Response(generate_latest(gauges.registry), media_type=CONTENT_TYPE_LATEST)

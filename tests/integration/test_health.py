@@ -61,14 +61,14 @@ def test_what_was_told_to_its_sender_is_set_aside_and_not_tried_again(database: 
         operator = factories.operator(session)
         with pytest.raises(Conflict):
             health.do_again(session, operator, job_id, at=AT)
-        health.set_aside(session, operator, job_id)
+        health.set_aside(session, operator, job_id, at=AT)
         job = session.get_one(Job, job_id)
         assert (job.state, job.error) == (JobState.DONE, "TimeoutError: nobody answered")
         assert health.jobs_in(session, operator, [JobState.FAILED], limit=9) == []
         with pytest.raises(Conflict):
-            health.set_aside(session, operator, job_id)
+            health.set_aside(session, operator, job_id, at=AT)
         with pytest.raises(NotFound):
-            health.set_aside(session, operator, "job_unknown")
+            health.set_aside(session, operator, "job_unknown", at=AT)
 
 
 def test_a_service_has_an_operator_once_somebody_has_a_key_for_it(database: Database) -> None:
@@ -109,7 +109,7 @@ def test_what_is_the_operators_is_nobody_elses(database: Database) -> None:
             lambda: health.queues(session, actor, at=AT),
             lambda: health.jobs_in(session, actor, [JobState.FAILED], limit=9),
             lambda: health.do_again(session, actor, job_id, at=AT),
-            lambda: health.set_aside(session, actor, job_id),
+            lambda: health.set_aside(session, actor, job_id, at=AT),
             lambda: health.troubles(session, actor, [JobKind.STAMP]),
             lambda: health.letters(session, actor, limit=9),
             lambda: health.letter(session, actor, letter.id),

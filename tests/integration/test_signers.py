@@ -13,8 +13,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from PIL import Image
 
+from api.degraded import of_process, of_signer
 from api.problems import problem_of
-from api.routes.operations import degraded
 from api.service import Service
 from api.settings import Settings
 from api.signers import Signers, credentials_of, trial_claim
@@ -261,7 +261,7 @@ def test_an_operator_is_told_before_a_certificate_ends(
 ) -> None:
     identity = rotated(service.signers, authority, tmp_path / "first")
     ending = replace(identity, not_after=service.now() + left)
-    told = [problem for problem in degraded(service, ending, 0) if "certificate" in problem]
+    told = [one.meaning for one in of_signer(ending, at=service.now(), warn_days=30)]
     assert (told == []) if said is None else (said in told[0])
 
 
@@ -311,8 +311,7 @@ def test_a_rotation_that_was_killed_leaves_no_copy_of_a_key_for_long(
 def test_a_damaged_trust_list_is_the_operators_matter(service: Service) -> None:
     service.settings.trust_folder.mkdir(parents=True, exist_ok=True)
     (service.settings.trust_folder / "mine.json").write_text("{")
-    identity = service.signers.current(at=service.now()).identity
-    assert any("A trust list is damaged" in problem for problem in degraded(service, identity, 0))
+    assert "damaged" in {one.state for one in of_process(service)}
     with pytest.raises(BadTrustList) as damaged:
         service.credentials()
     said = problem_of(damaged.value)

@@ -11,7 +11,7 @@ from api.app import specification
 from api.cli import app
 from api.console import Exit
 from api.schemas.works import WorkIn
-from api.settings import describe
+from api.settings_shown import describe
 from registry.domain.credits import AlternativeTitle, Contributor, Share, check_shares
 from takedown.domain.states import mermaid
 from takedown.domain.track import Track
