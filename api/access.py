@@ -1,18 +1,22 @@
 """Who is behind a request: the key or sign-in in its `Authorization` header, and the holder it acts for."""
 
+import logging
 from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import Depends, Header, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from sqlalchemy.exc import DBAPIError
 
 from api.problems import Problem
 from api.service import Service
 from registry import access
 from registry.access import Actor
+from registry.database import InDoubt, fault_of
 from registry.errors import Forbidden
 from registry.models import Account
 
+_log = logging.getLogger(__name__)
 _bearer = HTTPBearer(auto_error=False, description="An API key, or the token of `POST /v1/sessions`.")
 _Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 _AsHolder = Annotated[
@@ -56,10 +60,20 @@ def party_of(service: TheService, credentials: _Credentials, as_holder: _AsHolde
             note = actor is not None and access.unnoted_use(session, actor, at=at)
         if actor is not None:
             if note:
-                with service.database.transaction() as session:
-                    access.note_use(session, actor, at=at)
+                _note_use(service, actor)
             return actor
     raise _unauthorized("Send a valid key: Authorization: Bearer cm_…")
+
+
+def _note_use(service: Service, actor: Actor) -> None:
+    """Note when a key was used; a database that takes no changes now does not keep anybody from reading."""
+    try:
+        with service.database.transaction() as session:
+            access.note_use(session, actor, at=service.now())
+    except (DBAPIError, InDoubt, TimeoutError) as error:
+        if fault_of(error) is None and not isinstance(error, TimeoutError):
+            raise
+        _log.warning("that a key was used could not be noted: %s", str(error).partition("\n")[0])
 
 
 def actor_or_nobody(service: TheService, credentials: _Credentials, as_holder: _AsHolder = None) -> Actor | None:

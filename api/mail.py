@@ -4,7 +4,9 @@ import contextlib
 import itertools
 import re
 import smtplib
+import socket
 import ssl
+import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from email import message_from_bytes
@@ -12,14 +14,15 @@ from email.headerregistry import Address
 from email.message import EmailMessage, Message
 from email.policy import compat32
 from email.utils import format_datetime
-from typing import Protocol
+from typing import Any, Protocol
 from urllib.parse import unquote, urlsplit
 
 from api.settings import Settings
 from registry.domain.identifiers import Prefix
 from registry.models import Mail
 
-_TIMEOUT_S = 30.0
+# Of one step, and of a whole conversation, in which a server may drip a byte at a time.
+_TIMEOUT_S, _CONVERSATION_S = 30.0, 180.0
 _SMTP_PORT, _SMTPS_PORT = 587, 465
 _REFUSED = 500
 _MOST_PARTS, _MOST_LINES = 20, 20_000
@@ -106,9 +109,9 @@ class SmtpPost:
         at, context = self._at, ssl.create_default_context()
         host = at.hostname or "localhost"
         if at.scheme == "smtps":
-            server: smtplib.SMTP = smtplib.SMTP_SSL(host, at.port or _SMTPS_PORT, timeout=_TIMEOUT_S, context=context)
+            server: smtplib.SMTP = _TimedTls(host, at.port or _SMTPS_PORT, timeout=_TIMEOUT_S, context=context)
         else:
-            server = smtplib.SMTP(host, at.port or _SMTP_PORT, timeout=_TIMEOUT_S)
+            server = _Timed(host, at.port or _SMTP_PORT, timeout=_TIMEOUT_S)
         try:
             self._introduce(server, context)
         except BaseException:
@@ -127,6 +130,33 @@ class SmtpPost:
                     "the mail server offers no TLS: a password is not sent in the clear"
                 )
             server.login(unquote(self._at.username), unquote(self._at.password or ""))
+
+
+class _Timed(smtplib.SMTP):
+    """A conversation that is hung up on when its time is over."""
+
+    def __init__(self, *arguments: Any, **more: Any) -> None:
+        self._over = threading.Timer(_CONVERSATION_S, self._hang_up)
+        self._over.daemon = True
+        self._over.start()
+        try:
+            super().__init__(*arguments, **more)
+        except BaseException:
+            self._over.cancel()
+            raise
+
+    def close(self) -> None:
+        self._over.cancel()
+        super().close()
+
+    def _hang_up(self) -> None:
+        if self.sock is not None:
+            with contextlib.suppress(OSError):  # the plain socket's: who reads through TLS sees the end of it
+                socket.socket.shutdown(self.sock, socket.SHUT_RDWR)
+
+
+class _TimedTls(_Timed, smtplib.SMTP_SSL):
+    """The same, in TLS from the beginning."""
 
 
 def message(mail: Mail, settings: Settings) -> EmailMessage:

@@ -1,5 +1,6 @@
 """Errors as RFC 9457 problem documents; `type` is stable and says what kind of thing went wrong."""
 
+import errno
 import logging
 import math
 from http import HTTPStatus
@@ -8,14 +9,19 @@ from typing import TYPE_CHECKING, Any
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
+from api import logs, metrics
 from api.wording import worded
 from fingerprinting.errors import BadDocument, MediaError, MediaFault
 from provenance.errors import IdentityInvalid, KeyUnavailable, ProvenanceError, TimeStampFailed, UnsupportedContainer
 from provenance.trust import BadTrustList
+from registry.blobs import BlobDamaged, BlobsAway
+from registry.database import DatabaseFault, fault_of
 from registry.errors import Conflict, Forbidden, Invalid, NotFound, RegistryError, TooSoon
 from registry.index import IndexBehind
 from takedown.errors import IllegalTransition, TakedownError
@@ -28,6 +34,17 @@ _TYPE = "urn:clearmark:problem:"
 MEDIA_TYPE = "application/problem+json"
 # Routes whose specification knows 400 for whatever cannot be understood.
 _C2PA = "/sbr/"
+_AGAIN = "What was acknowledged is not lost; what makes something may be sent again with its Idempotency-Key."
+_NO_SPACE = f"The disk is full, and nothing new is taken; what is there can be read. {_AGAIN}"
+_READ_ONLY = "The disk takes no changes now; what is there can be read. The operator must make it writable again."
+_OF_DATABASE = {
+    DatabaseFault.AWAY: ("database-away", f"The database cannot be reached now. Ask again in a moment. {_AGAIN}", 5),
+    DatabaseFault.BUSY: ("busy", "Others are writing. Ask again in a moment.", 2),
+    DatabaseFault.FULL: ("no-space", _NO_SPACE, 60),
+    DatabaseFault.READ_ONLY: ("read-only", _READ_ONLY, 60),
+    DatabaseFault.DAMAGED: ("database-damaged", "The database is damaged. The operator must restore a backup.", 300),
+}
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 class ProblemDocument(BaseModel):
@@ -37,6 +54,7 @@ class ProblemDocument(BaseModel):
     title: str
     status: int
     detail: str
+    request_id: str = Field(default="", description="Of this request, as its `X-Request-ID` and the service's log say.")
     model_config = {"extra": "allow"}
 
 
@@ -65,6 +83,8 @@ def response(problem: Problem) -> JSONResponse:
         "detail": problem.detail,
         **problem.members,
     }
+    if (request_id := logs.in_hand("request_id")) is not None:
+        body["request_id"] = request_id
     return JSONResponse(body, problem.status.value, headers=problem.headers, media_type=MEDIA_TYPE)
 
 
@@ -100,6 +120,7 @@ def problem_of(error: Exception) -> Problem:
             allowed = [event.value for event in error.allowed]
             return Problem(HTTPStatus.CONFLICT, "illegal-transition", str(error), allowed=allowed)
         case MediaError():
+            metrics.media_failed(error.fault)
             return media_problem(error.fault, error.problem)
         case BadDocument():
             return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "bad-fingerprint", error.problem, path=error.path)
@@ -121,6 +142,23 @@ def problem_of(error: Exception) -> Problem:
         case IndexBehind():
             detail = "The index is still catching up. Ask again in a moment."
             return Problem(HTTPStatus.SERVICE_UNAVAILABLE, "index-behind", detail, headers={"Retry-After": "5"})
+        case BlobsAway():
+            _log.error("%s", error)
+            detail = f"The store of the files cannot be reached now. Ask again in a moment. {_AGAIN}"
+            return _cannot_now("blobs-away", detail, 10)
+        case BlobDamaged():
+            _log.error("%s", error)
+            detail = "This file is damaged or lost here. The operator must restore it from a backup."
+            return Problem(HTTPStatus.SERVICE_UNAVAILABLE, "file-damaged", detail)
+        case _ if (fault := fault_of(error)) is not None:
+            _log.error("the database is %s: %s", fault, str(error).partition("\n")[0])
+            return _cannot_now(*_OF_DATABASE[fault])
+        case OSError(errno=number) if number in _NO_ROOM:
+            _log.error("the disk is full: %s", error)
+            return _cannot_now("no-space", _NO_SPACE, 60)
+        case OSError(errno=errno.EROFS):
+            _log.error("the disk takes no changes: %s", error)
+            return _cannot_now("read-only", _READ_ONLY, 60)
         case TimeoutError():
             detail = "Others are writing. Ask again in a moment."
             return Problem(HTTPStatus.SERVICE_UNAVAILABLE, "busy", detail, headers={"Retry-After": "2"})
@@ -130,6 +168,11 @@ def problem_of(error: Exception) -> Problem:
             return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "refused", str(error))
         case _:
             return Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "internal-error", "Something went wrong on our side.")
+
+
+def _cannot_now(name: str, detail: str, wait_s: int) -> Problem:
+    status = HTTPStatus.INSUFFICIENT_STORAGE if name == "no-space" else HTTPStatus.SERVICE_UNAVAILABLE
+    return Problem(status, name, detail, headers={"Retry-After": str(wait_s)})
 
 
 def _bad_request(request: Request) -> HTTPStatus:
@@ -146,6 +189,8 @@ def install(app: FastAPI) -> None:
 
     def on_ours(request: Request, error: Exception) -> Response:
         problem = problem_of(error)
+        if problem.status is HTTPStatus.INTERNAL_SERVER_ERROR:  # a bug after all
+            return on_bug(request, error)
         if problem.status is HTTPStatus.UNPROCESSABLE_ENTITY:
             problem.status = _bad_request(request)
         return answer(request, problem)
@@ -167,14 +212,17 @@ def install(app: FastAPI) -> None:
         return answer(request, Problem(status, name, str(error.detail), headers=headers))
 
     def on_bug(request: Request, error: Exception) -> Response:
-        _log.error("unhandled error on %s %s", request.method, request.url.path, exc_info=error)
-        return answer(request, problem_of(error))
+        _log.error("unhandled error", exc_info=error)  # which request, its line and this one's ids say
+        given = answer(request, problem_of(error))
+        given.headers[logs.REQUEST_ID] = logs.in_hand("request_id") or ""  # this is outside all middleware
+        return given
 
     app.add_exception_handler(Problem, on_problem)
     app.add_exception_handler(RequestValidationError, on_validation)
     app.add_exception_handler(HTTPException, on_http)
     for kind in (
         RegistryError, TakedownError, ProvenanceError, MediaError, BadDocument, ClientDisconnect, TimeoutError,
+        DBAPIError, PoolTimeoutError, OSError,
     ):  # fmt: skip
         app.add_exception_handler(kind, on_ours)
     app.add_exception_handler(Exception, on_bug)

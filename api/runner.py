@@ -4,6 +4,7 @@ The same runner serves the request that waits for a short check, the worker thre
 mode, and Celery's workers. Whatever it does may be done twice; only one result is stored.
 """
 
+import hashlib
 import itertools
 import logging
 import os
@@ -11,20 +12,23 @@ import secrets
 import smtplib
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Final
 
 import sqlalchemy as sa
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from api import anchoring, deliveries, explanations
+from api import anchoring, backfill, deliveries, explanations, logs, metrics, telemetry
 from api.mail import MaybeSent, is_refused_for_good
 from api.service import Service
+from fingerprinting import stages
 from fingerprinting.errors import MediaError, MediaFault
 from fingerprinting.extract import Extracted, extract, extract_output
 from fingerprinting.looks import Glance
-from fingerprinting.model import Fingerprint
+from fingerprinting.model import Fingerprint, MediaInfo
 from registry import (
     catalogue,
     checks,
@@ -40,6 +44,8 @@ from registry import (
     works,
 )
 from registry.catalogue import CatalogueFormat
+from registry.database import fault_of
+from registry.domain.policy import Verdict
 from registry.errors import Invalid
 from registry.index import IndexBehind, fingerprint_of
 from registry.jobs import JobKind, Lease, LeaseLost
@@ -57,9 +63,12 @@ from registry.models import (
     Notice,
     Release,
 )
+from registry.rollouts import Lacking
 from takedown import materials
 
 _log = logging.getLogger(__name__)
+# How the names begin under which this process holds leases.
+PROCESS: Final = f"{os.getpid()}-{secrets.token_hex(4)}"
 _CATCH_UP_S = 600.0  # nobody waits for the index in a job
 _ROWS_AT_ONCE = 50  # others may write between
 _UNREADABLE: dict[type[Exception], str] = {
@@ -71,29 +80,51 @@ _NO_CONTENT = "There is no picture and no sound in it that could be compared. It
 
 @dataclass(slots=True)
 class Runner:
-    """One runner; `run` may be called from several threads."""
+    """One runner; `run` may be called from several threads.
+
+    Attributes:
+        probed: what `probe` said of files already, by their blobs.
+    """
 
     service: Service
+    probed: Mapping[str, MediaInfo] = field(default_factory=dict)
 
-    def run(self, job_id: str) -> None:
-        """Do a job if it is due and nobody else has it in hand."""
+    def run(self, job_id: str, asked_by: Mapping[str, str] | None = None) -> None:
+        """Do a job if it is due and nobody else has it in hand.
+
+        Args:
+            asked_by: the request that asked for it, as `asked_now` told it.
+        """
         service = self.service
-        owner = f"{os.getpid()}-{secrets.token_hex(4)}"
+        owner = f"{PROCESS}-{secrets.token_hex(4)}"
         with service.database.transaction() as session:
             lease = jobs.claim(session, job_id, owner=owner, at=service.now())
         if lease is None:
             return
+        said = {name: value for name, value in (asked_by or {}).items() if name == "request_id"}
+        ids = {"job_id": lease.job_id, "subject_id": lease.subject_id}
+        with (
+            logs.about(*ids.values(), kind=lease.kind, **said),
+            telemetry.span(f"job {lease.kind}", of=asked_by, **ids),
+        ):
+            self._do(lease)
+
+    def _do(self, lease: Lease) -> None:
         if lease.attempts > jobs.MAX_ATTEMPTS:
             self._put_back(lease, "every attempt ended with its process")
             return
+        began = time.perf_counter()
         try:
             with self._kept(lease):
                 _WORK[lease.kind](self, lease)
         except LeaseLost:
-            _log.info("job %s was taken over", job_id)
+            _log.info("job %s was taken over", lease.job_id)
         except Exception as error:
-            _log.exception("job %s (%s) failed, attempt %d", job_id, lease.kind, lease.attempts)
+            _log.exception("job %s (%s) failed, attempt %d", lease.job_id, lease.kind, lease.attempts)
+            metrics.job_failed(lease.kind)
             self._put_back(lease, f"{type(error).__name__}: {error}"[:2000])
+        else:
+            metrics.job_done(lease.kind, time.perf_counter() - began)
 
     @contextmanager
     def _kept(self, lease: Lease) -> Iterator[None]:
@@ -127,6 +158,9 @@ class Runner:
                 jobs.retry(session, lease, error=error, at=service.now())
         except LeaseLost:
             _log.info("job %s was taken over", lease.job_id)
+            return
+        if lease.is_last_attempt and lease.kind is JobKind.CHECK:
+            metrics.checked(Verdict.UNKNOWN, {})
 
     # -- what each kind of job does ------------------------------------------------------------
 
@@ -142,8 +176,8 @@ class Runner:
                 jobs.finish(session, lease, at=service.now())  # withdrawn, or done by another
                 return
             stored = fingerprint_of(session, asset.id)
-            asset.status, blob_key = AssetStatus.PROCESSING.value, asset.blob_key
-        if stored is None and not self._store(lease, str(blob_key)):
+            asset.status = AssetStatus.PROCESSING.value
+        if stored is None and not self._store(lease, asset):
             return
         with service.database.reading() as session:
             found = service.index.rivals(session, lease.subject_id)
@@ -157,10 +191,10 @@ class Runner:
                 conflicts.settle_asset(session, asset, found, not_claimed=not_claimed, at=service.now())
                 lookback.arrange(session, asset, at=service.now())
 
-    def _store(self, lease: Lease, blob_key: str) -> bool:
+    def _store(self, lease: Lease, asset: Asset) -> bool:
         """Whether the file passed the quality gate and is in the index; if not, the job is done."""
         service = self.service
-        outcome = self._extracted(blob_key, extract)
+        outcome = self._extracted(asset, extract)
         try:
             if isinstance(outcome, MediaError):
                 raise outcome
@@ -174,6 +208,7 @@ class Runner:
                 jobs.finish(session, lease, at=service.now())
                 asset = session.get_one(Asset, lease.subject_id)
                 freed = works.reject_asset(session, asset, reason=error.fault, problem=error.problem, at=service.now())
+            metrics.media_failed(error.fault)
             if freed:
                 service.blobs.delete(freed)
             return False
@@ -184,7 +219,7 @@ class Runner:
         service = self.service
         with service.database.reading() as session:
             entry = session.get_one(Negative, lease.subject_id)
-        if entry.status == AssetStatus.QUEUED and not self._store_negative(lease, str(entry.blob_key)):
+        if entry.status == AssetStatus.QUEUED and not self._store_negative(lease, entry):
             return
         with service.database.reading() as session:
             material = negatives.material_of(session, service.index, lease.subject_id, timeout_s=_CATCH_UP_S)
@@ -195,10 +230,10 @@ class Runner:
         if freed:
             service.blobs.delete(freed)
 
-    def _store_negative(self, lease: Lease, blob_key: str) -> bool:
+    def _store_negative(self, lease: Lease, entry: Negative) -> bool:
         """Whether the file is in the bank; if not, the job is done."""
         service = self.service
-        outcome = self._extracted(blob_key, extract)
+        outcome = self._extracted(entry, extract)
         try:
             if isinstance(outcome, MediaError):
                 raise outcome
@@ -212,6 +247,7 @@ class Runner:
                 jobs.finish(session, lease, at=service.now())
                 entry = session.get_one(Negative, lease.subject_id)
                 freed = negatives.reject(entry, reason=error.fault, problem=error.problem)
+            metrics.media_failed(error.fault)
             if freed:
                 service.blobs.delete(freed)
             return False
@@ -226,14 +262,14 @@ class Runner:
                 jobs.finish(session, lease, at=service.now())
                 return
             check.status, check.progress = CheckStatus.PROCESSING.value, 0.1
-            blob_key = check.blob_key
-        outcome = self._extracted(blob_key, extract_output)
-        decoded = time.perf_counter()
         found: checks.Found | checks.Unanswerable
-        if isinstance(outcome, MediaError):
-            found, fingerprint = checks.Unanswerable(code=outcome.fault, message=outcome.problem), None
-        else:
-            found, fingerprint = search_works(service, outcome.fingerprint, outcome.glance), outcome.fingerprint
+        with stages.measured() as spent_s:
+            outcome = self._extracted(check, extract_output)
+            decoded = time.perf_counter()
+            if isinstance(outcome, MediaError):
+                found, fingerprint = checks.Unanswerable(code=outcome.fault, message=outcome.problem), None
+            else:
+                found, fingerprint = search_works(service, outcome.fingerprint, outcome.glance), outcome.fingerprint
         searched = time.perf_counter()
         timings = {"decode": decoded - began, "search": searched - decoded, "total": searched - began}
         with service.database.transaction() as session:
@@ -242,6 +278,9 @@ class Runner:
             evidence = evidence_of(service, timings)
             rules = service.rules
             checks.answer(session, check, found, evidence, fingerprint=fingerprint, at=service.now(), rules=rules)
+        count_check(check, evidence, {**spent_s, "policy": time.perf_counter() - searched})
+        if isinstance(outcome, MediaError):
+            metrics.media_failed(outcome.fault)
 
     def _explain(self, lease: Lease) -> None:
         """Look at what matched, once the verdict is given: nobody waits for it."""
@@ -255,15 +294,26 @@ class Runner:
             media = {row.id: row.blob_key for row in session.execute(files)}
         key = f"explanation_{check.id}_{secrets.token_hex(4)}"  # another runner may be at it too
         written = service.blobs.staging / key
-        written.write_bytes(explanations.make(service, check, matches, media))
-        with service.blobs.adopted(written, key), service.database.transaction() as session:
-            jobs.finish(session, lease, at=service.now())
-            checks.explained(session.get_one(Check, lease.subject_id), key)
-
-    def _extracted(self, blob_key: str, how: Callable[..., Extracted]) -> Extracted | MediaError:
         try:
-            with self.service.blobs.open(blob_key) as path:
-                return how(path, limits=self.service.decode_limits, embedder=self.service.embedder)
+            written.write_bytes(explanations.make(service, check, matches, media))
+            with service.blobs.adopted(written, key), service.database.transaction() as session:
+                jobs.finish(session, lease, at=service.now())
+                checks.explained(session.get_one(Check, lease.subject_id), key)
+        finally:
+            written.unlink(missing_ok=True)  # half of it, where the disk was full
+
+    def _extracted(
+        self, sent: Asset | Check | Negative | Lacking, how: Callable[..., Extracted]
+    ) -> Extracted | MediaError:  # fmt: skip
+        """What the file that was sent shows; of another, such as its first half, nothing may be said."""
+        try:
+            with telemetry.span("decode"), self.service.blobs.open(str(sent.blob_key)) as path:
+                with path.open("rb") as file:
+                    if hashlib.file_digest(file, "sha256").hexdigest() != sent.sha256:
+                        problem = "The file was damaged before it was read. Send it again."
+                        return MediaError(fault=MediaFault.UNREADABLE, problem=problem)
+                media = self.probed.get(str(sent.blob_key))
+                return how(path, limits=self.service.decode_limits, embedder=self.service.embedder, media=media)
         except MediaError as error:
             return error
         except FileNotFoundError:
@@ -407,22 +457,31 @@ _WORK: dict[JobKind, Callable[[Runner, Lease], None]] = {
     JobKind.STAMP: lambda runner, lease: anchoring.stamp(runner.service, lease),
     JobKind.IDENTICAL_COPIES: Runner._identical_copies,
     JobKind.COSIGN: lambda runner, lease: anchoring.cosign(runner.service, lease),
+    JobKind.BACKFILL: lambda runner, lease: backfill.run(
+        runner.service, lease, lambda lacking: runner._extracted(lacking, extract)
+    ),
 }
 
 
 def search_works(
     service: Service, fingerprint: Fingerprint, glance: Glance | None = None
 ) -> checks.Found | checks.Unanswerable:
-    """Search works and the negative bank; what stands in the way of an answer is named, never passed over."""
+    """Search works and the negative bank; what stands in the way of an answer is named, never passed over.
+
+    Raises:
+        DBAPIError: the database cannot be asked now.
+    """
     if not any(len(d) for d in fingerprint.descriptors):
         return checks.Unanswerable(code=MediaFault.NO_CONTENT, message=_NO_CONTENT)
     try:
-        with service.database.reading() as session:
+        with telemetry.span("search"), service.database.reading() as session:
             timeout_s = service.settings.catch_up_s
             return checks.search(session, service.index, fingerprint, timeout_s=timeout_s, glance=glance)
     except IndexBehind as error:
         return checks.Unanswerable(code="index_behind", message=f"The index is behind: {error}. Ask again soon.")
-    except Exception:
+    except Exception as error:
+        if fault_of(error) is not None:
+            raise  # the database will be back: asked again then, it is answered
         _log.exception("the index could not be searched")
         return checks.Unanswerable(code="engine_error", message="The index could not be searched. Ask again soon.")
 
@@ -431,12 +490,37 @@ def evidence_of(service: Service, timings_s: dict[str, float]) -> checks.Evidenc
     """By what an answer was reached."""
     return checks.Evidence(
         engine={
-            "engine": service.settings.index_url.partition(":")[0],
+            "engine": service.settings.index_engine,
             "algorithms": [algorithm.value for algorithm in service.algorithms],
             "rows": service.index.sizes,
         },
         timings_ms={name: round(value * 1000, 1) for name, value in timings_s.items()},
     )
+
+
+def count_check(check: Check, evidence: checks.Evidence, spent_s: Mapping[str, float]) -> None:
+    """Count an answer once it is stored.
+
+    Args:
+        spent_s: what its stages took, besides those that the answer tells.
+    """
+    more = {name: seconds * 1000 for name, seconds in spent_s.items()}
+    metrics.checked(str(check.verdict), {**evidence.timings_ms, **more})
+
+
+def give_back_leases(service: Service) -> None:
+    """This process ends: what it has in hand is for others, at once and not when its leases end."""
+    try:
+        with service.database.transaction() as session:
+            jobs.give_back(session, PROCESS, at=service.now())
+    except (SQLAlchemyError, TimeoutError):
+        _log.warning("jobs in hand could not be given back; others take them when their leases end")
+
+
+def asked_now() -> dict[str, str]:
+    """What a job may know of the request that asks for it: enough to go on with its lines of the log and its trace."""
+    request_id = logs.in_hand("request_id")
+    return telemetry.carried() | ({"request_id": request_id} if request_id else {})
 
 
 def _give_up(session: Session, lease: Lease, error: str, service: Service) -> None:
@@ -464,3 +548,5 @@ def _give_up(session: Session, lease: Lease, error: str, service: Service) -> No
         outbox.settle(session, lease.subject_id, problem=error, is_over=True, at=service.now())
     elif lease.kind is JobKind.MAIL:
         mail.not_taken(session, lease.subject_id, error, is_over=True, at=service.now())
+    elif lease.kind is JobKind.BACKFILL:
+        backfill.pass_over(session, lease, at=service.now())

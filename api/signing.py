@@ -46,20 +46,15 @@ def release_check(
             with service.media_slots.taken():
                 prepared = _looked_at(prepared, source, service.decode_limits)
             signed = releases.sign(prepared, service.provenance, source=source, target=target, used=used)
-        service.blobs.adopt(target, blob_key)
+        at = service.now()
+        with service.blobs.adopted(target, blob_key), service.database.transaction() as session:
+            release = releases.publish(session, actor, prepared, signed, blob_key=blob_key, at=at)
+            idempotency.remember(session, actor, "release", idempotency_key, request_sha256, release.id, at=at)
     except FileNotFoundError as error:
         problem = "Its file, or one that went into it, is no longer kept. Check the files again."
         raise Conflict(kind="check", id=prepared.check_id, problem=problem) from error
     finally:
         target.unlink(missing_ok=True)
-    at = service.now()
-    try:
-        with service.database.transaction() as session:
-            release = releases.publish(session, actor, prepared, signed, blob_key=blob_key, at=at)
-            idempotency.remember(session, actor, "release", idempotency_key, request_sha256, release.id, at=at)
-    except BaseException:
-        service.blobs.delete(blob_key)
-        raise
     return release
 
 

@@ -14,17 +14,77 @@ import time
 from collections import deque
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, nullcontext
-from typing import Any
+from enum import StrEnum
+from typing import Any, Final
 
 import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session, sessionmaker
 
 from registry import feed
+from registry.errors import RegistryError
 
 _WAIT_S = 30
+# How long PostgreSQL's server may take to take a connection, and a writer may say nothing before its turn is over.
+_CONNECT_S, _SILENT_S = 5, 60
 # So much of SQLite's file is read without a system call for each page; what lies beyond, as usual.
 _MAPPED_BYTES = 1 << 30
 _WRITER = 0x636C6561726D6B  # "clearmk": PostgreSQL's advisory lock for whoever writes
+# Others must not wait for ever for a writer that was stopped in the middle, nor for one whose machine is gone.
+_TAKE_TURN = f"""
+SET LOCAL lock_timeout = '{_WAIT_S}s';
+SET LOCAL idle_in_transaction_session_timeout = '{_SILENT_S}s';
+SELECT pg_advisory_xact_lock({_WRITER})
+"""
+
+
+class DatabaseFault(StrEnum):
+    """What stands in the way of the database, and may pass; anything else that it refuses is a bug."""
+
+    AWAY = "away"
+    BUSY = "busy"
+    FULL = "full"
+    READ_ONLY = "read_only"
+    DAMAGED = "damaged"
+
+
+class InDoubt(RegistryError):
+    """The database went away as it was told to commit: nobody can say whether it did."""
+
+
+# Primary result codes of SQLite (sqlite.org/rescode.html).
+_OF_SQLITE: Final = {
+    sqlite3.SQLITE_BUSY: DatabaseFault.BUSY, sqlite3.SQLITE_LOCKED: DatabaseFault.BUSY,
+    sqlite3.SQLITE_FULL: DatabaseFault.FULL, sqlite3.SQLITE_READONLY: DatabaseFault.READ_ONLY,
+    sqlite3.SQLITE_CANTOPEN: DatabaseFault.AWAY, sqlite3.SQLITE_IOERR: DatabaseFault.AWAY,
+    sqlite3.SQLITE_CORRUPT: DatabaseFault.DAMAGED, sqlite3.SQLITE_NOTADB: DatabaseFault.DAMAGED,
+}  # fmt: skip
+# Of PostgreSQL, by SQLSTATE, or by its class of two characters (appendix A of its manual).
+_OF_POSTGRESQL: Final = {
+    "08": DatabaseFault.AWAY, "57P": DatabaseFault.AWAY, "25P03": DatabaseFault.AWAY, "58": DatabaseFault.AWAY,
+    "40": DatabaseFault.BUSY, "55P03": DatabaseFault.BUSY, "57014": DatabaseFault.BUSY, "53": DatabaseFault.BUSY,
+    "53100": DatabaseFault.FULL, "25006": DatabaseFault.READ_ONLY, "XX001": DatabaseFault.DAMAGED,
+    "XX002": DatabaseFault.DAMAGED,
+}  # fmt: skip
+
+
+def fault_of(error: BaseException) -> DatabaseFault | None:
+    """What stands in the way of the database; None for an error that is not the database's state."""
+    if isinstance(error, InDoubt):
+        return DatabaseFault.AWAY
+    if isinstance(error, PoolTimeoutError):
+        return DatabaseFault.BUSY
+    if not isinstance(error, DBAPIError):
+        return None
+    if isinstance(error.orig, sqlite3.Error):
+        return _OF_SQLITE.get(getattr(error.orig, "sqlite_errorcode", 0) & 0xFF)
+    state = getattr(error.orig, "sqlstate", None) or ""
+    for length in (5, 3, 2):
+        if found := _OF_POSTGRESQL.get(state[:length]):
+            return found
+    is_gone = error.connection_invalidated or (not state and isinstance(error, sa.exc.OperationalError))
+    return DatabaseFault.AWAY if is_gone else None
 
 
 class Database:
@@ -32,7 +92,12 @@ class Database:
 
     def __init__(self, url: str) -> None:
         self.url = sa.make_url(url)
-        self.engine = sa.create_engine(self.url, pool_pre_ping=True, **_options(self.url))
+        self.engine = sa.create_engine(
+            self.url,
+            pool_pre_ping=True,
+            hide_parameters=True,  # errors are logged, and what is stored is of people
+            **_options(self.url),
+        )
         if self.is_sqlite:
             _make_transactional(self.engine)
             reader = self.engine
@@ -54,9 +119,17 @@ class Database:
 
         Raises:
             TimeoutError: others were writing for too long.
+            InDoubt: it may have committed, or not.
         """
-        with self._turns.taken() if self._turns else nullcontext(), self._write() as session, session.begin():
-            yield session
+        is_ending = False
+        try:
+            with self._turns.taken() if self._turns else nullcontext(), self._write() as session, session.begin():
+                yield session
+                is_ending = True
+        except DBAPIError as error:
+            if is_ending and error.connection_invalidated:
+                raise InDoubt("the database went away as it was told to commit") from error
+            raise
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
@@ -114,7 +187,8 @@ def among(session: Session, column: sa.SQLColumnExpression[Any], names: Collecti
 def _options(url: sa.URL) -> dict[str, object]:
     if url.get_backend_name() == "sqlite":
         return {"connect_args": {"timeout": _WAIT_S, "check_same_thread": False}, "poolclass": sa.QueuePool}
-    return {"pool_size": 10, "max_overflow": 20}
+    waits = {} if "connect_timeout" in url.query else {"connect_timeout": _CONNECT_S}
+    return {"pool_size": 10, "max_overflow": 20, "connect_args": waits}
 
 
 def _use_wal(connection: sqlite3.Connection) -> None:
@@ -145,7 +219,7 @@ def _make_transactional(engine: sa.Engine) -> None:
         for pragma in (
             "synchronous=FULL",
             "foreign_keys=ON",
-            f"busy_timeout={_WAIT_S * 1000}",
+            f"busy_timeout={round(_WAIT_S * 1000)}",
             f"mmap_size={_MAPPED_BYTES}",
         ):
             connection.execute(f"PRAGMA {pragma}")
@@ -162,4 +236,4 @@ def _let_writers_queue(engine: sa.Engine) -> None:
     @sa.event.listens_for(engine, "begin")
     def _begin(connection: sa.Connection) -> None:
         if connection.get_execution_options().get("write", False):
-            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_WRITER})")
+            connection.exec_driver_sql(_TAKE_TURN)

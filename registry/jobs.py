@@ -5,6 +5,7 @@ a time, and marked done in the transaction that stores the result, so nothing is
 takes effect twice. Messages of a broker only say "look now"; `to_hint` finds what no message told of.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -46,6 +47,7 @@ class JobKind(StrEnum):
     STAMP = "stamp"
     COSIGN = "cosign"
     IDENTICAL_COPIES = "identical_copies"
+    BACKFILL = "backfill"
 
 
 class LeaseLost(RegistryError):
@@ -108,7 +110,7 @@ def renew(session: Session, lease: Lease, *, at: datetime) -> None:
 def take_back(session: Session, kind: JobKind, subject_id: str, *, at: datetime) -> bool:
     """Let what waits for its time not be done any more; False when somebody has it in hand."""
     jobs = Job.kind == kind.value, Job.subject_id == subject_id
-    in_hand = sa.and_(Job.state == JobState.RUNNING, Job.lease_until >= at)
+    in_hand = sa.and_(Job.state == JobState.RUNNING, _is_leased(at))
     unfinished = Job.state.in_((JobState.QUEUED, JobState.RUNNING))
     session.execute(
         sa.update(Job)
@@ -151,11 +153,41 @@ def retry(session: Session, lease: Lease, *, error: str, at: datetime) -> None:
 
 def to_hint(session: Session, *, at: datetime, limit: int = 200) -> list[tuple[str, JobKind]]:
     """Jobs that wait or whose runner died and that no message told of lately; the caller tells now."""
-    query = sa.select(Job.id, Job.kind).where(_due(at), Job.hint_at <= at).order_by(Job.hint_at).limit(limit)
+    # A time far ahead was set before the clock went back: what is due was told of no later than now.
+    is_time = sa.or_(Job.hint_at <= at, Job.hint_at > at + 2 * _HINT_AGAIN)
+    query = sa.select(Job.id, Job.kind).where(_due(at), is_time).order_by(Job.hint_at).limit(limit)
     found = [(row.id, JobKind(row.kind)) for row in session.execute(query)]
     ids = [job_id for job_id, _ in found]
     session.execute(sa.update(Job).where(Job.id.in_(ids)).values(hint_at=at + _HINT_AGAIN))
     return found
+
+
+def left_lying(session: Session, kinds: Collection[JobKind], *, since: datetime, limit: int = 20) -> list[str]:
+    """Jobs of these kinds that were due then and that nobody has in hand, the oldest first."""
+    waiting = sa.and_(Job.state == JobState.QUEUED, Job.run_at <= since)
+    abandoned = sa.and_(Job.state == JobState.RUNNING, ~_is_leased(since))
+    of_kinds = Job.kind.in_([kind.value for kind in kinds])
+    query = sa.select(Job.id).where(sa.or_(waiting, abandoned), of_kinds)
+    return list(session.scalars(query.order_by(Job.run_at).limit(limit)))
+
+
+def give_back(session: Session, owners: str, *, at: datetime) -> int:
+    """Let others have at once what runners with names that begin so have in hand; to be stopped is no attempt."""
+    mine = Job.state == JobState.RUNNING, Job.lease_owner.startswith(owners, autoescape=True)
+    values = {
+        "state": JobState.QUEUED, "lease_until": None, "lease_owner": None, "run_at": at, "hint_at": at,
+        "attempts": Job.attempts - 1,
+    }  # fmt: skip
+    result = session.execute(sa.update(Job).where(*mine).values(values))
+    return result.rowcount  # type: ignore[attr-defined, no-any-return]
+
+
+def backlog(session: Session, kind: JobKind, *, at: datetime, most: int) -> tuple[int, datetime | None]:
+    """How many jobs of a kind are due and nobody has in hand, counted up to `most`; and since when the oldest is."""
+    due = sa.select(Job.run_at).where(Job.kind == kind.value, Job.state == JobState.QUEUED, Job.run_at <= at)
+    some = due.limit(most).subquery()
+    count, oldest = session.execute(sa.select(sa.func.count(), sa.func.min(some.c.run_at)).select_from(some)).one()
+    return int(count), oldest
 
 
 def release_leases(session: Session) -> int:
@@ -180,8 +212,17 @@ def _wait(lease: Lease) -> timedelta:
 
 
 def _due(at: datetime) -> sa.ColumnElement[bool]:
-    waiting = sa.and_(Job.state == JobState.QUEUED, Job.run_at <= at)
-    return sa.or_(waiting, sa.and_(Job.state == JobState.RUNNING, Job.lease_until < at))
+    # What was to be done at once when it was accepted is due, also where the clock has gone back since.
+    waiting = sa.and_(Job.state == JobState.QUEUED, sa.or_(Job.run_at <= at, Job.run_at <= Job.created_at))
+    return sa.or_(waiting, sa.and_(Job.state == JobState.RUNNING, ~_is_leased(at)))
+
+
+def _is_leased(at: datetime) -> sa.ColumnElement[bool]:
+    """Whether somebody holds it: a lease that ends later than any given now was given before the clock went back.
+
+    Machines may be as far apart as a lease is long.
+    """
+    return Job.lease_until.between(at, at + 2 * LEASE)
 
 
 def _update(session: Session, lease: Lease, **values: object) -> None:

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from registry import domains, ledger
-from registry.access import Actor, Scope
+from registry.access import READS, Actor, Scope
 from registry.domain.identifiers import Prefix, new_id
 from registry.domain.preferences import WORLDWIDE, Use, Value, check_territory
 from registry.domain.preferences import Scope as Reach
@@ -170,6 +170,7 @@ def withdraw(session: Session, actor: Actor, reservation_id: str, *, at: datetim
 
 def own(session: Session, actor: Actor, reservation_id: str) -> Reservation:
     """A declaration that the actor made, also one that has ended. Raises: NotFound."""
+    actor.require(*READS[Prefix.RESERVATION])
     row = session.get(Reservation, reservation_id)
     if row is None or row.holder_id != actor.holder_id:
         raise NotFound(kind="reservation", id=reservation_id)

@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from api import noticeboard
-from api.mail import FolderPost, SmtpPost
+from api.mail import FolderPost, SmtpPost, _Timed
 from api.runner import Runner
 from api.service import Service
 from api.settings import Settings
@@ -209,12 +209,12 @@ def connections(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[smtplib.SMTP]]
     """Those that were made to mail servers; none is left open."""
     made: list[smtplib.SMTP] = []
 
-    class Noted(smtplib.SMTP):
+    class Noted(_Timed):
         def __init__(self, *where: Any, **how: Any) -> None:
             super().__init__(*where, **how)
             made.append(self)
 
-    monkeypatch.setattr(smtplib, "SMTP", Noted)
+    monkeypatch.setattr("api.mail._Timed", Noted)
     yield made
     for one in made:
         one.close()

@@ -1,5 +1,7 @@
 """The runner: each accepted job takes effect once, wherever a process dies, and nobody is left waiting."""
 
+import hashlib
+import itertools
 import logging
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -9,7 +11,7 @@ import sqlalchemy as sa
 
 from api.runner import Runner
 from api.service import Service
-from api.worker import QUEUES
+from api.worker import LANES, QUEUES
 from fingerprinting.errors import MediaError, MediaFault
 from fingerprinting.extract import Extracted
 from fingerprinting.model import MediaInfo
@@ -32,12 +34,13 @@ from registry.models import (
     Work,
 )
 from tests import factories, media
-from tests.factories import AT, SHA256
+from tests.factories import AT
 from tests.fakes import Clock, Killed, die_once
 from tests.integration.at_once import at_once
 
 PICTURE = MediaInfo(container="mp4", duration_s=12.0, width=160, height=120, video_tracks=1, audio_tracks=0)
 FOREVER = datetime(2999, 1, 1, tzinfo=UTC)
+SHA256 = hashlib.sha256(b"media").hexdigest()
 COPY = Extracted(media=PICTURE, fingerprint=factories.fingerprint(1))
 
 
@@ -60,13 +63,17 @@ def kept(service: Service, blob_key: str, content: bytes = b"media") -> str:
     return blob_key
 
 
-def uploaded(service: Service) -> str:
+def sha256_of(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def uploaded(service: Service, content: bytes = b"media") -> str:
     """An upload that was answered with 202."""
-    blob_key = kept(service, "asset_1")
+    blob_key = kept(service, "asset_1", content)
     with service.database.transaction() as session:
         owner = factories.actor(session)
         work = factories.work(session, owner)
-        return works.add_upload(session, owner, work.id, blob_key=blob_key, sha256=SHA256, at=AT).id
+        return works.add_upload(session, owner, work.id, blob_key=blob_key, sha256=sha256_of(content), at=AT).id
 
 
 def asked(service: Service) -> str:
@@ -146,17 +153,17 @@ def test_a_real_file_becomes_searchable_and_a_copy_of_it_is_blocked(
     service: Service, runner: Runner, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.undo()
-    asset_id = uploaded(service)
     clip = media.moving_clip(tmp_path / "clip.mp4", seconds=6, seed=1)
-    kept(service, "asset_1", clip.read_bytes())
+    asset_id = uploaded(service, clip.read_bytes())
     run(runner, asset_id)
     asset = one(service.database, Asset, asset_id)
     assert asset.status == "indexed"
     assert asset.duration_s == pytest.approx(6.0, abs=0.3)
-    kept(service, "check_1", media.copied(clip, tmp_path / "copy.mp4", start_s=1, seconds=4).read_bytes())
+    copy = media.copied(clip, tmp_path / "copy.mp4", start_s=1, seconds=4).read_bytes()
+    kept(service, "check_1", copy)
     with service.database.transaction() as session:
         asker = factories.actor(session)
-        check = checks.ask(session, asker, context={}, at=AT, blob_key="check_1", sha256=SHA256)
+        check = checks.ask(session, asker, context={}, at=AT, blob_key="check_1", sha256=sha256_of(copy))
         job_id = checks.enqueue_answer(session, check, at=AT)
     runner.run(job_id)
     answered = one(service.database, Check, check.id)
@@ -541,4 +548,5 @@ def test_who_wants_to_hear_is_told_once(service: Service, runner: Runner) -> Non
 
 
 def test_every_kind_of_job_has_a_queue() -> None:
-    assert set(QUEUES) == set(JobKind)
+    assert set(LANES) == set(JobKind)
+    assert set(LANES.values()) == set(itertools.chain(*QUEUES.values())), "each is taken by some worker"

@@ -1,8 +1,9 @@
 """A real PostgreSQL server for tests, gone when they end.
 
 Decides which binaries run, and as whom: PostgreSQL refuses root, so for root it runs as `nobody`. The server
-listens on a Unix socket in a private folder, never on the network, with durability off. What is in its
-databases is not decided here: migrations build those.
+listens on a Unix socket in a private folder, never on the network. Nothing is forced to disk: what was committed
+survives `kill -9` where that is wanted, and never a power cut. What is in its databases is not decided here:
+migrations build those.
 """
 
 import importlib.util
@@ -10,20 +11,24 @@ import os
 import pwd
 import re
 import shutil
+import signal
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, create_engine, make_url, text
 
 # The server lives as long as the pipe on this shell's standard input: the kernel closes the pipe however the
-# tests die, kill -9 included, and the shell then stops the server and removes its folder.
+# tests die, kill -9 included, and the shell then stops the server and removes its folder. Each line starts a server,
+# also over what one left behind that was killed.
 _KEEPER = r"""
 set -eu
-bin=$1 home=$2
+bin=$1 home=$2 commits=$3
 cd "$home"
 trap 'cd / && rm -rf "$home"' EXIT
 "$bin/initdb" --pgdata=data --username=clearmark --auth=trust --encoding=UTF8 --no-locale --no-sync
@@ -31,18 +36,19 @@ cat >>data/postgresql.conf <<END
 listen_addresses = ''
 unix_socket_directories = '$home'
 fsync = off
-synchronous_commit = off
+synchronous_commit = $commits
 full_page_writes = off
 END
-"$bin/postgres" -D data </dev/null >log 2>&1 &
-server=$!
-until "$bin/pg_isready" --quiet --host="$home"; do
-    kill -0 $server 2>/dev/null || { cat log; exit 1; }
-    sleep 0.1
+while read -r _; do
+    "$bin/postgres" -D data </dev/null >log 2>&1 &
+    server=$!
+    until "$bin/pg_isready" --quiet --host="$home"; do
+        kill -0 $server 2>/dev/null || { cat log; exit 1; }
+        sleep 0.05
+    done
+    echo "READY $server"
 done
-echo READY
-read -r _ || :
-kill -INT $server # ends every connection and shuts down in order
+kill -INT $server 2>/dev/null || : # ends every connection and shuts down in order
 wait $server || :
 """
 
@@ -63,10 +69,52 @@ class PostgresDidNotStart(Exception):
         self.output = output
 
 
+@dataclass(slots=True)
+class Server:
+    """A server that may be killed, and started again over its data; `url` is of its `postgres` database."""
+
+    url: str
+    _keeper: subprocess.Popen[str]
+    _pid: int = 0
+
+    def start(self) -> None:
+        """Raises: PostgresDidNotStart."""
+        assert self._keeper.stdin is not None
+        assert self._keeper.stdout is not None
+        self._keeper.stdin.write("start\n")
+        self._keeper.stdin.flush()
+        output = ""
+        for line in self._keeper.stdout:
+            if line.startswith("READY "):
+                self._pid = int(line.split()[1])
+                return
+            output += line
+        raise PostgresDidNotStart(output=output)
+
+    def kill(self) -> None:
+        """kill -9 of the postmaster and of everything that it started."""
+        children = Path(f"/proc/{self._pid}/task/{self._pid}/children").read_text().split()
+        pids = [self._pid, *map(int, children)]
+        for pid in pids:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        while any(map(_is_running, pids)):
+            time.sleep(0.01)
+
+
 @contextmanager
 def postgres_server() -> Iterator[str]:
-    """Run an empty server; gives the SQLAlchemy URL of its `postgres` database.
+    """Run an empty server; gives the SQLAlchemy URL of its `postgres` database. See `postgres`."""
+    with postgres(survives_kill=False) as server:
+        yield server.url
 
+
+@contextmanager
+def postgres(*, survives_kill: bool) -> Iterator[Server]:
+    """Run an empty server.
+
+    Args:
+        survives_kill: whether what was committed is there after `kill -9`, which costs each commit a moment.
     Raises:
         NoPostgres: no binaries were found.
         PostgresDidNotStart: they were, and failed.
@@ -79,7 +127,7 @@ def postgres_server() -> Iterator[str]:
             binaries = _copy_wheel(binaries, home / "wheel")
         _hand_over(home, account)
         keeper = subprocess.Popen(
-            ["/bin/sh", "-c", _KEEPER, "postgres-keeper", binaries, home],
+            ["/bin/sh", "-c", _KEEPER, "postgres-keeper", binaries, home, "on" if survives_kill else "off"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -90,20 +138,22 @@ def postgres_server() -> Iterator[str]:
             **account,
         )
         try:
-            assert keeper.stdout is not None
-            output = ""
-            for line in keeper.stdout:
-                if line == "READY\n":
-                    break
-                output += line
-            else:
-                raise PostgresDidNotStart(output=output)
             url = URL.create("postgresql+psycopg", "clearmark", database="postgres", query={"host": str(home)})
-            yield url.render_as_string()
+            server = Server(url.render_as_string(), keeper)
+            server.start()
+            yield server
         finally:
             keeper.communicate(timeout=60)  # closes the pipe, waits for the shutdown
     finally:
         shutil.rmtree(home, ignore_errors=True)
+
+
+def _is_running(pid: int) -> bool:
+    """Whether a process is there and no zombie."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 def create_database(url: str, name: str) -> str:

@@ -1,0 +1,106 @@
+"""The whole service in this process, behind a real web server: what goes wrong beneath it is the test's to arrange."""
+
+import os
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+import sqlalchemy as sa
+import uvicorn
+
+from api.app import create_app
+from api.runner import Runner
+from api.service import Service
+from registry.access import Scope
+from registry.database import Database
+from registry.models import Job
+from tests import factories, media
+from tests.api.service import until
+from tests.integration.conftest import (  # noqa: F401 - fixtures
+    _migrated,
+    backend,
+    clock,
+    database,
+    desk,
+    identity,
+    index,
+    probe,
+    provenance,
+    service,
+    sqlite_database,
+)
+from tests.servers.postgres import create_database
+
+_SCOPES = (Scope.WORKS_WRITE, Scope.CHECKS_WRITE, Scope.RELEASES_WRITE, Scope.NOTICES_WRITE, Scope.WEBHOOKS_WRITE)
+
+
+@pytest.fixture(scope="session")
+def postgresql_database(postgres_url: str) -> Iterator[Database]:
+    yield from _migrated(create_database(postgres_url, "faults"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Served:
+    """A service and a holder who asks it."""
+
+    service: Service
+    client: httpx.Client
+
+    def run_jobs(self) -> None:
+        """Look at every job once."""
+        with self.service.database.reading() as session:
+            ids = list(session.scalars(sa.select(Job.id).order_by(Job.id)))
+        for job_id in ids:
+            Runner(self.service).run(job_id)
+
+
+@contextmanager
+def serving(made: Service) -> Iterator[Served]:
+    """A holder's client of a service, on loopback, for as long as the block lasts."""
+    made.index_ready.set()
+    with made.database.transaction() as session:
+        key = factories.key(session, factories.holder(session), *_SCOPES).key
+    server = uvicorn.Server(uvicorn.Config(create_app(made), host="127.0.0.1", port=0, log_level="critical"))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    until(lambda: server.started)
+    host, port = server.servers[0].sockets[0].getsockname()[:2]
+    try:
+        headers = {"Authorization": f"Bearer {key}"}
+        with httpx.Client(base_url=f"http://{host}:{port}", headers=headers, timeout=60) as client:
+            yield Served(service=made, client=client)
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
+@pytest.fixture
+def served(service: Service) -> Iterator[Served]:  # noqa: F811 - a fixture
+    with serving(service) as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """A short film that passes the quality gate."""
+    return media.moving_clip(tmp_path_factory.mktemp("clip") / "clip.mp4", seconds=3, seed=4).read_bytes()
+
+
+def mounted(folder: Path, megabytes: int) -> Iterator[Path]:
+    """A file system of its own in memory, or a skip where this user may make none."""
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", str(folder)]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    if ran.returncode:
+        if os.environ.get("CI") and os.geteuid() == 0:
+            pytest.fail(f"full disks are not tested: {ran.stderr}")
+        pytest.skip(f"FULL DISKS ARE NOT TESTED HERE: {ran.stderr.strip() or 'no mount'}")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)

@@ -1,0 +1,132 @@
+"""A service whose parts are killed and come back: in one process on SQLite, or spread out as in production.
+
+Decides what can be killed, how, and how it is started again over what it left behind. What must hold afterwards is
+decided in `tests.faults.invariants`.
+"""
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+from tests.api.service import REPOSITORY, RunningService, end, start_service
+from tests.servers.postgres import Server, create_database, postgres
+from tests.servers.smtp import MailServer, mail_server
+from tests.servers.valkey import Broker, broker
+
+
+class Mode(StrEnum):
+    EMBEDDED = "embedded"
+    PRODUCTION = "production"
+
+
+class Part(StrEnum):
+    """What dies alone. In the embedded mode worker and broker are threads of the service, and the database a file."""
+
+    API = "api"
+    WORKER = "worker"
+    DATABASE = "database"
+    BROKER = "broker"
+
+
+@dataclass(slots=True)
+class House:
+    """A data folder and the processes on it.
+
+    Attributes:
+        mail: where letters are taken to; None: they are files in the data folder.
+    """
+
+    folder: Path
+    mode: Mode
+    settings: dict[str, object] = field(default_factory=dict)
+    mail: MailServer | None = None
+    _service: RunningService = field(init=False)
+    _worker: subprocess.Popen[bytes] | None = None
+    _database: Server | None = None
+    _broker: Broker | None = None
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        return (Part.API,) if self.mode is Mode.EMBEDDED else tuple(Part)
+
+    @property
+    def service(self) -> RunningService:
+        """The one that was started last."""
+        return self._service
+
+    def start(self) -> None:
+        """Start what answers and what works."""
+        self.start_again(Part.API)
+        if self.mode is Mode.PRODUCTION:
+            self.start_again(Part.WORKER)
+
+    def kill(self, part: Part) -> None:
+        """kill -9 of one part."""
+        kills: Mapping[Part, Callable[[], None]] = {
+            Part.API: self._kill_service,
+            Part.WORKER: lambda: _killed(self._worker),
+            Part.DATABASE: lambda: _present(self._database).kill(),
+            Part.BROKER: lambda: _present(self._broker).kill(),
+        }
+        kills[part]()
+
+    def start_again(self, part: Part) -> None:
+        """Start a part over what it left behind."""
+        match part:
+            case Part.API:
+                self._service = start_service(self.folder / "var", self.folder / "stderr", **self.settings)
+            case Part.WORKER:
+                self._worker = self._started_worker()
+            case Part.DATABASE:
+                _present(self._database).start()
+            case Part.BROKER:
+                _present(self._broker).start()
+
+    def close(self) -> None:
+        """End it in order."""
+        if self._worker is not None:
+            end(self._worker)
+        end(self._service.process)
+
+    def _kill_service(self) -> None:
+        self._service.kill()
+        end(self._service.process)  # nobody need watch it any more
+
+    def _started_worker(self) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", "api.cli", "worker", "--beat"]
+        with self._service.log.open("ab") as log:
+            return subprocess.Popen(command, cwd=REPOSITORY, env=self._service.environment, stdout=log, stderr=log)
+
+
+@contextmanager
+def house(folder: Path, mode: Mode, **settings: object) -> Iterator[House]:
+    """A running house, for as long as the block lasts; nothing of it is left running afterwards."""
+    with ExitStack() as kept:
+        made = House(folder, mode, {"sscd_model": "none", "notices_per_day": 100_000, **settings})
+        if mode is Mode.PRODUCTION:
+            made._database = kept.enter_context(postgres(survives_kill=True))
+            made._broker = kept.enter_context(broker())
+            made.mail = kept.enter_context(mail_server())
+            made.settings |= {
+                "database_url": create_database(made._database.url, "drill"),
+                "broker_url": made._broker.url,
+                "mail_url": made.mail.url,
+            }
+        made.start()
+        kept.callback(made.close)
+        yield made
+
+
+def _present[T](part: T | None) -> T:
+    assert part is not None, "the embedded mode has no such part"
+    return part
+
+
+def _killed(worker: subprocess.Popen[bytes] | None) -> None:
+    process = _present(worker)
+    process.kill()
+    process.wait(timeout=30)
