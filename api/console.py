@@ -16,12 +16,13 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from rich.table import Table
 from rich.text import Text
 
-from api.settings import load_settings
+from api.settings import Settings, load_settings
 from clearmark.client import Client, Retries
 
 # What is slow to load is imported by the commands that need it: a check over HTTP needs none.
 if TYPE_CHECKING:
     from api.service import Service
+    from registry.admin_actions import Action
 
 
 def moment(text: str) -> datetime:
@@ -169,6 +170,27 @@ def progress(label: str, *, quiet: bool) -> Iterator[Callable[[float], None]]:
 def service_at(url: str, key: str | None = None, holder: str | None = None) -> Client:
     """A service over HTTP; a person who waits is told soon that it is not there."""
     return Client(url, key, holder=holder, retries=Retries(attempts=3, first_s=0.5))
+
+
+def noted(action: "Action", subject: str, *, settings: Settings | None = None, **said: Any) -> None:
+    """Put on record what was done on this machine to files alone: keys and trust lists.
+
+    Args:
+        said: as `registry.admin_actions.note` has it.
+    """
+    from api.clock import make_clock
+    from api.service import upgrade_database
+    from registry.admin_actions import console, note
+    from registry.database import Database
+
+    settings = settings or load_settings()
+    upgrade_database(settings.database)
+    database = Database(settings.database)
+    try:
+        with database.transaction() as session:
+            note(session, action, subject, by=console(), at=make_clock(settings.clock)(), **said)
+    finally:
+        database.dispose()
 
 
 @contextmanager

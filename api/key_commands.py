@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from api.console import AsJson, Over, columns, day, fields, show, the_service
+from api.console import AsJson, Over, columns, day, fields, noted, show, the_service
 from api.settings import load_settings
 
 keys = typer.Typer(help="API keys.", no_args_is_help=True)
@@ -22,6 +22,7 @@ def create_key(
 ) -> None:
     """Make a key. It is shown once."""
     from registry.access import Scope, find_or_add_holder, issue_key
+    from registry.admin_actions import Action, console, note
     from registry.domain.policy import Assurance
 
     wanted = [_one_of(Scope, text.strip(), "--scopes") for text in scopes.split(",")]
@@ -32,6 +33,8 @@ def create_key(
         holder_id = row.id
         expires_at = at + timedelta(days=days) if days else None
         issued = issue_key(session, row, wanted, at=at, expires_at=expires_at)
+        said = {"holder": holder_id, "scopes": [scope.value for scope in issued.scopes]}
+        note(session, Action.KEY_MADE, issued.id, by=console(), at=at, details=said)
     scopes_given = [scope.value for scope in issued.scopes]
     result = {"id": issued.id, "key": issued.key, "scopes": scopes_given, "holder_id": holder_id}
     rows = {"id": issued.id, "key": issued.key, "scopes": ", ".join(scopes_given), "holder": holder_id}
@@ -79,9 +82,11 @@ def list_keys(
 def rotate_signing(as_json: AsJson = False) -> None:
     """Make a new key for feeds and consents. It signs from the next start on; copies then ask for --trust-new-keys."""
     from api.keyring import rotate
+    from registry.admin_actions import Action
     from registry.domain.tokens import generate_pem
 
     file = rotate(load_settings().keys_folder / "tokens", generate_pem)
+    noted(Action.SIGNING_KEY_ROTATED, file.name)
     show({"file": str(file)}, as_json=as_json, table=lambda: f"{file} signs once the service is started again.")
 
 
@@ -89,9 +94,11 @@ def rotate_signing(as_json: AsJson = False) -> None:
 def end_key(key_id: Annotated[str, typer.Argument(help="The key's id.")], as_json: AsJson = False) -> None:
     """End a key at once."""
     from registry.access import revoke_key
+    from registry.admin_actions import Action, console, note
 
     with the_service() as service, service.database.transaction() as session:
         revoke_key(session, key_id, at=service.now())
+        note(session, Action.KEY_REVOKED, key_id, by=console(), at=service.now())
     show({"id": key_id, "revoked": True}, as_json=as_json, table=lambda: f"{key_id} is revoked.")
 
 

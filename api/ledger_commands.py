@@ -186,6 +186,7 @@ def ledger_rotate_key(as_json: AsJson = False) -> None:
     """Make the key that signs checkpoints from the next start on; the present one introduces it."""
     from api.keyring import rotate
     from api.service import ledger_identity, ledger_ring, new_ledger_key
+    from registry.admin_actions import Action, console, note
     from registry.ledger import introduce_keys
     from registry.ledger_keys import OVERLAP
 
@@ -193,6 +194,7 @@ def ledger_rotate_key(as_json: AsJson = False) -> None:
         file = rotate(ledger_ring(service.settings), new_ledger_key)
         with service.database.transaction() as session:
             *_, before, new = introduce_keys(session, ledger_identity(service.settings), at=service.now())
+            note(session, Action.LEDGER_KEY_ROTATED, new.id, by=console(), at=service.now())
     until = new.introduced_at + OVERLAP
     found = {
         "key": new.verifier_key, "number": new.number, "file": str(file), "before": before.verifier_key,
@@ -213,6 +215,7 @@ def ledger_forget(
     as_json: AsJson = False,
 ) -> None:
     """Erase what a record says of a person, and destroy what opens the log's commitments to it. For good."""
+    from registry.admin_actions import Action, console, note
     from registry.domain.identifiers import Prefix
     from registry.forgetting import forget
     from takedown import retention
@@ -226,6 +229,7 @@ def ledger_forget(
                 closed, letters = forgotten.entries, forgotten.mail_ids
             else:
                 closed, letters = forget(session, subject_id, at=service.now()), ()
+            note(session, Action.RECORD_FORGOTTEN, subject_id, by=console(), at=service.now())
         service.post.forget(letters)
     found = {"record": subject_id, "entries": closed}
     said = f"{subject_id} is forgotten: {closed} entries of the log can no longer be opened. Backups still hold it."

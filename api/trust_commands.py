@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from api.console import AsJson, Exit, columns, complain, day, fields, show
+from api.console import AsJson, Exit, columns, complain, day, fields, noted, show
 from api.settings import load_settings
 
 if TYPE_CHECKING:
@@ -91,7 +91,10 @@ def update_list(
 @trust.command("remove")
 def remove_list(name: Name, as_json: AsJson = False) -> None:
     """Believe a list no more."""
+    from registry.admin_actions import Action
+
     _lists().remove(name)
+    noted(Action.TRUST_LIST_REMOVED, name)
     show({"name": name, "removed": True}, as_json=as_json, table=lambda: f"{name} is not believed any more.")
 
 
@@ -176,6 +179,8 @@ def signer_rotate(
     Nothing changes unless the new certificate was seen to sign a file that reads back intact and trusted. Without
     --certificates the development signer is renewed.
     """
+    from registry.admin_actions import Action
+
     at = datetime.now(UTC)
     signers = _signers()
     before = signers.current(at=at)
@@ -193,6 +198,7 @@ def signer_rotate(
         after = signers.rotate(certificates, key or str(signers.requested_key), said_anchors, at=at)
         if key is None:
             signers.requested_key.unlink()
+    noted(Action.SIGNER_ROTATED, after.identity.serial, details={"name": after.identity.name})
     if signers.current(at=at).identity.serial != after.identity.serial:
         complain("another signer is still newer: see clearmark signer status")
     found = {"before": _identity(before, at), "now": _identity(after, at)}
@@ -216,6 +222,7 @@ def _undamaged(lists: "TrustLists", name: str) -> "TrustList | None":
 
 def _put(lists: "TrustLists", name: str, source: str, kind: Any, standing: Any, *, as_json: bool) -> None:
     from provenance.trust import TrustList, compare, read_certificates
+    from registry.admin_actions import Action
 
     at = datetime.now(UTC)
     old = _undamaged(lists, name)
@@ -225,6 +232,7 @@ def _put(lists: "TrustLists", name: str, source: str, kind: Any, standing: Any, 
     )  # fmt: skip
     changed = compare(old, new)
     lists.put(new)
+    noted(Action.TRUST_LIST_PUT, name, details={"sha256": new.sha256, "added": len(changed.added)})
     found = {**_described(new, at), "added": list(changed.added), "removed": list(changed.removed)}
     rows = {
         "list": name, "for": kind.value, "standing": standing.value, "certificates": found["certificates"],

@@ -18,10 +18,12 @@ def set_webhook(
     as_json: AsJson = False,
 ) -> None:
     """Tell a holder of what happens, by the Standard Webhooks convention; prints the signing secret."""
+    from registry.admin_actions import Action, console, note
     from registry.endpoints import set_by_operator
 
     with the_service() as service, service.database.transaction() as session:
         secret = set_by_operator(session, holder=holder, url=target, at=service.now())
+        note(session, Action.WEBHOOK_SET, holder, by=console(), at=service.now(), details={"url": target})
     rows = {"holder": holder, "url": target, "secret": secret}
     show(rows, as_json=as_json, table=lambda: fields("Webhook: the secret is shown this once", dict(rows)))
 
@@ -54,6 +56,7 @@ def replay_messages(
 ) -> None:
     """Send messages now, with the ids that they have; a running service does it within seconds."""
     from registry import outbox
+    from registry.admin_actions import Action, console, note
     from registry.errors import Conflict, NotFound
     from registry.models import MessageStatus, OutboxMessage
 
@@ -73,9 +76,13 @@ def replay_messages(
                 outbox.replay(session, message, at=service.now())
             except Conflict as conflict:
                 left[message.id] = conflict.problem
-    found = {"replayed": [message.id for message in messages if message.id not in left], "left": left}
-    said = [f"{len(found['replayed'])} will be sent now.", *(f"{name}: {problem}" for name, problem in left.items())]
-    show(found, as_json=as_json, table=lambda: "\n".join(said))
+        replayed = [message.id for message in messages if message.id not in left]
+        if replayed:
+            said = {"messages": len(replayed), "first": replayed[0]}
+            note(session, Action.WEBHOOKS_REPLAYED, holder or "all", by=console(), at=service.now(), details=said)
+    found: dict[str, Any] = {"replayed": replayed, "left": left}
+    lines = [f"{len(replayed)} will be sent now.", *(f"{name}: {problem}" for name, problem in left.items())]
+    show(found, as_json=as_json, table=lambda: "\n".join(lines))
     raise typer.Exit(Exit.ERROR if left else Exit.OK)
 
 

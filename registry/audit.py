@@ -1,4 +1,4 @@
-"""Audit: who decided what and when, for reviewers: one list of every decision that a person made, newest first.
+"""Audit: who decided what and when, for reviewers: one list of every decision of a person and act of an operator.
 
 It is read from the records themselves; where the ledger has an entry of the decision, its number is with it. It decides
 nothing.
@@ -20,6 +20,7 @@ from registry.errors import Invalid
 from registry.facts import written
 from registry.models import (
     Account,
+    AdminAction,
     ApiKey,
     AssuranceChange,
     Check,
@@ -49,6 +50,7 @@ class Kind(StrEnum):
     MISUSE = "misuse"
     HOLDER = "holder"
     NEGATIVE = "negative"
+    OPERATOR = "operator"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,7 +153,10 @@ def _made() -> sa.Subquery:
         _of(Kind.NEGATIVE, Negative, sa.literal("added"), Negative.title, Negative.added_by, Negative.created_at,
             "negative.added"),
         _of(Kind.NEGATIVE, Negative, sa.literal("removed"), Negative.title, sa.cast(sa.null(), sa.Text),
-            Negative.removed_at, "negative.removed", Negative.removed_at.is_not(None)),
+            Negative.removed_at, "negative.removed", Negative.removed_at.is_not(None),
+            ~sa.exists().where(AdminAction.subject == Negative.id)),  # it was not always noted who removes one
+        _of(Kind.OPERATOR, AdminAction, AdminAction.action, AdminAction.reason, AdminAction.by, AdminAction.at,
+            "operator.acted", about=AdminAction.subject),
     ).subquery("made")  # fmt: skip
 
 

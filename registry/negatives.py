@@ -15,6 +15,7 @@ from fingerprinting.model import Descriptors, Fingerprint, Modality, Segment
 from fingerprinting.quality import reference_of
 from registry import exclusions, ledger
 from registry.access import Actor, Scope
+from registry.admin_actions import Action, note
 from registry.domain.identifiers import Prefix, new_id
 from registry.domain.weight import CRUMB_S
 from registry.errors import Conflict, Invalid, NotFound
@@ -91,6 +92,7 @@ def remove(session: Session, actor: Actor, negative_id: str, *, at: datetime) ->
     exclusions.withdraw_bank_material(session, entry.id, at=at)
     entry.status, entry.removed_at = AssetStatus.WITHDRAWN.value, at
     ledger.record(session, "negative.removed", entry, at=at)
+    note(session, Action.NEGATIVE_REMOVED, entry.id, by=actor, at=at, reason=entry.title)
     return _let_go(entry)
 
 

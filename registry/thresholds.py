@@ -4,10 +4,13 @@ The operator's word for a holder, or else the service's, is the floor for all of
 may ask for longer stretches, so that a jingle blocks nobody; never for shorter ones than its holder's floor.
 """
 
+from datetime import datetime
+
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from registry.access import Actor, Scope
+from registry.admin_actions import Action, note
 from registry.domain.policy import Thresholds
 from registry.errors import Invalid, NotFound
 from registry.models import Holder, Work
@@ -43,13 +46,17 @@ def ask(work: Work, wanted: Thresholds | None) -> None:
     _set(work, wanted)
 
 
-def set_floor(session: Session, actor: Actor, holder_id: str, wanted: Thresholds | None) -> Holder:
+def set_floor(
+    session: Session, actor: Actor, holder_id: str, wanted: Thresholds | None, *, at: datetime
+) -> Holder:  # fmt: skip
     """Say from how much on the works of a holder count; None leaves it to the service."""
     actor.require(Scope.ADMIN)
     holder = session.scalar(sa.select(Holder).where(Holder.id == holder_id))
     if holder is None:
         raise NotFound(kind="holder", id=holder_id)
     _set(holder, wanted)
+    said = {"review_matched_s": holder.review_matched_s, "block_matched_s": holder.block_matched_s}
+    note(session, Action.THRESHOLDS_SET, holder_id, by=actor, at=at, details=said if wanted else None)
     return holder
 
 

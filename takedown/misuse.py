@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from registry import ledger
 from registry.access import Actor, Scope
+from registry.admin_actions import Action, note
 from registry.domain.identifiers import Prefix, new_id
 from registry.domain.policy import Assurance
 from registry.errors import Conflict, Invalid, NotFound, TooSoon
@@ -119,6 +120,7 @@ def trust(session: Session, actor: Actor, holder_id: str, basis: str, *, at: dat
     )  # fmt: skip
     session.add(row)
     session.flush()
+    note(session, Action.FLAGGER_TRUSTED, holder_id, by=actor, at=at, reason=row.basis)
     return row
 
 
@@ -129,6 +131,7 @@ def distrust(session: Session, actor: Actor, holder_id: str, reason: str, *, at:
     if row is None:
         raise NotFound(kind="trusted flagger", id=holder_id)
     row.ended_at, row.ended_reason = at, _said("reason", reason)
+    note(session, Action.FLAGGER_ENDED, holder_id, by=actor, at=at, reason=reason)
     return row
 
 

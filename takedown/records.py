@@ -15,7 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from registry import ledger
+from registry import admin_actions, ledger
 from registry.access import Actor, HolderKind, Scope
 from registry.domain import names
 from registry.errors import Conflict, Invalid, NotFound
@@ -77,6 +77,7 @@ def publish(session: Session, actor: Actor, notice: Notice, said: Publication, *
     notice.public_texts, notice.published_by, notice.published_at = texts, actor.person, at
     session.flush()
     ledger.record(session, "notice.published", notice, at=at)
+    admin_actions.note(session, admin_actions.Action.NOTICE_PUBLISHED, notice.id, by=actor, at=at)
     return notice
 
 

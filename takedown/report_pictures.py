@@ -242,7 +242,7 @@ def _bared(root: Any, colours: Mapping[str, str]) -> Any:
             element.attrib.pop("id", None)  # the legends', the same in every picture
         if _kind(element) == "text" and element.get("transform"):
             element.set("text-anchor", "start")
-        for attribute in _MEASURES & element.attrib.keys():
+        for attribute in _MEASURES & set(element.attrib):  # lxml, which pygal takes where it is, has keys in a list
             element.set(attribute, _DECIMALS.sub(lambda found: f"{float(found[0]):.5g}", element.get(attribute)))
     return root
 

@@ -13,7 +13,8 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from registry import codes, ledger, mail
-from registry.access import NOBODY, Actor, Scope
+from registry.access import NOBODY, READS, Actor, Scope
+from registry.admin_actions import Action, note
 from registry.codes import Purpose
 from registry.domain.identifiers import Prefix, new_id
 from registry.domain.policy import Assurance
@@ -230,6 +231,7 @@ class Desk:
         if notice.release_id is not None:
             raise Conflict(kind="notice", id=notice.id, problem="Its release is of a holder here, who is written to.")
         known, notice.uploader = notice.uploader, {**asdict(said), "email": mail.address(said.email)}
+        note(session, Action.UPLOADER_NAMED, notice.id, by=actor, at=at)
         records.redact_again(session, notice)
         if notice.state == State.DISABLED:
             self._apply(session, notice, Event.NOTIFY_UPLOADER, Role.SYSTEM, at=at)
@@ -338,6 +340,8 @@ class Desk:
 
     def visible(self, session: Session, actor: Actor, notice_id: str) -> Notice:
         """A notice that the actor filed, that is about the actor's release, or any for a reviewer."""
+        if actor.ticket_sha256 is None:
+            actor.require(*READS[Prefix.NOTICE])
         notice = session.get(Notice, notice_id)
         if notice is None or not self.roles(session, actor, notice):
             raise NotFound(kind="notice", id=notice_id)

@@ -51,13 +51,13 @@ def list_holders(actor: TheActor, service: TheService, cursor: Cursor = None, li
 @router.put("/holders/{holder_id}/thresholds")
 def set_thresholds(holder_id: str, body: ThresholdsIn, actor: TheActor, service: TheService) -> HolderOut:
     with service.database.transaction() as session:
-        return _holder(thresholds.set_floor(session, actor, holder_id, body.said()))
+        return _holder(thresholds.set_floor(session, actor, holder_id, body.said(), at=service.now()))
 
 
 @router.delete("/holders/{holder_id}/thresholds")
 def reset_thresholds(holder_id: str, actor: TheActor, service: TheService) -> HolderOut:
     with service.database.transaction() as session:
-        return _holder(thresholds.set_floor(session, actor, holder_id, None))
+        return _holder(thresholds.set_floor(session, actor, holder_id, None, at=service.now()))
 
 
 @router.put("/holders/{holder_id}/assurance")

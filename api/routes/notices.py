@@ -32,7 +32,9 @@ from api.schemas.notices import (
 from api.service import Service
 from fingerprinting.document import from_document
 from registry import idempotency, recovery
-from registry.access import Actor, Scope
+from registry.access import READS, Actor, Scope
+from registry.admin_actions import Action, note
+from registry.domain.identifiers import Prefix
 from registry.errors import Invalid
 from registry.models import Corpus, Notice, NoticeEvent, NoticeRelease, Release
 from takedown import records
@@ -105,6 +107,7 @@ def list_notices(
     actor: TheActor, service: TheService, cursor: Cursor = None, limit: Limit = 50,
     state: Annotated[State | None, Query()] = None, track: Annotated[TrackName | None, Query()] = None,
 ) -> Page[NoticeOut]:  # fmt: skip
+    actor.require(*READS[Prefix.NOTICE])
     query = sa.select(Notice)
     if not actor.may(Scope.REVIEW):
         about = sa.select(NoticeRelease.notice_id).join(Release, Release.id == NoticeRelease.release_id)
@@ -234,6 +237,7 @@ def get_evidence(notice_id: str, actor: TheActor, service: TheService) -> Respon
             gathered = evidence.gather(service, session, session.get_one(Notice, notice), at=at)
         with service.database.transaction() as session:  # receipts sign the head of the log
             made = evidence.write_bundle(service, session, session.get_one(Notice, notice), gathered, at=at)
+            note(session, Action.EVIDENCE_EXPORTED, notice, by=actor, at=at)
     return _file(made, "application/zip", f"{notice_id}.evidence.zip")
 
 

@@ -28,6 +28,7 @@ from api.schemas.notices import (
 from api.service import Service
 from registry import mail
 from registry.access import Actor, Scope
+from registry.admin_actions import Action, note
 from registry.errors import NotFound
 from registry.models import Holder, NoticeLetter, Strike
 from registry.suspensions import Measure, Side
@@ -131,7 +132,7 @@ async def note_bounce(request: Request, actor: TheActor, service: TheService) ->
         raw += chunk
         if len(raw) > _MOST_BOUNCE_BYTES:
             raise Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too-large", "A report has at most a mebibyte.")
-    return await run_in_threadpool(_bounced, service, bytes(raw))
+    return await run_in_threadpool(_bounced, service, actor, bytes(raw))
 
 
 @router.post("/letters/{mail_id}/again")
@@ -145,16 +146,18 @@ def send_again(mail_id: str, actor: TheActor, service: TheService) -> BounceOut:
         kept = session.get(NoticeLetter, mail_id)
         text, html = (kept.text, kept.html) if kept is not None else (None, None)
         sent = mail.again(session, mail_id, at=service.now(), text=text, html=html)
+        note(session, Action.LETTER_SENT_AGAIN, mail_id, by=actor, at=service.now())
         return BounceOut(mail_id=sent.id, problem="")
 
 
-def _bounced(service: Service, raw: bytes) -> BounceOut:
+def _bounced(service: Service, actor: Actor, raw: bytes) -> BounceOut:
     try:
         bounce = read_bounce(raw)
     except NoBounce as error:
         raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid", str(error), field="body") from None
     with service.database.transaction() as session:
         row = mail.bounced(session, bounce.mail_id, bounce.problem, at=service.now())
+        note(session, Action.LETTER_CAME_BACK, row.id, by=actor, at=service.now())
         return BounceOut(mail_id=row.id, problem=row.problem or "")
 
 

@@ -61,6 +61,7 @@ class Prefix(StrEnum):
     STRIKE = "stk"
     MISUSE = "mis"
     FLAGGER = "flg"
+    ADMIN_ACTION = "adm"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -40,7 +40,7 @@ def test_a_work_cannot_ask_for_less_than_its_holders_floor(database: Database) -
         work = factories.work(session, owner)
         with pytest.raises(Invalid):
             works.change(session, owner, work.id, {"thresholds": SHORT}, at=AT)
-        thresholds.set_floor(session, factories.operator(session), owner.holder_id, SHORT)
+        thresholds.set_floor(session, factories.operator(session), owner.holder_id, SHORT, at=AT)
         works.change(session, owner, work.id, {"thresholds": SHORT}, at=AT)
         assert thresholds.in_force(work) == SHORT
 
@@ -50,10 +50,10 @@ def test_the_floor_of_a_holder_holds_for_all_works(database: Database) -> None:
         owner, operator = factories.actor(session), factories.operator(session)
         asked = factories.work(session, owner, thresholds=Thresholds(review_matched_s=3.0, block_matched_s=20.0))
         silent = factories.work(session, owner)
-        thresholds.set_floor(session, operator, owner.holder_id, LONG)
+        thresholds.set_floor(session, operator, owner.holder_id, LONG, at=AT)
         assert thresholds.in_force(silent) == LONG
         assert thresholds.in_force(asked) == Thresholds(review_matched_s=6.0, block_matched_s=20.0)
-        thresholds.set_floor(session, operator, owner.holder_id, None)
+        thresholds.set_floor(session, operator, owner.holder_id, None, at=AT)
         assert thresholds.in_force(silent) == thresholds.SERVICE
         assert thresholds.floor_of(session.get_one(Holder, owner.holder_id)) == thresholds.SERVICE
 
@@ -76,9 +76,9 @@ def test_only_an_operator_sets_a_floor(database: Database) -> None:
         owner = factories.actor(session)
         for who in (owner, factories.reviewer(session)):
             with pytest.raises(Forbidden):
-                thresholds.set_floor(session, who, owner.holder_id, SHORT)
+                thresholds.set_floor(session, who, owner.holder_id, SHORT, at=AT)
         with pytest.raises(NotFound):
-            thresholds.set_floor(session, factories.operator(session), "hld_0", SHORT)
+            thresholds.set_floor(session, factories.operator(session), "hld_0", SHORT, at=AT)
 
 
 def test_a_threshold_longer_than_a_day_is_refused(database: Database) -> None:
