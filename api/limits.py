@@ -1,9 +1,9 @@
 """Rate limits: how much one key, and one address, may ask in a while.
 
 Middleware outside everything else, so that a refused request costs nothing. A key has a limit of its own, and all
-keys of a holder have one together; without a key the address counts. Where an answer is costly, or passwords and codes
-could be tried, it counts in any case, and more strictly. A key is believed once it was found on record; wrong ones
-count against their address, wherever they are shown. Answers carry the standard headers
+keys of a holder have one together; without a key the address counts. Where an answer is costly, either counts more
+strictly; where passwords and codes could be tried, the address does in any case. A key is believed once it was found on
+record; wrong ones count against their address, wherever they are shown. Answers carry the standard headers
 (draft-ietf-httpapi-ratelimit-headers, RateLimit-Policy and RateLimit) and 429 says when to come again. Where the
 counters or the keys cannot be reached, requests pass: the limits protect the service, and must not take it down.
 """
@@ -57,6 +57,7 @@ class Kind(StrEnum):
     ANONYMOUS = "anonymous"
     SIGN_IN = "sign-in"
     VERIFICATION = "verification"
+    VERIFICATION_KEY = "verification-key"
     ACCOUNT = "account"
     SLOWED = "slowed"
 
@@ -83,6 +84,7 @@ class RateLimiter:
             Kind.ANONYMOUS: parse_many(settings.limit_anonymous),
             Kind.SIGN_IN: parse_many(settings.limit_sign_in),
             Kind.VERIFICATION: parse_many(settings.limit_verifications),
+            Kind.VERIFICATION_KEY: parse_many(settings.limit_verifications_key),
             Kind.ACCOUNT: [
                 type(item)(item.amount * _ADDRESSES_AT_EASE, item.multiples)
                 for item in parse_many(settings.limit_sign_in)
@@ -119,8 +121,8 @@ class RateLimits:
         if service is None or scope["path"] in _FREE or scope["path"].startswith(_STATIC):
             await self._app(scope, receive, send)
             return
-        address, kind = _address(scope), _kind(scope["path"], scope["method"])
-        presented = _presented(scope, service) if kind is Kind.ANONYMOUS else None
+        address, kind = address_of(scope), _kind(scope["path"], scope["method"])
+        presented = _presented(scope, service) if kind in (Kind.ANONYMOUS, Kind.VERIFICATION) else None
         try:
             standing = await to_thread.run_sync(self._standing, service, kind, presented, address)
         except Exception:
@@ -151,8 +153,12 @@ class RateLimits:
                 whose = bearer_of(session, presented, at=service.now())
             self._known.note(key, whose)
         if whose is None:
-            return limiter.hit(Kind.SIGN_IN, address)
-        return _tightest([limiter.hit(Kind.KEY, key), limiter.hit(Kind.HOLDER, whose)])
+            tried = limiter.hit(Kind.SIGN_IN, address)
+            return _tightest([tried, limiter.hit(kind, address)]) if kind is Kind.VERIFICATION else tried
+        counted = [limiter.hit(Kind.KEY, key), limiter.hit(Kind.HOLDER, whose)]
+        if kind is Kind.VERIFICATION:
+            counted.append(limiter.hit(Kind.VERIFICATION_KEY, key))
+        return _tightest(counted)
 
 
 class _Known:
@@ -187,7 +193,7 @@ def guard(limiter: RateLimiter, kind: Kind, caller: str) -> None:
 
 def guard_address(limiter: RateLimiter, kind: Kind, scope: Scope) -> None:
     """Count a request of an address as something that its path does not tell. Raises: Problem."""
-    guard(limiter, kind, _address(scope))
+    guard(limiter, kind, address_of(scope))
 
 
 def guard_password(limiter: RateLimiter, scope: Scope, account: str) -> None:
@@ -200,7 +206,7 @@ def guard_password(limiter: RateLimiter, scope: Scope, account: str) -> None:
     """
     tried = _hit(limiter, Kind.ACCOUNT, f"as {account}")
     if tried is not None and not tried.allowed:
-        guard(limiter, Kind.SLOWED, f"as {account} from {_address(scope)}")
+        guard(limiter, Kind.SLOWED, f"as {account} from {address_of(scope)}")
 
 
 def _hit(limiter: RateLimiter, kind: Kind, caller: str) -> Standing | None:
@@ -233,7 +239,7 @@ def _presented(scope: Scope, service: "Service") -> str | None:
     return presented if presented.startswith(("cm_", "cs_")) else None
 
 
-def _address(scope: Scope) -> str:
+def address_of(scope: Scope) -> str:
     """The caller's address; of IPv6 the /64, which is one customer's, unless it only wraps one of IPv4."""
     client = scope.get("client")
     try:

@@ -12,12 +12,15 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import uvicorn
+from anyio import to_thread
 from fastapi import FastAPI
 
-from api import housekeeping
+from api import gauges, housekeeping, logs, telemetry
 from api.app import create_app
+from api.connections import BoundedConnection
 from api.console import say
 from api.pages.page import compile_templates
+from api.runner import give_back_leases
 from api.service import Service, build_service
 from api.settings import Settings, SettingsError
 from api.worker import EmbeddedWorker, make_celery, register_tasks
@@ -27,14 +30,19 @@ _log = logging.getLogger(__name__)
 # How many objects come to be before Python looks for cycles among them. It would each 700: hundreds of times in
 # one answer about ten thousand works, for a third of its time.
 _OBJECTS_BETWEEN_COLLECTIONS = 100_000
+# Threads that answer requests. All that may wait for slots (`Service`) together leave some of them free.
+_THREADS = 72
 
 
 def serve(settings: Settings) -> None:
     """Run until SIGTERM or SIGINT, then finish the requests in hand."""
+    logs.configure(as_json=settings.logs_json, level=settings.log_level)
     gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
     with _only_one(settings):
         service = build_service(settings)
         app = create_app(service)
+        telemetry.start(settings, "service", engine=service.database.engine, app=app)
+        gauges.serve_beside(service)
         app.router.lifespan_context = lambda _app: running(service, settings)
         config = config_of(app, settings)
         gc.freeze()  # what is here stays as long as the service: no look for cycles need go through it
@@ -44,6 +52,7 @@ def serve(settings: Settings) -> None:
         server = _Announcing(config)
         app.state.is_stopping = lambda: server.should_exit  # for what would go on telling, and be waited for
         server.run()
+        telemetry.stop()
         if not server.started:
             raise SettingsError("the service did not start; the reason is above")
         # A job in hand, a long film say, is not waited for: its row is there, and the next start does it again.
@@ -55,9 +64,11 @@ def config_of(app: FastAPI, settings: Settings) -> uvicorn.Config:
     """How the web server runs."""
     return uvicorn.Config(
         app,
+        http=BoundedConnection,
         host=settings.host,
         port=settings.port,
-        log_level="warning",
+        log_config=None,  # as everything else here logs
+        access_log=False,  # `api.requests` has a line of its own for each
         timeout_graceful_shutdown=30,
         h11_max_incomplete_event_size=1 << 16,
         # Left to itself, uvicorn believes whoever is on this machine, and whom FORWARDED_ALLOW_IPS names.
@@ -82,6 +93,7 @@ class _Announcing(uvicorn.Server):
 @contextlib.asynccontextmanager
 async def running(service: Service, settings: Settings) -> AsyncIterator[None]:
     """The parts that live as long as the application does."""
+    to_thread.current_default_thread_limiter().total_tokens = _THREADS
     celery = make_celery(settings)
     register_tasks(celery, service)
     worker = None
@@ -90,12 +102,15 @@ async def running(service: Service, settings: Settings) -> AsyncIterator[None]:
             jobs.release_leases(session)  # this process is the only one: whoever held them is dead
         worker = EmbeddedWorker(celery, settings)
         worker.start()
+    else:
+        housekeeping.start_sweeping(service)
     threading.Thread(target=_make_ready, args=(service,), name="make-ready", daemon=True).start()
     try:
         yield
     finally:
         if worker is not None:
             worker.stop()
+        give_back_leases(service)
         housekeeping.save_index(service)
         service.close()
 

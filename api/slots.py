@@ -9,16 +9,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
 
+from api import metrics
 from api.problems import Problem
 
 
 class Slots:
-    """Room for `at_once`, and for `waiting` more who wait up to `wait_s`."""
+    """Room for `at_once`, and for `waiting` more who wait up to `wait_s`; refusals are counted under `name`."""
 
-    def __init__(self, at_once: int, *, waiting: int, wait_s: float) -> None:
+    def __init__(self, at_once: int, *, waiting: int, wait_s: float, name: str = "other") -> None:
         self._room = threading.BoundedSemaphore(at_once + waiting)
         self._slots = threading.BoundedSemaphore(at_once)
-        self._wait_s = wait_s
+        self._wait_s, self._name = wait_s, name
 
     @contextmanager
     def taken(self) -> Iterator[None]:
@@ -36,6 +37,7 @@ class Slots:
             self._room.release()
 
     def _busy(self) -> Problem:
+        metrics.slot_refused(self._name)
         detail = "Others are having this done. Ask again in a moment."
         retry_s = str(max(1, round(self._wait_s)))
         return Problem(HTTPStatus.SERVICE_UNAVAILABLE, "busy", detail, headers={"Retry-After": retry_s})

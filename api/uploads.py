@@ -26,6 +26,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api import problems
 from api.access import actor_of
+from api.pressure import COMING
 from api.problems import Problem
 from api.resumable import STREAMED, Owner, Uploads, plain_name, require_disk, too_large
 from api.service import Service
@@ -399,7 +400,7 @@ def _require_room(request: Request, service: Service, *, spare: int) -> None:
         return
     if int(declared) > service.settings.max_upload_bytes + spare:
         raise too_large(service.settings.max_upload_bytes)
-    require_disk(service, int(declared))
+    require_disk(service, int(declared) + request.scope.get(COMING, 0))
 
 
 async def _document(request: Request) -> Submission:

@@ -22,6 +22,10 @@ class Extracted:
     fingerprint: Fingerprint
     glance: Glance | None = None
 
+    def again(self) -> "Extracted":
+        """The same for another search, whose closer looks are its own."""
+        return replace(self, glance=self.glance.again() if self.glance is not None else None)
+
     def in_full(self) -> Fingerprint:
         """The fingerprint with every view of every frame, for who cannot look closer later."""
         if self.glance is None:
@@ -33,14 +37,17 @@ class Extracted:
 
 
 def extract(
-    path: Path, *, limits: DecodeLimits | None = None, embedder: FrameEmbedder | None = None
+    path: Path, *, limits: DecodeLimits | None = None, embedder: FrameEmbedder | None = None,
+    media: MediaInfo | None = None,
 ) -> Extracted:  # fmt: skip
     """Fingerprint a file as a reference.
 
+    Args:
+        media: what `probe` said of it, where that was asked already.
     Raises:
         MediaError: it is not media, is past a limit, or is damaged.
     """
-    media = probe(path, limits=limits)
+    media = media or probe(path, limits=limits)
     looks = ReferenceLooks(embedder, tall=_is_tall(media)) if embedder and media.has_video else None
     return Extracted(media=media, fingerprint=_fingerprint(path, media, limits, looks))
 
@@ -57,7 +64,8 @@ def extract_query(
 
 
 def extract_output(
-    path: Path, *, limits: DecodeLimits | None = None, embedder: FrameEmbedder | None = None
+    path: Path, *, limits: DecodeLimits | None = None, embedder: FrameEmbedder | None = None,
+    media: MediaInfo | None = None,
 ) -> Extracted:  # fmt: skip
     """As `extract_query`, for a file that somebody wants to publish: all of it must have been looked at.
 
@@ -65,7 +73,7 @@ def extract_output(
         MediaError: as `extract`; or it has more sound tracks than the one that is listened to. (A work may
             have one for each language, and its first is enough to recognise it.)
     """
-    media = probe(path, limits=limits)
+    media = media or probe(path, limits=limits)
     if media.audio_tracks > 1:
         problem = f"The file has {media.audio_tracks} sound tracks. Send a file with one."
         raise MediaError(fault=MediaFault.SEVERAL_TRACKS, problem=problem)

@@ -6,6 +6,7 @@ that a copy of any kind leaves some trace. Where the glance did not settle what 
 `Glance.closer` sees the rest of it, in the views that left the trace.
 """
 
+import copy
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -95,6 +96,15 @@ class Glance:
     def seen(self) -> Descriptors:
         """All rows seen so far."""
         return _descriptors(self._seen)
+
+    def again(self) -> "Glance":
+        """As this one is now, for another search: what either sees closer, the other has not seen."""
+        return copy.copy(self)
+
+    @property
+    def size_bytes(self) -> int:
+        """What the frames and rows take that it keeps."""
+        return sum(kept.frame.nbytes for kept in self._put_by) + sum(rows.nbytes for _, rows in self._seen)
 
     def closer(self, spans: Iterable[Span], views: Sequence[int] = ALL_VIEWS) -> Descriptors | None:
         """See more of the frames within `spans` that were only seen as a whole; None when there are none.

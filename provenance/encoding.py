@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from datetime import datetime
 from enum import StrEnum
+from functools import cache
 from pathlib import Path
 from typing import Any, Union, cast, get_args, get_origin, get_type_hints
 
@@ -73,10 +74,15 @@ def _decode(kind: Any, data: object) -> object:
 
 
 def _decode_fields(kind: Any, data: dict[str, object]) -> object:
-    hints = get_type_hints(kind)
+    hints = _hints_of(kind)
     if set(data) != {field.name for field in fields(kind)}:
         raise Undecodable(expected=kind.__name__)
     return kind(**{name: _decode(hints[name], data[name]) for name in data})
+
+
+@cache
+def _hints_of(kind: type) -> Mapping[str, Any]:
+    return get_type_hints(kind)
 
 
 def _decode_plain(kind: Any, data: object) -> object:

@@ -6,8 +6,8 @@ this service (recovery), and registered works with what is reserved of them. It 
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -22,8 +22,9 @@ from provenance.thumbnails import Thumbnail, thumbnails_of
 from registry import checks, consents, recovery, releases
 from registry.domain.identifiers import Prefix, new_id
 from registry.domain.preferences import Use
+from registry.domain.telling import roughly
 from registry.errors import NotFound
-from registry.index import IndexEngine
+from registry.index import Answer, IndexEngine
 from registry.models import (
     Asset,
     Corpus,
@@ -36,6 +37,7 @@ from registry.models import (
 from registry.preferences import effective
 
 NOT_ASKED: Final = "Not asked for: only what the file says of itself was read."
+UNANSWERED: Final = "What it shows could not be looked up: the index engine does not answer. Ask again in a while."
 # How long answers about files are kept that anybody may have sent.
 KEPT = timedelta(days=30)
 _TIMEOUT_S = 30
@@ -81,13 +83,43 @@ def release_of(session: Session, facts: ManifestFacts, *, sha256: str | None) ->
     return releases.by_store(session, facts.manifest_label, facts.manifest_store, sha256=sha256)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What of releases and works a file shows, by indexes at `position`: what a copy of it shows there, too."""
+
+    releases: Answer
+    works: checks.Found
+    position: tuple[int, int]
+
+
+def look_up(
+    session: Session, extracted: Extracted, engine: IndexEngine, *,
+    before: Callable[[tuple[int, int]], Seen | None] = lambda _position: None,
+) -> Seen:  # fmt: skip
+    """Search for what a file shows.
+
+    Args:
+        before: what was seen in the same bytes when the indexes stood there; None when it is not known any more.
+    Raises:
+        IndexBehind: the indexes could not be brought up to date.
+    """
+    position = engine.epoch, engine.catch_up(session, timeout_s=_TIMEOUT_S)
+    if (known := before(position)) is not None:
+        return known
+    query, glance = extracted.fingerprint, extracted.glance
+    releases = engine.search(session, Corpus.RELEASES, query, timeout_s=_TIMEOUT_S, glance=glance)
+    works = checks.search(session, engine, query, timeout_s=_TIMEOUT_S, glance=glance)
+    return Seen(releases=releases, works=works, position=position)
+
+
 def recognise(
-    session: Session, extracted: Extracted | None, engine: IndexEngine, *, sha256: str | None = None,
-    anchors: Iterable[TrustAnchor] = (), carried: Release | None = None, at: datetime,
+    session: Session, extracted: Extracted | None, engine: IndexEngine, *, seen: Seen | None = None,
+    sha256: str | None = None, anchors: Iterable[TrustAnchor] = (), carried: Release | None = None, at: datetime,
 ) -> dict[str, Any]:  # fmt: skip
     """Releases and works found in the file; empty lists when there is nothing to go by.
 
     Args:
+        seen: what `look_up` found; None when it was not asked.
         sha256: of the file, in hexadecimal digits.
         carried: the release whose credentials the file itself carries.
         anchors: whom the kept manifests of releases are judged by.
@@ -95,12 +127,11 @@ def recognise(
         IndexBehind: the indexes could not be brought up to date.
     """
     fingerprint = extracted.fingerprint if extracted is not None else None
-    known, works = None, []
+    works = []
     if extracted is not None and fingerprint is not None:
-        known = engine.search(session, Corpus.RELEASES, fingerprint, timeout_s=_TIMEOUT_S, glance=extracted.glance)
-        found = checks.search(session, engine, fingerprint, timeout_s=_TIMEOUT_S, glance=extracted.glance)
-        works = _works(session, found, fingerprint.duration_s, at=at)
-    recovered = recovery.recover(session, sha256, known)
+        seen = seen or look_up(session, extracted, engine)
+        works = _works(session, seen.works, fingerprint.duration_s, at=at)
+    recovered = recovery.recover(session, sha256, seen.releases if seen is not None else None)
     trusted = tuple(anchors)
     return {
         "recovered": [
@@ -126,14 +157,19 @@ def keep(
 
 def shown(session: Session, kept: Verification) -> dict[str, Any]:
     """A kept answer, in which releases stand as they do now: one that was revoked since is said to be."""
-    answer = dict(kept.answer)
+    answer = given(kept)
     if answer.get("release"):
         answer["release"] = _standing_now(session, answer["release"])
     answer["recovered"] = [_standing_now(session, one) for one in answer["recovered"]]
+    return answer
+
+
+def given(kept: Verification) -> dict[str, Any]:
+    """An answer as it was given; for who asked this moment, releases stand as it says."""
     held = kept.manifest_sha256 is not None
     return {
         "id": kept.id, "sha256": kept.sha256, "verified_at": kept.created_at,
-        "has_crjson": held, "has_manifest": held, **answer,
+        "has_crjson": held, "has_manifest": held, **kept.answer,
     }  # fmt: skip
 
 
@@ -196,7 +232,7 @@ def _keep_manifest(session: Session, facts: ManifestFacts) -> str | None:
 
 
 def _works(session: Session, found: checks.Found, duration_s: float, *, at: datetime) -> list[dict[str, Any]]:
-    """Works found in a file of that length, the longest match first.
+    """Works found in a file of that length, the longest match first, as anybody may be told of them.
 
     What everybody may use and what is held back is left out.
     """
@@ -209,16 +245,17 @@ def _works(session: Session, found: checks.Found, duration_s: float, *, at: date
         segments = sorted((segment for _, segment in pieces), key=lambda segment: -segment.query_length_s)
         work = pieces[0][0].work
         held = effective(session, work, tuple(Use), at=at)
-        longest = recovery.described(segments[0])
+        whole_s = round(duration_s, 3)
+        told = [roughly(recovery.described(one), query_duration_s=whole_s) for one in segments[:_MOST_WORKS]]
         matches.append(
             {
                 "work_id": work_id,
-                "title": work.title,
-                **longest,
-                "matched_s": round(covered_s(segments), 3),
-                "query_duration_s": round(duration_s, 3),
+                "title": work.title_for(None),
+                **told[0],
+                "matched_s": float(round(covered_s(segments))),
+                "query_duration_s": whole_s,
                 "confirmed": any(segment.confirmed for segment in segments),
-                "segments": [recovery.described(segment) for segment in segments[:_MOST_WORKS]],
+                "segments": told,
                 "reservations": {use.value: held[use].answer.value for use in Use},
             }
         )

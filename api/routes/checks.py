@@ -11,16 +11,18 @@ import sqlalchemy as sa
 from fastapi import APIRouter, Query, Response
 from fastapi.responses import HTMLResponse
 
-from api import explanations
+from api import explanations, logs, metrics, requests
 from api.access import IdempotencyHeader, TheActor, TheService
+from api.backlog import require_room
 from api.page import POLICY
 from api.paging import Cursor, Limit, page
 from api.problems import media_problem
-from api.runner import Runner, evidence_of, search_works
+from api.runner import Runner, count_check, evidence_of, search_works
 from api.schemas.base import Page
 from api.schemas.checks import CheckOut, DecisionIn, DecisionOut, IndexOut, MatchOut, ReasonOut
 from api.service import Service
-from api.uploads import Received, Submission, form_body
+from api.uploads import Received, Submission, Upload, form_body
+from fingerprinting import stages
 from fingerprinting.decode import probe
 from fingerprinting.errors import MediaFault
 from provenance.media_types import media_type_of
@@ -28,7 +30,7 @@ from registry import checks, idempotency
 from registry.access import Actor, Scope
 from registry.errors import Invalid, NotFound
 from registry.jobs import JobKind
-from registry.models import Check, ExplanationStatus
+from registry.models import Check, ExplanationStatus, Match
 
 router = APIRouter(prefix="/v1", tags=["checks"])
 
@@ -58,6 +60,7 @@ def create_check(
     wait: Wait = None,
     idempotency_key: IdempotencyHeader = None,
 ) -> CheckOut:
+    metrics.check_received(requests.age_s())
     wait_s = _wait(received, wait)
     context = received.json_field("context")
     # Other persons or consents make it another question.
@@ -70,6 +73,7 @@ def create_check(
         check_id = _check_file(service, actor, received, context, idempotency_key, digest, wait_s)
     else:
         check_id = _check_document(service, actor, received, context, idempotency_key)
+    logs.note(check_id)
     with service.database.reading() as session:
         answer = _check(checks.visible(session, actor, check_id))
     if answer.status != "done":
@@ -102,8 +106,17 @@ def _check_file(
     digest: str,
     wait_s: float,
 ) -> str:
+    """Raises: Problem: so many are in hand or wait that another would wait too long."""
     actor.require(Scope.CHECKS_WRITE)
     upload = received.require_upload()
+    require_room(service, JobKind.CHECK)
+    with service.check_slots.taken():
+        return _check_upload(service, actor, upload, context, key, digest, wait_s)
+
+
+def _check_upload(
+    service: Service, actor: Actor, upload: Upload, context: dict[str, Any], key: str | None, digest: str, wait_s: float
+) -> str:
     media = probe(upload.path, limits=service.decode_limits)
     media_type = media_type_of(upload.path)
     blob = f"check_{upload.path.name}"
@@ -118,7 +131,7 @@ def _check_file(
     length_s = 0.0 if media.is_still else media.duration_s
     if wait_s > 0 and length_s is not None and length_s <= service.settings.sync_check_s:
         with contextlib.suppress(Waited):  # it goes on, and the client asks again
-            service.executor.submit(Runner(service).run, job_id).result(timeout=wait_s)
+            service.executor.submit(Runner(service, {blob: media}).run, job_id).result(timeout=wait_s)
     else:
         service.hint(job_id, JobKind.CHECK)
     return check.id
@@ -130,7 +143,8 @@ def _check_document(
     actor.require(Scope.CHECKS_WRITE)
     assert received.fingerprint is not None
     began = time.perf_counter()
-    found = search_works(service, received.fingerprint)
+    with stages.measured() as spent_s:
+        found = search_works(service, received.fingerprint)
     took = time.perf_counter() - began
     at = service.now()
     with service.database.transaction() as session:
@@ -138,6 +152,7 @@ def _check_document(
         evidence = evidence_of(service, {"search": took, "total": took})
         checks.answer(session, check, found, evidence, fingerprint=received.fingerprint, at=at, rules=service.rules)
         idempotency.remember(session, actor, "check", key, received.sha256, check.id, at=at)
+    count_check(check, evidence, {**spent_s, "policy": time.perf_counter() - began - took})
     return check.id
 
 
@@ -216,7 +231,7 @@ def _check(check: Check) -> CheckOut:
             "progress": check.progress,
             "verdict": check.verdict,
             "reasons": [ReasonOut(**reason) for reason in check.reasons],
-            "matches": [MatchOut.model_validate(match, from_attributes=True) for match in check.matches],
+            "matches": [_match(match) for match in check.matches],
             "index": IndexOut(sequence=check.index_sequence, engine=check.engine),
             "timings_ms": check.timings_ms,
             "sha256": check.sha256,
@@ -228,3 +243,7 @@ def _check(check: Check) -> CheckOut:
             "expires_at": check.expires_at,
         }
     )
+
+
+def _match(match: Match) -> MatchOut:
+    return MatchOut.model_validate(match, from_attributes=True).model_copy(update={"score": match.told_score})

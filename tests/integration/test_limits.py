@@ -19,7 +19,7 @@ from tests.integration.inside import Inside
 
 _numbers = itertools.count()
 LIMITS = {"limit_key": "6/day", "limit_holder": "9/day", "limit_anonymous": "5/day",
-          "limit_verifications": "2/day", "limit_sign_in": "3/day"}  # fmt: skip
+          "limit_verifications": "2/day", "limit_verifications_key": "4/day", "limit_sign_in": "3/day"}  # fmt: skip
 
 type Caller = Callable[..., Inside]
 
@@ -64,9 +64,16 @@ def test_an_invented_key_counts_as_a_wrong_one_where_none_is_needed(caller: Call
     assert _until_refused(lambda: caller(_invented()).get("/v1/assurance").status_code) == 3
 
 
-def test_a_key_that_is_on_record_does_not_lift_the_limit_of_what_is_costly(service: Service, caller: Caller) -> None:
+def test_a_key_that_is_on_record_has_a_limit_of_its_own_of_what_is_costly(service: Service, caller: Caller) -> None:
     one, other = (caller(key) for key in _keys(service, 2))
-    assert [client.post("/v1/verifications", json={}).status_code for client in (one, other, one)][2:] == [429]
+    assert _until_refused(lambda: one.post("/v1/verifications", json={}).status_code) == 4
+    assert _until_refused(lambda: other.post("/v1/verifications", json={}).status_code) == 4
+    assert _until_refused(lambda: caller().post("/v1/verifications", json={}).status_code) == 2
+
+
+def test_a_wrong_key_gets_nothing_costly_beyond_what_its_address_may_have(caller: Caller) -> None:
+    assert _until_refused(lambda: caller().post("/v1/verifications", json={}).status_code) == 2
+    assert caller(_invented()).post("/v1/verifications", json={}).status_code == 429
 
 
 def test_the_keys_of_a_holder_share_a_limit(service: Service, caller: Caller) -> None:
