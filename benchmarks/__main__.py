@@ -11,11 +11,13 @@ from benchmarks.accuracy import accuracy
 from benchmarks.calibrate import calibrate
 from benchmarks.corpus import QUICK, USUAL, prepare
 from benchmarks.differences import what_changed
+from benchmarks.engines import engines
 from benchmarks.feed import feeds
 from benchmarks.gate import gate
 from benchmarks.index import index
 from benchmarks.media import Clip, NoMedia, find_clips
 from benchmarks.pages import pages
+from benchmarks.partitioning import partitioning
 from benchmarks.peers import peers
 from benchmarks.preferences import preferences
 from benchmarks.recovery import recovery
@@ -76,12 +78,14 @@ _PARTS: dict[str, _Part] = {
     "gate": gate,
     "speed": speed,
     "index": index,
+    "engines": engines,
     "scale": scale,
     "preferences": preferences,
     "feed": feeds,
     "recovery": recovery,
     "verification": verification,
     "pages": pages,
+    "partitioning": partitioning,
     "differences": what_changed,
 }
 # The document of a part, where it is named otherwise.

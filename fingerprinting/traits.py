@@ -161,3 +161,7 @@ TRAITS: Mapping[Algorithm, Traits] = {
         min_run_s=2.5,
     ),
 }
+
+# For each algorithm that takes the place of an earlier one, that one; until it has come to all, both are searched
+# (`registry.rollouts`). None has so far.
+SUCCESSION: Mapping[Algorithm, Algorithm] = {}

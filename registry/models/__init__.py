@@ -5,6 +5,7 @@ the services; what it means, by `registry.domain` and `takedown.domain`.
 """
 
 from registry.models.accounts import Account, Agency, Domain, Identity, Letter, Mail, Membership, SignIn
+from registry.models.audit import AdminAction
 from registry.models.base import Base, JsonObject, UtcDateTime, foreign_id
 from registry.models.checks import (
     Check,
@@ -22,7 +23,7 @@ from registry.models.checks import (
 from registry.models.consents import Consent, Draft, PresentedConsent
 from registry.models.feed import FeedRow
 from registry.models.holders import ApiKey, AssuranceChange, Holder
-from registry.models.index import Corpus, IndexLogRow, Item, StoredDescriptors
+from registry.models.index import Corpus, IndexLogRow, Item, Rollout, StoredDescriptors
 from registry.models.jobs import IdempotencyKey, Job, JobState
 from registry.models.ledger import (
     Heads,
@@ -63,6 +64,7 @@ from registry.models.works import (
 
 __all__ = [
     "Account",
+    "AdminAction",
     "Agency",
     "ApiKey",
     "Asset",
@@ -123,6 +125,7 @@ __all__ = [
     "ReleaseState",
     "Reservation",
     "Revocation",
+    "Rollout",
     "SetBy",
     "SignIn",
     "StoredDescriptors",

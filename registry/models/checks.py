@@ -7,9 +7,10 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from registry.domain.policy import Doubt
+from registry.domain.telling import rough_score
 from registry.models.base import Base, JsonObject, foreign_id
 from registry.models.consents import Draft, PresentedConsent
-from registry.models.works import Work
+from registry.models.works import WITHHELD, Work
 
 
 class CheckStatus(StrEnum):
@@ -30,7 +31,7 @@ class Check(Base):
 
     __tablename__ = "checks"
     id: Mapped[str] = mapped_column(primary_key=True)
-    holder_id: Mapped[str] = foreign_id("holders.id")
+    holder_id: Mapped[str] = mapped_column(sa.ForeignKey("holders.id"))
     status: Mapped[str] = mapped_column(index=True)
     progress: Mapped[float] = mapped_column(default=0.0)
     sha256: Mapped[str | None]
@@ -57,6 +58,8 @@ class Check(Base):
     presented: Mapped[list[PresentedConsent]] = relationship(
         cascade="all, delete-orphan", order_by=PresentedConsent.position
     )
+    # A holder's newest are found without the others.
+    __table_args__ = (sa.Index("ix_checks_holder_id_id", "holder_id", "id"),)
 
 
 class Match(Base):
@@ -88,6 +91,11 @@ class Match(Base):
     def confirmed(self) -> bool:
         return Doubt.UNCONFIRMED not in self.doubts
 
+    @property
+    def told_score(self) -> float:
+        """The score, but for works whose title is not told: there only a rough one."""
+        return rough_score(self.score) if self.title == WITHHELD else self.score
+
 
 class ReleaseState(StrEnum):
     """`disabled` may be served again; `revoked` is for good."""
@@ -112,7 +120,7 @@ class Release(Base):
 
     __tablename__ = "releases"
     id: Mapped[str] = mapped_column(primary_key=True)
-    holder_id: Mapped[str] = foreign_id("holders.id")
+    holder_id: Mapped[str] = mapped_column(sa.ForeignKey("holders.id"))
     check_id: Mapped[str] = mapped_column(sa.ForeignKey("checks.id"), unique=True)
     state: Mapped[str]
     title: Mapped[str]
@@ -134,6 +142,8 @@ class Release(Base):
     revoked_at: Mapped[datetime | None]
     revocation: Mapped[str | None]
     revocation_reason: Mapped[str | None]
+    # A holder's newest are found without the others.
+    __table_args__ = (sa.Index("ix_releases_holder_id_id", "holder_id", "id"),)
 
 
 class ReleaseManifest(Base):

@@ -52,3 +52,15 @@ class IndexLogRow(Base):
     item_number: Mapped[int] = mapped_column(index=True)
     algorithm: Mapped[str]
     at: Mapped[datetime]
+
+
+class Rollout(Base):
+    """An algorithm on its way to what was stored before it came; items up to `position` were looked at."""
+
+    __tablename__ = "rollouts"
+    algorithm: Mapped[str] = mapped_column(primary_key=True)
+    position: Mapped[int] = mapped_column(default=0)
+    added: Mapped[int] = mapped_column(default=0)
+    begun_at: Mapped[datetime]
+    completed_at: Mapped[datetime | None]
+    retired_at: Mapped[datetime | None]

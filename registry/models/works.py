@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column, relationship, validates
@@ -11,13 +11,19 @@ from registry.domain.searching import folded
 from registry.models.base import Base, JsonObject, foreign_id
 from registry.models.holders import Holder
 
+# What others read in the place of a title that is confidential; a title in round brackets says that it is none.
+WITHHELD: Final = "(withheld)"
+
 
 class Work(Base):
-    """What is protected. `search_text` has all its titles as they are looked for, and follows them."""
+    """What is protected. `search_text` has all its titles as they are looked for, and follows them.
+
+    A `confidential` one is in no public list, and its title is told to nobody but its holder and reviewers.
+    """
 
     __tablename__ = "works"
     id: Mapped[str] = mapped_column(primary_key=True)
-    holder_id: Mapped[str] = foreign_id("holders.id")
+    holder_id: Mapped[str] = mapped_column(sa.ForeignKey("holders.id"))
     title: Mapped[str]
     kind: Mapped[str]
     identifiers: Mapped[JsonObject]
@@ -33,15 +39,22 @@ class Work(Base):
     review_matched_s: Mapped[float | None]
     block_matched_s: Mapped[float | None]
     shows_frames: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
+    confidential: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
     search_text: Mapped[str] = mapped_column(default="", server_default=sa.text("''"))
     holder: Mapped[Holder] = relationship(lazy="joined")
     assets: Mapped[list["Asset"]] = relationship(back_populates="work", order_by="Asset.id")
+    # A holder's newest are found without the others.
+    __table_args__ = (sa.Index("ix_works_holder_id_id", "holder_id", "id"),)
 
     @validates("title", "alternative_titles")
     def _keep_search_text(self, attribute: str, said: Any) -> Any:
         title, others = (said, self.alternative_titles) if attribute == "title" else (self.title, said)
         self.search_text = folded(title or "", *(other["title"] for other in others or ()))
         return said
+
+    def title_for(self, holder_id: str | None) -> str:
+        """What a holder may call it; None: anybody."""
+        return WITHHELD if self.confidential and holder_id != self.holder_id else self.title
 
 
 class WorkIdentifier(Base):
