@@ -1,7 +1,7 @@
 # Each target sets up what it needs, once. GNU make 3.81 and a POSIX shell are enough.
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo serve test screenshots lint bench lock clean installed-run installed-dev installed-bench browser
+.PHONY: help setup demo serve test screenshots lint sbom bench lock clean installed-run installed-dev installed-bench browser
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
@@ -21,12 +21,20 @@ test: installed-dev browser ## Run every test
 screenshots: installed-dev browser ## Take the pictures of the pages in docs/screenshots again
 	@.venv/bin/python -m tests.browser.screenshots
 
-lint: installed-dev ## Check style, types, the direction of imports and the declared dependencies
+lint: installed-dev ## Check style, types, imports, dependencies and their known vulnerabilities, and look for secrets
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
 	.venv/bin/mypy
 	.venv/bin/lint-imports
 	.venv/bin/deptry .
+	.venv/bin/hadolint deploy/Containerfile
+	.venv/bin/check-jsonschema --quiet --builtin-schema vendor.compose-spec deploy/compose.yaml
+	.venv/bin/kubernetes-validate --strict --quiet $(filter-out %/kustomization.yaml,$(wildcard deploy/kubernetes/*.yaml))
+	git ls-files -z | xargs -0 .venv/bin/detect-secrets-hook --no-verify --cores 1 --baseline .secrets.baseline
+	.venv/bin/python scripts/audit.py requirements/run.lock requirements/neural.lock
+
+sbom: installed-dev ## Write what the service is made of to build/sbom.json (CycloneDX)
+	@.venv/bin/python scripts/sbom.py requirements/run.lock build/sbom.json
 
 bench: installed-bench ## Measure accuracy and speed, also of other systems, on a sample
 	@.venv/bin/python -m benchmarks --quick
@@ -34,16 +42,21 @@ bench: installed-bench ## Measure accuracy and speed, also of other systems, on 
 COMPILE = .uv/bin/uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url
 # What `make demo` and `make test` need; arcade is here for the media in its wheel; what its code needs has no wheels for some machines.
 EXTRAS = --extra neural --extra samples --no-emit-package pyglet --no-emit-package pymunk --no-emit-package pytiled-parser
+# What a service on several machines may be set to use; the samples stay at home.
+PRODUCTION = --extra kms --extra milvus --extra pkcs11 --extra s3 --extra telemetry
 
 lock: ## Write the lock files again from pyproject.toml, keeping every version that still fits
 	@sh scripts/setup uv
 	$(COMPILE) pyproject.toml --python-version 3.12 $(EXTRAS) --group dev -o requirements/dev.lock
 	$(COMPILE) pyproject.toml --python-version 3.12 $(EXTRAS) --group build -o requirements/run.lock
+	$(COMPILE) pyproject.toml --python-version 3.12 $(PRODUCTION) --group build -c requirements/dev.lock -o requirements/server.lock
+	$(COMPILE) pyproject.toml --python-version 3.12 $(PRODUCTION) --group build --extra neural -c requirements/dev.lock -c requirements/server.lock -o requirements/neural.lock
 	$(COMPILE) pyproject.toml --python-version 3.12 $(EXTRAS) --group bench -c requirements/dev.lock -o requirements/bench.lock
 	$(COMPILE) requirements/bench-source.in --python-version 3.12 -o requirements/bench-source.lock
+	$(COMPILE) requirements/milvus-server.in --python-version 3.12 -o requirements/milvus-server.lock
 
 clean: ## Remove what make installed or built, never the service's data
-	rm -rf .venv .uv build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .uv .milvus build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 installed-run:
