@@ -2,8 +2,9 @@
 `consents`, `reservations`, `negatives`, `conflicts`, `findings`, `quarantines`, `notices`, `misuse`, `transparency`,
 `holders`, `domains`, `agents` and `sync` speak to a service over HTTP; `recover` to any resolver of credentials;
 `preferences` asks a service, or a copy with no network at all; `letters` and `evidence` speak to a service, but to
-`preview` the words and to `verify` a bundle they need none; `keys`, `trust`, `signer`, `webhooks` and `index` work on
-the data folder, beside a running service too; `ledger` does both.
+`preview` the words and to `verify` a bundle they need none; `keys`, `trust`, `signer`, `webhooks`, `index`, `fsck`,
+`backup`, `people` and `audit` work on the data folder, beside a running service too; `restore` where none runs;
+`ledger` does both.
 
 Exit codes: 0 fine; 1 error; 2 wrong use; 10 block; 11 review; 12 unknown, also of a file that cannot be read;
 13 a file to be registered, added or verified cannot be used; 14 verification found something that is not intact or not
@@ -21,6 +22,8 @@ from typing import Annotated, Any
 import typer
 from rich.console import RenderableType
 
+from api.algorithm_commands import algorithms
+from api.backup_commands import backup, restore
 from api.consent_commands import consents
 from api.console import (
     URL,
@@ -38,19 +41,21 @@ from api.console import (
     service_at,
     show,
     span,
-    the_service,
 )
 from api.copy_commands import preferences, sync
 from api.decision_commands import conflicts, findings, quarantines
 from api.desk_commands import letters, misuse
 from api.evidence_commands import evidence
+from api.fsck_commands import fsck
 from api.holder_commands import agents, domains, holders
+from api.index_commands import index
 from api.key_commands import keys
 from api.ledger_commands import ledger
 from api.notice_commands import notices, transparency
+from api.people_commands import audit, people
 from api.release_commands import recover, release, releases, verify
 from api.reservation_commands import reservations
-from api.settings import SettingsError, describe, in_force, load_settings
+from api.settings import SettingsError, load_settings
 from api.trust_commands import signer, trust
 from api.webhook_commands import webhooks
 from clearmark.client import ClearmarkError, Problem, Unreachable
@@ -67,12 +72,12 @@ app = typer.Typer(
     rich_markup_mode=None,
     add_completion=False,
 )
-index = typer.Typer(help="The fingerprint index.", no_args_is_help=True)
 negatives = typer.Typer(help="Material that everybody may use.", no_args_is_help=True)
 _GROUPS = {
     "keys": keys,
     "webhooks": webhooks,
     "index": index,
+    "algorithms": algorithms,
     "ledger": ledger,
     "negatives": negatives,
     "consents": consents,
@@ -91,6 +96,8 @@ _GROUPS = {
     "releases": releases,
     "trust": trust,
     "signer": signer,
+    "people": people,
+    "audit": audit,
 }
 for name, group in _GROUPS.items():
     app.add_typer(group, name=name)
@@ -98,6 +105,9 @@ app.command("sync")(sync)
 app.command("recover")(recover)
 app.command("release")(release)
 app.command("verify")(verify)
+app.command("fsck")(fsck)
+app.command("backup")(backup)
+app.command("restore")(restore)
 app.command("transparency")(transparency)
 
 
@@ -136,19 +146,43 @@ def serve(
 @app.command()
 def worker(
     beat: Annotated[bool, typer.Option(help="Also send the periodic tasks; one worker must.")] = False,
+    queues: Annotated[
+        str, typer.Option(help="What to take, comma-separated: fingerprint, sign, deliver, deadlines. Empty: all.")
+    ] = "",
 ) -> None:
-    """Run a worker process, for a service with a broker."""
+    """Run a worker process, for a service with a broker. Each queue must be taken by one; the index is held, and
+    media opened, only by those that take `fingerprint`."""
+    from api import gauges, housekeeping, logs, telemetry
+    from api.lookout import Lookout
+    from api.runner import give_back_leases
     from api.service import build_service
-    from api.worker import make_celery, register_tasks, run_worker
+    from api.worker import kinds_of, make_celery, queues_named, register_tasks, run_worker
+
+    try:
+        named = queues_named(queues)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--queues") from None
 
     settings = load_settings()
     if settings.is_embedded:
         raise SettingsError("CLEARMARK_BROKER_URL: memory:// has its worker inside `clearmark serve`")
-    service = build_service(settings)
-    service.load_index()
+    logs.configure(as_json=settings.logs_json, level=settings.log_level)
+    looks_at_media = "fingerprint" in named
+    service = build_service(settings, compares_pictures=looks_at_media)
+    if looks_at_media:
+        service.load_index()
+    telemetry.start(settings, "worker", engine=service.database.engine)
+    gauges.serve_beside(service)
+    housekeeping.start_sweeping(service)
     celery = make_celery(settings)
     register_tasks(celery, service)
-    run_worker(celery, settings, beat=beat)
+    Lookout(service=service, kinds=kinds_of(named)).start()
+
+    def let_go() -> None:
+        give_back_leases(service)
+        telemetry.stop()
+
+    run_worker(celery, settings, named, beat=beat, give_back=let_go)
 
 
 @app.command()
@@ -164,7 +198,9 @@ def demo(
 
 @app.command()
 def settings(as_json: AsJson = False) -> None:
-    """List the settings, all of them environment variables: a Markdown table, or as JSON those in force."""
+    """List the settings, all of them environment variables: Markdown tables, or as JSON those in force."""
+    from api.settings_shown import describe, in_force
+
     if as_json:
         show(in_force(load_settings()), as_json=True, table=str)
     else:
@@ -397,49 +433,7 @@ def fingerprint(
     sys.stdout.write(json.dumps(document) + "\n")
 
 
-@index.command("status")
-def index_status(as_json: AsJson = False) -> None:
-    """What the index holds, and whether the snapshot on disk is sound."""
-    with the_service() as service:
-        try:
-            snapshot: object = service.index.restore(service.settings.snapshot_path)
-        except FingerprintingError as error:
-            snapshot = f"none that can be used: {error}"
-        with service.database.reading() as session:
-            head = service.index.catch_up(session, timeout_s=3600)
-        found: dict[str, Any] = {"head": head, "snapshot": snapshot, "rows": service.index.sizes}
-    rows = {"log head": head, "snapshot at": snapshot, **found["rows"]}
-    show(found, as_json=as_json, table=lambda: fields("Index", rows))
-
-
-@index.command("rebuild")
-def index_rebuild(as_json: AsJson = False) -> None:
-    """Build the index from the database alone and write a snapshot; a running service is not disturbed."""
-    _write_snapshot(from_snapshot=False, as_json=as_json)
-
-
-@index.command("snapshot")
-def index_snapshot(as_json: AsJson = False) -> None:
-    """Bring the snapshot up to date, so that the next start is quick."""
-    _write_snapshot(from_snapshot=True, as_json=as_json)
-
-
 # -- parts -------------------------------------------------------------------------------------
-
-
-def _write_snapshot(*, from_snapshot: bool, as_json: bool) -> None:
-    with the_service() as service, progress("Building the index", quiet=as_json):
-        path = service.settings.snapshot_path
-        if from_snapshot and path.exists():
-            try:
-                service.index.restore(path)
-            except FingerprintingError as error:
-                complain(f"the old snapshot is not used: {error}")
-        with service.database.reading() as session:
-            service.index.catch_up(session, timeout_s=24 * 3600)
-        found: dict[str, Any] = {"sequence": service.index.save(path), "rows": service.index.sizes}
-    rows = {"log sequence": found["sequence"], **found["rows"]}
-    show(found, as_json=as_json, table=lambda: fields(f"Snapshot {path}", rows))
 
 
 def _document(file: Path, *, is_query: bool = False) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -13,31 +14,37 @@ from alembic.config import Config
 from cryptography.x509 import Certificate
 
 import migrations
+from api import snapshots
 from api.blobs import FolderBlobs
 from api.clock import Clock, make_clock, utc_now
+from api.fitness import unfit_at_start
 from api.keyring import adopt, open_ring
 from api.limits import RateLimiter
+from api.logs import CarryingExecutor
 from api.mail import Post, make_post
 from api.oidc import OpenIdProvider
 from api.outbound import Outbound
 from api.pages.visit import Seals
 from api.probes import InternetProbe
-from api.settings import WITHOUT, Settings, SettingsError
+from api.remembered import Memory
+from api.settings import WITHOUT, Environment, Settings, SettingsError
 from api.signers import Signers, credentials_of
 from api.slots import Slots
 from fingerprinting.decode import DecodeLimits
-from fingerprinting.errors import BadSnapshot
 from fingerprinting.index.embedded import embedded_index
+from fingerprinting.index.milvus_address import parse_milvus_url
 from fingerprinting.model import Algorithm
 from fingerprinting.onnx_embedder import BadModel, OnnxEmbedder, find_model
 from fingerprinting.phash import FRAME_PX, disagreements_with_imagehash
 from fingerprinting.sscd import FrameEmbedder
+from fingerprinting.traits import TRAITS
 from provenance.authority import Credentials
 from provenance.engine import ProvenanceEngine
 from provenance.errors import ProvenanceError
 from provenance.isolated import IsolatedEngine
 from provenance.isolation import WorkerLimits
 from provenance.trust import TrustLists
+from registry.blobs import BlobsAway, BlobStore
 from registry.checks import Rules
 from registry.database import Database
 from registry.domain import tokens
@@ -46,9 +53,10 @@ from registry.domain.timestamp import BadTimestamp, read_roots
 from registry.domain.witness import name_of
 from registry.domains import DomainProbe
 from registry.errors import LedgerError
-from registry.index import IndexEngine
+from registry.index import SEARCHED, IndexAway, IndexEngine
 from registry.ledger import LedgerIdentity, introduce_keys
 from registry.quarantine import FloodLimits
+from registry.shared_index import SharedIndexes
 from takedown.domain.deadlines import BusinessCalendar
 from takedown.errors import UnknownCalendar
 from takedown.policy import Policy
@@ -87,7 +95,7 @@ class Service:
 
     settings: Settings
     database: Database
-    blobs: FolderBlobs
+    blobs: BlobStore
     index: IndexEngine
     provenance: ProvenanceEngine
     signers: Signers
@@ -107,16 +115,19 @@ class Service:
     now: Clock = utc_now
     # Tells the worker, wherever it runs, to look at a job now; without one the sweep finds it.
     hint: Callable[[str, str], None] = lambda _job_id, _kind: None
-    executor: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(_SYNC_CHECKS, "check"))
+    executor: ThreadPoolExecutor = field(default_factory=lambda: CarryingExecutor(_SYNC_CHECKS, "check"))
     # What requests wait for. Children that decode media or read documents only slow each other when there are more of
     # them; files for sites cost nobody anything to ask for; a look at a domain waits for others' servers. All together
     # they leave some of the threads to other requests.
-    media_slots: Slots = field(default_factory=lambda: Slots(4, waiting=4, wait_s=10))
-    document_slots: Slots = field(default_factory=lambda: Slots(3, waiting=5, wait_s=10))
-    hosted_slots: Slots = field(default_factory=lambda: Slots(1, waiting=8, wait_s=5))
-    probe_slots: Slots = field(default_factory=lambda: Slots(4, waiting=4, wait_s=5))
+    media_slots: Slots = field(default_factory=lambda: Slots(4, waiting=4, wait_s=10, name="media"))
+    document_slots: Slots = field(default_factory=lambda: Slots(3, waiting=5, wait_s=10, name="documents"))
+    hosted_slots: Slots = field(default_factory=lambda: Slots(1, waiting=8, wait_s=5, name="hosted"))
+    probe_slots: Slots = field(default_factory=lambda: Slots(4, waiting=4, wait_s=5, name="probes"))
+    check_slots: Slots = field(default_factory=lambda: Slots(_SYNC_CHECKS, waiting=12, wait_s=20, name="checks"))
+    memory: Memory = field(default_factory=Memory)
     index_ready: threading.Event = field(default_factory=threading.Event)
     index_problem: str | None = None
+    broker_away_since: datetime | None = None
     hash_disagreement: int = 0
 
     @property
@@ -141,12 +152,8 @@ class Service:
 
     def load_index(self) -> None:
         """Bring the index up: from the snapshot where it is sound, the rest from the database."""
-        try:
-            self.index.restore(self.settings.snapshot_path)
-        except BadSnapshot as error:
-            missing = not self.settings.snapshot_path.exists()
-            self.index_problem = None if missing else f"rebuilt, because the snapshot was bad: {error}"
-        with self.database.reading() as session:
+        self.index_problem = snapshots.restore(self)
+        with self.database.reading() as session, suppress(IndexAway):  # which is told of, and may end any moment
             self.index.catch_up(session, timeout_s=24 * 3600)
         self.hash_disagreement = disagreements_with_imagehash(_SELF_CHECK_FRAMES)
         self.index_ready.set()
@@ -164,16 +171,21 @@ def build_service(settings: Settings, *, compares_pictures: bool = True) -> Serv
         compares_pictures: whether to start the network for it, which takes longer than most commands in all.
     """
     settings.data_dir.mkdir(parents=True, exist_ok=True)
-    settings.keys_folder.mkdir(mode=0o700, exist_ok=True)
+    settings.keys_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    blobs = make_blobs(settings)
     database = Database(settings.database)
     upgrade_database(settings.database)
     now, at = make_clock(settings.clock), utc_now()
     signers, trust = Signers(settings), TrustLists(settings.trust_folder)
     try:
         signers.require_key(at=at)
-        credentials_of(settings, signers, trust, at=at)
+        credentials = credentials_of(settings, signers, trust, at=at)
     except ProvenanceError as error:
         raise SettingsError(f"CLEARMARK_SIGNER_CERTIFICATES, CLEARMARK_SIGNER_KEY, trust lists: {error}") from error
+    if settings.env is Environment.PRODUCTION and (
+        unfit := unfit_at_start(settings.keys_folder, credentials.signer.identity.certificate_chain_pem)
+    ):
+        raise SettingsError("not fit for production: " + "; ".join(unfit))
     outbound = Outbound()
     token_keys = tokens.TokenKeys(open_ring(settings.keys_folder / "tokens", tokens.generate_pem))
     identity = ledger_identity(settings)
@@ -181,8 +193,8 @@ def build_service(settings: Settings, *, compares_pictures: bool = True) -> Serv
     return Service(
         settings=settings,
         database=database,
-        blobs=FolderBlobs(settings.blob_folder),
-        index=IndexEngine(make_index=embedded_index),
+        blobs=blobs,
+        index=IndexEngine(make_index=embedded_index, shared=make_shared(settings.index_url)),
         provenance=IsolatedEngine(
             lambda: credentials_of(settings, signers, trust, at=utc_now()), limits=_PROVENANCE_LIMITS
         ),
@@ -202,6 +214,36 @@ def build_service(settings: Settings, *, compares_pictures: bool = True) -> Serv
         tsa_roots=_tsa_roots(settings),
         now=now,
     )
+
+
+def make_shared(index_url: str) -> SharedIndexes | None:
+    """The indexes that all processes share, where the setting names an engine for them. Raises: SettingsError."""
+    if index_url == "faiss://":
+        return None
+    try:
+        from fingerprinting.index.milvus_index import Milvus, MilvusRows  # an extra, and it takes a while to import
+    except ImportError as error:
+        problem = "Milvus needs the extra `milvus`: install clearmark[milvus]"
+        raise SettingsError(f"CLEARMARK_INDEX_URL: {problem} ({error})") from error
+    milvus, corpora = Milvus(parse_milvus_url(index_url)), [corpus.value for corpus in SEARCHED]
+    return SharedIndexes(rows={algorithm: MilvusRows(milvus, algorithm, corpora) for algorithm in TRAITS})
+
+
+def make_blobs(settings: Settings) -> BlobStore:
+    """Where the settings say that media lies. Raises: SettingsError: an object store that cannot be used so."""
+    place = settings.s3_place
+    if place is None:
+        return FolderBlobs(settings.blob_folder)
+    try:
+        from api.s3_blobs import S3Blobs  # what it needs is an extra, and takes a while to import
+
+        blobs = S3Blobs(place, settings.staging_folder)
+        blobs.require()
+    except ImportError as error:
+        raise SettingsError("CLEARMARK_BLOB_URL: s3:// needs the extra `s3`: clearmark[s3]") from error
+    except BlobsAway as away:
+        raise SettingsError(f"CLEARMARK_BLOB_URL: {away.reason}") from away
+    return blobs
 
 
 def alembic_config(url: str) -> Config:

@@ -72,6 +72,20 @@ ROLE_SCOPES: Final = {
     Role.PIPELINE: frozenset({Scope.CHECKS_WRITE, Scope.RELEASES_WRITE, Scope.WEBHOOKS_WRITE}),
     Role.LEGAL: frozenset({Scope.NOTICES_WRITE}),
 }
+# What lets one read a record of one's holder's by its id, and the receipt for it: one scope of several. Letters about
+# conflicts and findings go to `legal` too, so what it has opens them.
+READS: Final[dict[Prefix, tuple[Scope, ...]]] = {
+    Prefix.WORK: (Scope.WORKS_WRITE,),
+    Prefix.ASSET: (Scope.WORKS_WRITE,),
+    Prefix.IMPORT: (Scope.WORKS_WRITE,),
+    Prefix.RESERVATION: (Scope.WORKS_WRITE,),
+    Prefix.CONSENT: (Scope.WORKS_WRITE, Scope.CHECKS_WRITE),
+    Prefix.CHECK: (Scope.CHECKS_WRITE, Scope.RELEASES_WRITE, Scope.REVIEW),
+    Prefix.RELEASE: (Scope.RELEASES_WRITE, Scope.REVIEW),
+    Prefix.NOTICE: (Scope.NOTICES_WRITE, Scope.RELEASES_WRITE, Scope.REVIEW),
+    Prefix.CONFLICT: (Scope.WORKS_WRITE, Scope.CHECKS_WRITE, Scope.NOTICES_WRITE),
+    Prefix.FINDING: (Scope.WORKS_WRITE, Scope.CHECKS_WRITE, Scope.REVIEW, Scope.NOTICES_WRITE),
+}
 TICKET: Final = "nt_"
 NOBODY: Final = ""  # the holder of who has no key: no row has it
 # Keys of one holder that work at once.
@@ -107,6 +121,10 @@ class Actor:
 
     def may(self, scope: Scope) -> bool:
         return scope in self.scopes or Scope.ADMIN in self.scopes
+
+    def may_read(self, kind: Prefix) -> bool:
+        """Whether they may read records of their holder's of this kind; see `READS`."""
+        return any(self.may(scope) for scope in READS[kind])
 
     def require(self, *scopes: Scope) -> None:
         """One of `scopes` is needed. Raises: Forbidden."""

@@ -20,6 +20,7 @@ from sqlalchemy.orm import Session
 
 from registry import access, agencies, assurance, codes, domains, mail
 from registry.access import Actor, HolderKind, Role, Scope
+from registry.admin_actions import Action, note
 from registry.assurance import Cause
 from registry.codes import Purpose
 from registry.domain import names
@@ -159,6 +160,7 @@ def disable(session: Session, actor: Actor, account_id: str, *, at: datetime) ->
     account = session.get(Account, account_id)
     if account is None:
         raise NotFound(kind="account", id=account_id)
+    note(session, Action.ACCOUNT_DISABLED, account_id, by=actor, at=at)
     account.disabled_at = account.disabled_at or at
     access.sign_out(session, account.id, at=at)
     access.revoke_keys_of(session, account.id, at=at)

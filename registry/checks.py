@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from fingerprinting.looks import Glance
 from fingerprinting.model import Fingerprint, Segment
 from registry import drafts, exclusions, ledger, negatives, quarantine, thresholds
-from registry.access import Actor, Scope
+from registry.access import READS, Actor, Scope
 from registry.domain.identifiers import Prefix, new_id
 from registry.domain.policy import (
     Assurance,
@@ -217,6 +217,7 @@ def review(
 
 def visible(session: Session, actor: Actor, check_id: str) -> Check:
     """A check that the actor asked, or any check for a reviewer."""
+    actor.require(*READS[Prefix.CHECK])
     check = session.get(Check, check_id)
     if check is None or (check.holder_id != actor.holder_id and not actor.may(Scope.REVIEW)):
         raise NotFound(kind="check", id=check_id)
@@ -314,7 +315,7 @@ def _matched(
     causes = {piece.no_weight for _, piece in pieces if piece.no_weight is not None}
     return MatchedWork(
         work_id=work.id,
-        title=work.title,
+        title=work.title_for(check.holder_id),
         policy=Policy(work.policy),
         assurance=Assurance(work.holder.assurance),
         own=work.holder_id == check.holder_id,
@@ -341,7 +342,7 @@ def _match(check: Check, position: int, asset: Asset, piece: Weighed) -> Match:
         position=position,
         work_id=asset.work_id,
         asset_id=asset.id,
-        title=asset.work.title,
+        title=asset.work.title_for(check.holder_id),
         modality=segment.algorithm.modality.value,
         algorithm=segment.algorithm.value,
         query_start_s=round(segment.query_start_s, 3),

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from fingerprinting.match import covered_s
 from fingerprinting.model import Modality, Segment
 from registry import endpoints, exclusions, ledger
-from registry.access import Actor, Scope
+from registry.access import READS, Actor, Scope
 from registry.accounts import reads_letters, write_to
 from registry.domain.conflicts import (
     APPEAL_LASTS,
@@ -259,7 +259,7 @@ def deadline_came(session: Session, conflict_id: str, *, at: datetime) -> None:
 
 def visible(session: Session, actor: Actor, conflict_id: str) -> Conflict:
     """A conflict that the actor is a side of, or any for the operator. Raises: NotFound."""
-    actor.require(Scope.WORKS_WRITE, Scope.CHECKS_WRITE, Scope.NOTICES_WRITE)  # letters go to `legal` too
+    actor.require(*READS[Prefix.CONFLICT])
     conflict = session.get(Conflict, conflict_id)
     if conflict is None or not (actor.may(Scope.ADMIN) or actor.holder_id in _sides(conflict)):
         raise NotFound(kind="conflict", id=conflict_id)
@@ -272,7 +272,7 @@ def listed(actor: Actor, *, is_open: bool, at: datetime) -> sa.Select[Conflict]:
     Args:
         is_open: those alone that wait for somebody: for the sides also what can still be appealed, by either.
     """
-    actor.require(Scope.WORKS_WRITE, Scope.CHECKS_WRITE, Scope.NOTICES_WRITE)  # letters go to `legal` too
+    actor.require(*READS[Prefix.CONFLICT])
     query = sa.select(Conflict)
     undecided = Conflict.closed_at.is_(None)
     if actor.may(Scope.ADMIN):
@@ -353,8 +353,9 @@ def _tell(session: Session, conflict: Conflict, event: str, *, at: datetime) -> 
         tell(session, holder_id, event, {**payload, "work_id": asset.work_id, "asset_id": asset.id}, at=at)
         said = filled(
             _SENTENCES[event], REASON_CHARS,
-            mine=asset.work.title, theirs=other.work.title, who=other.work.holder.name, seconds=conflict.seconds,
-            id=conflict.id, until=conflict.evidence_until, outcome=conflict.outcome, reason=conflict.reason,
+            mine=asset.work.title, theirs=other.work.title_for(holder_id), who=other.work.holder.name,
+            seconds=conflict.seconds, id=conflict.id, until=conflict.evidence_until,
+            outcome=conflict.outcome, reason=conflict.reason,
         )  # fmt: skip
         subject = filled("“{mine}”: {event}", mine=asset.work.title, event=_SUBJECTS[event])
         write_to(session, holder_id, subject, said, at=at)

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from provenance.model import AssertedConsent
 from registry import ledger, revocation
-from registry.access import Actor, Scope
+from registry.access import READS, Actor, Scope
 from registry.domain import consent as domain
 from registry.domain.consent import TOKEN_TYPE, Gap, Grant, State, Uses, claims_of
 from registry.domain.identifiers import Prefix, new_id
@@ -102,6 +102,7 @@ def revoke(session: Session, actor: Actor, consent_id: str, *, at: datetime) -> 
 
 def visible(session: Session, actor: Actor, consent_id: str) -> Consent:
     """A consent of a person whom the actor speaks for, or one given to the actor."""
+    actor.require(*READS[Prefix.CONSENT])
     row = session.get(Consent, consent_id)
     if row is None or not (_speaks_for(actor, row.work) or row.grantee_id == actor.holder_id):
         raise NotFound(kind="consent", id=consent_id)

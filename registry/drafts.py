@@ -110,7 +110,7 @@ def _person(session: Session, check: Check, work: Work, found: Coverage, *, at: 
     preference = effective(session, work, (Use.DEPICT_IN_OUTPUT,), at=at)[Use.DEPICT_IN_OUTPUT]
     return NamedPerson(
         work_id=work.id,
-        title=work.title,
+        title=work.title_for(check.holder_id),
         policy=Policy(work.policy),
         assurance=Assurance(work.holder.assurance),
         own=work.holder_id == check.holder_id,

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session, selectinload
 
 from registry.models import (
+    AdminAction,
     AssuranceChange,
     Check,
     CheckStatus,
@@ -47,6 +48,7 @@ type Record = (
     | Consent
     | LedgerKey
     | MisuseDecision
+    | AdminAction
 )
 
 
@@ -75,6 +77,8 @@ def _(work: Work) -> dict[str, Any]:
         facts["thresholds"] = _thousandths(work.review_matched_s, work.block_matched_s)
     if work.shows_frames:
         facts["shows_frames"] = True
+    if work.confidential:
+        facts["confidential"] = True
     for name in ("contributors", "shares", "alternative_titles"):
         if said := getattr(work, name):
             facts[name] = said
@@ -225,6 +229,14 @@ def _(said: MisuseDecision) -> dict[str, Any]:
 
 
 @facts_of.register
+def _(act: AdminAction) -> dict[str, Any]:
+    return {
+        "action": act.action, "subject": act.subject, "reason": act.reason, "details": act.details, "by": act.by,
+        "at": written(act.at),
+    }  # fmt: skip
+
+
+@facts_of.register
 def _(key: LedgerKey) -> dict[str, Any]:
     return {"number": key.number, "key": key.verifier_key, "handover": key.handover}
 
@@ -263,4 +275,5 @@ def all_records(session: Session) -> Iterator[Record]:
     yield from session.scalars(sa.select(Conflict).where(sa.or_(Conflict.evidence_until.is_not(None), logged)))
     yield from session.scalars(sa.select(Consent), execution_options=batches)
     yield from session.scalars(sa.select(MisuseDecision), execution_options=batches)
+    yield from session.scalars(sa.select(AdminAction), execution_options=batches)
     yield from session.scalars(sa.select(LedgerKey).where(LedgerKey.handover.is_not(None)), execution_options=batches)

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from registry import catalogue, reservations, standing, works
-from registry.access import Actor, Scope
+from registry.access import READS, Actor, Scope
 from registry.catalogue import REFERENCE, CatalogueFormat, Entry, Row, WrittenFormat
 from registry.domain.credits import AlternativeTitle, Contributor, Share
 from registry.domain.identifiers import Prefix, new_id
@@ -59,6 +59,7 @@ def accept(
 
 def own(session: Session, actor: Actor, import_id: str) -> Import:
     """An import of the actor's. Raises: NotFound."""
+    actor.require(*READS[Prefix.IMPORT])
     row = session.get(Import, import_id)
     if row is None or row.holder_id != actor.holder_id:
         raise NotFound(kind="import", id=import_id)

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session, aliased
 
 from fingerprinting.model import Fingerprint
 from registry import ledger, releases
-from registry.access import Actor, Scope
+from registry.access import READS, Actor, Scope
 from registry.accounts import write_to
 from registry.checks import FindingDecision, Found, Rules, judge
 from registry.domain.identifiers import Prefix, new_id
@@ -136,8 +136,7 @@ def decide(
     return finding
 
 
-# Letters about them go to `legal` too, who has but the last.
-_READERS = Scope.WORKS_WRITE, Scope.CHECKS_WRITE, Scope.REVIEW, Scope.NOTICES_WRITE
+_READERS = READS[Prefix.FINDING]
 
 
 def visible(session: Session, actor: Actor, finding_id: str) -> Finding:
@@ -243,6 +242,7 @@ def _tell(session: Session, finding: Finding, event: str, *, at: datetime) -> No
             at=at,
         )
     tell(session, finding.check.holder_id, event, {**told, "check_id": finding.check_id}, at=at)
+    words["work"] = finding.work.title_for(finding.check.holder_id)
     subject, said = _TO_PIPELINE[event]
     write_to(session, finding.check.holder_id, filled(subject, **words), filled(said, REASON_CHARS, **words), at=at)
 

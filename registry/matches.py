@@ -167,7 +167,8 @@ def _sees(actor: Actor, check: Check, release: Release | None, *, is_copied: boo
 
 def may_see_reference(actor: Actor, work: Work) -> bool:
     """Whether pictures of a work are for this actor: its owner, a reviewer, or anyone whom its owner lets."""
-    return work.shows_frames or actor.may(Scope.REVIEW) or work.holder_id == actor.holder_id
+    is_shown = work.shows_frames and not work.confidential
+    return is_shown or actor.may(Scope.REVIEW) or work.holder_id == actor.holder_id
 
 
 def line_of(finding: Finding, asset: Asset) -> Timeline | None:

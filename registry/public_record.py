@@ -2,7 +2,7 @@
 
 Decides what is public: what the work is called, who registered it and how well they are known, what was said of its
 uses, and whether somebody else claims it. Its files, the credits of people, its holder's own references and thresholds
-are not, and a work that was withdrawn is gone.
+are not; a work that was withdrawn is gone, and one that is confidential is not there.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -84,9 +84,9 @@ def find(
 
 
 def of_work(session: Session, work_id: str, *, at: datetime) -> PublicRecord:
-    """What is known of a work, as of a time. Raises: NotFound: there is none, or it was withdrawn."""
+    """What is known of a work, as of a time. Raises: NotFound: none is public."""
     work = session.get(Work, work_id)
-    if work is None or work.withdrawn_at is not None:
+    if work is None or work.withdrawn_at is not None or work.confidential:
         raise NotFound(kind="work", id=work_id)
     [found] = preferences.query(session, [Asked(work_id=work.id)], list(Use), at=at)
     ids = {said for holding in found.holding.values() for said in holding.declarations}

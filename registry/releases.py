@@ -31,7 +31,8 @@ from provenance.model import (
 )
 from provenance.source_types import SourceType
 from registry import drafts, ledger, suspensions
-from registry.access import Actor, Scope
+from registry.access import READS, Actor, Scope
+from registry.admin_actions import Action, note
 from registry.checks import DecisionValue, FindingDecision
 from registry.domain.identifiers import Prefix, new_id
 from registry.domain.policy import Verdict
@@ -244,6 +245,7 @@ def publish(
 
 def own_release(session: Session, actor: Actor, release_id: str) -> Release:
     """A release of the actor's, or any for a reviewer."""
+    actor.require(*READS[Prefix.RELEASE])
     release = session.get(Release, release_id)
     if release is None or (release.holder_id != actor.holder_id and not actor.may(Scope.REVIEW)):
         raise NotFound(kind="release", id=release_id)
@@ -311,6 +313,8 @@ def revoke(
     release.state, release.revoked_at = ReleaseState.REVOKED.value, at
     release.revocation, release.revocation_reason = why.value, reason.strip()
     ledger.record(session, "release.revoked", release, at=at)
+    if release.holder_id != actor.holder_id:
+        note(session, Action.RELEASE_REVOKED, release.id, by=actor, at=at, reason=reason, details={"why": why.value})
     tell(session, release.holder_id, "release.revoked", {"id": release.id, "revocation": why.value}, at=at)
     return release
 

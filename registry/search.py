@@ -21,12 +21,12 @@ STANDARD_NUMBERS: Final = ("isrc", "iswc", "isan", "eidr", "isni", "iscc")
 
 
 def works(session: Session, asked: str, *, before: str | None = None, limit: int) -> list[Work]:
-    """Works in force that have all words asked for, the newest first; all, where nothing is asked.
+    """Public works in force that have all words asked for, the newest first; all, where nothing is asked.
 
     Args:
         before: the last one of the page before.
     """
-    query = sa.select(Work).where(Work.withdrawn_at.is_(None))
+    query = sa.select(Work).where(Work.withdrawn_at.is_(None), Work.confidential.is_(False))
     if asked.strip():
         query = query.where(_is_called(asked))
     return list(session.scalars(_newest_first(query, Work.id, before).limit(limit)))

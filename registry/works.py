@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from fingerprinting.model import Fingerprint
 from fingerprinting.quality import reference_of, weaknesses
 from registry import ledger, revocation, thresholds
-from registry.access import Actor, Scope
+from registry.access import READS, Actor, Scope
 from registry.domain import conflicts
 from registry.domain.credits import AlternativeTitle, Contributor, Share, as_json, check_language, check_shares
 from registry.domain.identifiers import Prefix, new_id, validate_identifiers
@@ -58,6 +58,7 @@ class NewWork:
     policy: Policy = Policy.REVIEW
     thresholds: Thresholds | None = None
     shows_frames: bool = False
+    confidential: bool = False
 
 
 def register(session: Session, actor: Actor, said: NewWork, *, at: datetime) -> Work:
@@ -76,6 +77,7 @@ def register(session: Session, actor: Actor, said: NewWork, *, at: datetime) -> 
         year=_year(said.year, at),
         policy=said.policy.value,
         shows_frames=said.shows_frames,
+        confidential=said.confidential,
         created_at=at,
         updated_at=at,
     )
@@ -105,7 +107,7 @@ def change(session: Session, actor: Actor, work_id: str, changes: dict[str, Any]
                 work.year = _year(value, at)
             case "thresholds":
                 thresholds.ask(work, value)
-            case "kind" | "policy" | "creators" | "shows_frames":
+            case "kind" | "policy" | "creators" | "shows_frames" | "confidential":
                 setattr(work, name, value)
             case _:
                 raise Invalid(field=name, problem="cannot be changed")
@@ -166,7 +168,7 @@ def own_work(session: Session, actor: Actor, work_id: str) -> Work:
 
 def ever_own(session: Session, actor: Actor, work_id: str) -> Work:
     """A work of the actor's, also one that was withdrawn. Raises: NotFound, also for another holder's."""
-    actor.require(Scope.WORKS_WRITE)
+    actor.require(*READS[Prefix.WORK])
     work = session.get(Work, work_id)
     if work is None or work.holder_id != actor.holder_id:
         raise NotFound(kind="work", id=work_id)
@@ -175,6 +177,7 @@ def ever_own(session: Session, actor: Actor, work_id: str) -> Work:
 
 def visible_asset(session: Session, actor: Actor, asset_id: str) -> Asset:
     """An asset of a work of the actor's, also a withdrawn one; or any asset for the operator."""
+    actor.require(*READS[Prefix.ASSET])
     asset = session.get(Asset, asset_id)
     if asset is None or not (actor.may(Scope.ADMIN) or asset.work.holder_id == actor.holder_id):
         raise NotFound(kind="asset", id=asset_id)

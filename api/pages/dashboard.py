@@ -11,6 +11,7 @@ from api.pages.page import Page, PageActor, ThePage
 from api.routes import conflicts
 from registry import overview, recent, review
 from registry.access import Actor, Scope
+from registry.domain.identifiers import Prefix
 from registry.domain.policy import Assurance, most_severe
 
 router = APIRouter()
@@ -29,7 +30,8 @@ def _seen(page: Page, actor: Actor) -> dict[str, Any]:
     known = Assurance(holder.assurance) if holder else Assurance.UNVERIFIED
     with page.service.database.reading() as session:
         keeps, asks, is_reviewer = map(actor.may, (Scope.WORKS_WRITE, Scope.CHECKS_WRITE, Scope.REVIEW))
-        opened, _ = noticeboard.of_party(session, desk, actor, are_over=False, at=at)
+        told = actor.may_read(Prefix.NOTICE)
+        opened = noticeboard.of_party(session, desk, actor, are_over=False, at=at)[0] if told else []
         return {
             "held": overview.of_holder(session, actor, most=_MOST, at=at) if keeps else None,
             "newest": overview.shelf(session, actor, limit=_MOST, block_from=block_from, at=at)[0] if keeps else (),

@@ -13,7 +13,8 @@ from api.pages.notice_words import NoticeWords
 from api.pages.page import Page, PageParty, PostedForm, ThePage
 from api.routes import notices
 from api.schemas.notices import ComplaintIn, NoticeTransition
-from registry.access import Actor
+from registry.access import READS, Actor
+from registry.domain.identifiers import Prefix
 from takedown.domain.states import Actor as Role
 from takedown.domain.states import Event
 from takedown.domain.track import Track, TrackName
@@ -37,6 +38,7 @@ def list_mine(page: ThePage, actor: PageParty, cursor: Annotated[str | None, Que
     with page.service.database.reading() as session:
         if actor.ticket_sha256 is not None:
             return page.go(_place(noticeboard.of_ticket(session, actor)), told=page.visit.told)
+        actor.require(*READS[Prefix.NOTICE])
         opened, more = noticeboard.of_party(session, desk, actor, are_over=False, at=at)
         over, next_ = noticeboard.of_party(session, desk, actor, are_over=True, before=cursor, limit=20, at=at)
     return page.show(

@@ -112,7 +112,7 @@ class EditIn(WorkChanges):
         said = self.model_dump(exclude={"ids"}, exclude_unset=True)
         blank: dict[str, Any] = {
             "year": None, "thresholds": None, "contributors": [], "shares": [], "alternative_titles": [],
-            "creators": [], "shows_frames": False,
+            "creators": [], "shows_frames": False, "confidential": False,
         }  # fmt: skip
         return WorkChanges.model_validate({**blank, **said, "identifiers": identifiers(self.ids)})
 

@@ -25,7 +25,7 @@ from registry.checks import FindingDecision
 from registry.conflicts import NewStatement
 from registry.domain.conflicts import Event, Outcome, Position, State
 from registry.domain.policy import Assurance
-from registry.models import Asset, Conflict, Finding
+from registry.models import Asset, Conflict, Finding, Work
 
 router = APIRouter(prefix="/v1", tags=["conflicts"])
 _Open = Annotated[bool, Query(alias="open", description="Only those that wait for something.")]
@@ -38,13 +38,13 @@ def list_conflicts(
     """Conflicts over your works; everybody's, for the operator."""
     with service.database.reading() as session:
         query = conflicts.listed(actor, is_open=is_open, at=service.now())
-        return page(session, query, Conflict.id, cursor, limit, lambda row: _conflict(session, row))
+        return page(session, query, Conflict.id, cursor, limit, lambda row: _conflict(session, actor, row))
 
 
 @router.get("/conflicts/{conflict_id}")
 def get_conflict(conflict_id: str, actor: TheActor, service: TheService) -> ConflictDetailOut:
     with service.database.reading() as session:
-        return _conflict(session, conflicts.visible(session, actor, conflict_id))
+        return _conflict(session, actor, conflicts.visible(session, actor, conflict_id))
 
 
 @router.post("/conflicts/{conflict_id}/statements", status_code=201)
@@ -52,7 +52,7 @@ def state_a_position(conflict_id: str, body: StatementIn, actor: TheActor, servi
     """Say whose it is, and where that can be seen. Sides that agree end the conflict at once."""
     with service.database.transaction() as session:
         return _conflict(
-            session, conflicts.state_a_position(session, actor, conflict_id, _statement(body), at=service.now())
+            session, actor, conflicts.state_a_position(session, actor, conflict_id, _statement(body), at=service.now())
         )
 
 
@@ -63,7 +63,7 @@ def decide_conflict(
     """Decide as the operator, once both sides spoke or had their time."""
     with service.database.transaction() as session:
         return _conflict(
-            session, conflicts.decide(session, actor, conflict_id, body.outcome, body.reason, at=service.now())
+            session, actor, conflicts.decide(session, actor, conflict_id, body.outcome, body.reason, at=service.now())
         )
 
 
@@ -71,7 +71,9 @@ def decide_conflict(
 def appeal_conflict(conflict_id: str, body: StatementIn, actor: TheActor, service: TheService) -> ConflictDetailOut:
     """Have a decision looked at by somebody else. The answer is the conflict in which that happens."""
     with service.database.transaction() as session:
-        return _conflict(session, conflicts.appeal(session, actor, conflict_id, _statement(body), at=service.now()))
+        return _conflict(
+            session, actor, conflicts.appeal(session, actor, conflict_id, _statement(body), at=service.now())
+        )
 
 
 @router.get("/findings")
@@ -104,15 +106,15 @@ def _statement(body: StatementIn) -> NewStatement:
     return NewStatement(position=body.position, text=body.text, links=body.links)
 
 
-def _conflict(session: Session, row: Conflict) -> ConflictDetailOut:
+def _conflict(session: Session, actor: Actor, row: Conflict) -> ConflictDetailOut:
     earlier, later = conflicts.positions(row)
     return ConflictDetailOut(
         id=row.id,
         state=State(row.state),
         appeal_of=row.appeal_of,
         appealed_in=conflicts.appeal_against(session, row),
-        earlier=_side(row.rival, earlier),
-        later=_side(row.asset, later),
+        earlier=_side(actor, row.rival, earlier),
+        later=_side(actor, row.asset, later),
         matched_s=row.seconds,
         alike=[AlikeOut.model_validate(segment) for segment in row.segments],
         statements=[StatementOut.model_validate(said, from_attributes=True) for said in row.statements],
@@ -126,12 +128,17 @@ def _conflict(session: Session, row: Conflict) -> ConflictDetailOut:
     )
 
 
-def _side(asset: Asset, position: Position | None) -> SideOut:
+def _side(actor: Actor, asset: Asset, position: Position | None) -> SideOut:
     holder = asset.work.holder
     return SideOut(
         holder_id=holder.id, holder=holder.name, assurance=Assurance(holder.assurance), work_id=asset.work_id,
-        title=asset.work.title, asset_id=asset.id, registered_at=asset.created_at, position=position,
+        title=_title(actor, asset.work), asset_id=asset.id, registered_at=asset.created_at, position=position,
     )  # fmt: skip
+
+
+def _title(actor: Actor, work: Work) -> str:
+    """Reviewers read all titles: they decide about them."""
+    return work.title if actor.may(Scope.REVIEW) else work.title_for(actor.holder_id)
 
 
 def _finding(row: Finding, actor: Actor) -> FindingOut:
@@ -139,7 +146,7 @@ def _finding(row: Finding, actor: Actor) -> FindingOut:
     return FindingOut(
         id=row.id,
         work_id=row.work_id,
-        title=row.work.title,
+        title=_title(actor, row.work),
         asset_id=row.asset_id,
         check_id=row.check_id if sees_check else None,
         release_id=row.release_id,

@@ -87,6 +87,6 @@ def _declaration(word: Word) -> PublicDeclarationOut:
 def _dispute(found: Dispute) -> DisputeOut:
     rival = found.rival
     return DisputeOut(
-        work_id=rival.id, title=rival.title, holder=_holder(rival.holder), seconds=found.seconds, since=found.since,
-        came_first=found.came_first,
+        work_id=rival.id, title=rival.title_for(None), holder=_holder(rival.holder), seconds=found.seconds,
+        since=found.since, came_first=found.came_first,
     )  # fmt: skip

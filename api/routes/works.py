@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query, Response
 from sqlalchemy.orm import Session
 
 from api.access import IdempotencyHeader, TheActor, TheService
+from api.backlog import require_room
 from api.paging import Cursor, Limit, page
 from api.routes.assets import asset_out
 from api.routes.holders import thresholds_out
@@ -23,6 +24,7 @@ from registry.catalogue import REFERENCE
 from registry.domain.credits import AlternativeTitle, Contributor, Share
 from registry.domain.policy import Policy
 from registry.errors import Invalid
+from registry.jobs import JobKind
 from registry.models import Asset, Reservation, Work
 from registry.reservations import NewReservation
 from registry.works import Described, NewWork
@@ -138,6 +140,7 @@ def _add_file(
     key: str | None,
 ) -> Asset:
     upload = received.require_upload()
+    require_room(service, JobKind.FINGERPRINT)
     probe(upload.path, limits=service.decode_limits)  # what is no media at all is refused at once
     blob = f"asset_{upload.path.name}"
     at = service.now()
@@ -171,10 +174,10 @@ def _add_document(
 
 
 @router.post("/works/{work_id}/reservations", status_code=201)
-def reserve(work_id: str, body: ReservationIn, actor: TheActor, service: TheService) -> ReservationOut:
-    with service.database.transaction() as session:
-        said = _said(body, work_id=work_id)
-        return _reservation(reservations.declare(session, actor, said, at=service.now()))
+def reserve(
+    work_id: str, body: ReservationIn, actor: TheActor, service: TheService, idempotency_key: IdempotencyHeader = None
+) -> ReservationOut:
+    return _declared(service, actor, _said(body, work_id=work_id), idempotency_key, body.model_dump_json())
 
 
 @router.get("/works/{work_id}/reservations")
@@ -190,10 +193,10 @@ def list_reservations(
 
 
 @router.post("/reservations", status_code=201)
-def reserve_more(body: ScopedReservationIn, actor: TheActor, service: TheService) -> ReservationOut:
-    with service.database.transaction() as session:
-        said = NewReservation(**body.model_dump())
-        return _reservation(reservations.declare(session, actor, said, at=service.now()))
+def reserve_more(
+    body: ScopedReservationIn, actor: TheActor, service: TheService, idempotency_key: IdempotencyHeader = None
+) -> ReservationOut:
+    return _declared(service, actor, NewReservation(**body.model_dump()), idempotency_key, body.model_dump_json())
 
 
 @router.get("/reservations")
@@ -214,6 +217,18 @@ def withdraw_reservation(
     with service.database.transaction() as session:
         reservations.withdraw(session, actor, reservation_id, work_id=work_id, at=service.now())
     return Response(status_code=204)
+
+
+def _declared(service: Service, actor: Actor, said: NewReservation, key: str | None, request: str) -> ReservationOut:
+    actor.require(Scope.WORKS_WRITE)
+    at, operation, digest = service.now(), f"reservation:{said.work_id or ''}", idempotency.digest(request)
+    with service.database.transaction() as session:
+        known = idempotency.recall(session, actor, operation, key, digest)
+        if known is not None:
+            return _reservation(session.get_one(Reservation, known))
+        row = reservations.declare(session, actor, said, at=at)
+        idempotency.remember(session, actor, operation, key, digest, row.id, at=at)
+        return _reservation(row)
 
 
 def _identifiers(body: WorkIn) -> dict[str, str]:
@@ -257,6 +272,7 @@ def _work(session: Session, work: Work) -> WorkOut:
         thresholds=thresholds_out(asked) if (asked := thresholds.asked_for(work)) else None,
         thresholds_in_force=thresholds_out(thresholds.in_force(work)),
         shows_frames=work.shows_frames,
+        confidential=work.confidential,
         created_at=work.created_at,
         updated_at=work.updated_at,
         found_by=_CLIPS if work.kind in works.BEYOND_COPIES else _COPIES,

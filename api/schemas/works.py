@@ -90,6 +90,11 @@ class WorkIn(In):
     shows_frames: StrictBool = Field(
         default=False, description="Whether askers may see frames of the work beside their own."
     )
+    confidential: StrictBool = Field(
+        default=False,
+        description="Whether its title is withheld: it is in no public list, and whoever has a copy of it checked or"
+        " verified learns that it is registered, and not what it is.",
+    )
     reservations: list[ReservationIn] = Field(default_factory=list, max_length=50)
 
 
@@ -105,6 +110,7 @@ class WorkChanges(In):
     policy: Policy | None = None
     thresholds: ThresholdsIn | None = None
     shows_frames: StrictBool | None = None
+    confidential: StrictBool | None = None
 
 
 class WorkOut(BaseModel):
@@ -121,6 +127,7 @@ class WorkOut(BaseModel):
     thresholds: ThresholdsOut | None = Field(description="What its owner asked for.")
     thresholds_in_force: ThresholdsOut
     shows_frames: bool
+    confidential: bool
     created_at: datetime
     updated_at: datetime
     found_by: str = Field(description="What a check of a clip can find of it.")

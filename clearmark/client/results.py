@@ -45,6 +45,7 @@ class Work(TypedDict):
     year: int | None
     policy: Literal["block", "review", "notify"]
     shows_frames: bool
+    confidential: bool
     created_at: str
     updated_at: str
     found_by: str

@@ -185,7 +185,7 @@ def running_service(folder: Path, **settings: object) -> Iterator[RunningService
 
 def errors_of(service: RunningService) -> list[str]:
     """The errors that a service had of its own."""
-    records = re.split(r"^(?=\d{4}-\d\d-\d\d )", service.log.read_text(), flags=re.MULTILINE)
+    records = re.split(r"^(?=\d{4}-\d\d-\d\dT|\{)", service.log.read_text(), flags=re.MULTILINE)
     return [record for record in records if "Traceback" in record]
 
 

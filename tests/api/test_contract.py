@@ -41,6 +41,7 @@ PROBLEM_TYPES = {
         "unsupported-media-type", "statement-changed", "tus-version", "wrong-offset", "upload-unfinished", "locked",
         "timeout",
         "unsupported-container", "too-large", "no-space", "index-behind", "busy", "not-media", "media-empty",
+        "database-away", "database-damaged", "read-only", "file-damaged", "blobs-away",
         "media-unreadable", "media-no-media", "media-too-long", "media-too-large", "media-too-short", "media-corrupt",
         "media-limit-exceeded", "media-black", "media-static", "media-silent", "media-no-content", "media-repetitive",
         "media-counting", "media-noise", "media-unjudged",

@@ -142,6 +142,19 @@ def test_a_redirection_is_followed_by_the_same_rules(location: str) -> None:
     assert len(requests) == 1
 
 
+def test_a_name_that_led_outside_and_leads_inside_now_is_not_followed() -> None:
+    """DNS rebinding: the name is public when it is checked, and inner when its own redirection leads back to it."""
+    led = iter([["127.0.0.1"], ["10.0.0.1"], ["::ffff:169.254.169.254"]])
+    outer = Outbound(resolve=lambda *_: next(led), permits=lambda address: str(address) == "127.0.0.1")
+    back = f"HTTP/1.1 302 Found\r\nLocation: http://{NAME}/again\r\nContent-Length: 0\r\n\r\n".encode()
+    with listening(says(back)) as (port, requests):
+        with pytest.raises(Refused):
+            outer.fetch(f"http://{NAME}:{port}/", redirects=5)
+        with pytest.raises(Refused):
+            outer.fetch(f"http://{NAME}:{port}/", redirects=5)
+    assert len(requests) == 1
+
+
 def test_an_answer_without_an_end_is_not_read_to_its_end() -> None:
     def endless(connection: socket.socket, _request: bytes) -> None:
         connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")

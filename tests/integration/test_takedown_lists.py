@@ -113,7 +113,7 @@ def test_each_part_may_do_its_own(town: Town) -> None:
     town.act(notice, Event.DISABLE)
     assert may(town, town.claimant, notice) == {Event.RETRACT}
     assert may(town, town.uploader, notice) == {Event.RECEIVE_COUNTER}
-    silent = replace(town.claimant, scopes=frozenset({Scope.WORKS_WRITE}))
+    silent = replace(town.claimant, scopes=frozenset({Scope.RELEASES_WRITE}))
     assert may(town, silent, notice) == set(), "not every key of a holder speaks for them"
 
 
