@@ -15,7 +15,7 @@ from fingerprinting.extract import Extracted
 from provenance.model import ManifestFacts
 from registry.verifications import Seen
 
-_EXTRACTED_BYTES, _FACTS_BYTES, _SEEN_BYTES = 32 << 20, 16 << 20, 4 << 20
+_EXTRACTED_BYTES, _FACTS_BYTES, _SEEN_BYTES = 16 << 20, 8 << 20, 2 << 20
 _FACTS_KEPT_S = 30.0
 # Of one value, what lies around the bytes that are counted.
 _ROUGHLY_BYTES = 2048

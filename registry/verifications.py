@@ -157,20 +157,16 @@ def keep(
 
 def shown(session: Session, kept: Verification) -> dict[str, Any]:
     """A kept answer, in which releases stand as they do now: one that was revoked since is said to be."""
-    answer = given(kept)
-    if answer.get("release"):
-        answer["release"] = _standing_now(session, answer["release"])
-    answer["recovered"] = [_standing_now(session, one) for one in answer["recovered"]]
-    return answer
-
-
-def given(kept: Verification) -> dict[str, Any]:
-    """An answer as it was given; for who asked this moment, releases stand as it says."""
+    answer = kept.answer
     held = kept.manifest_sha256 is not None
-    return {
-        "id": kept.id, "sha256": kept.sha256, "verified_at": kept.created_at,
-        "has_crjson": held, "has_manifest": held, **kept.answer,
+    said = {
+        **answer,
+        "id": kept.id, "sha256": kept.sha256, "verified_at": kept.created_at, "has_crjson": held, "has_manifest": held,
+        "recovered": [_standing_now(session, one) for one in answer["recovered"]],
     }  # fmt: skip
+    if said.get("release"):
+        said["release"] = _standing_now(session, said["release"])
+    return said
 
 
 def _standing_now(session: Session, said: dict[str, Any]) -> dict[str, Any]:

@@ -42,7 +42,7 @@ def verify(received: ReceivedFile, service: TheService, recognise: Recognise = T
         answer, facts = _facts(service, upload, manifest, believed, recognise=recognise)
     with service.database.transaction() as session:
         kept = verifications.keep(session, upload.sha256, answer, facts, at=service.now())
-        return VerificationOut.model_validate(verifications.given(kept))
+        return _verification(session, kept)
 
 
 @router.get("/verifications/{verification_id}")

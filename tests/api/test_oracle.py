@@ -12,10 +12,29 @@ import pytest
 
 from tests import media
 from tests.api.conftest import HOLDER_SCOPES, Registered, register
-from tests.api.service import RunningService, finished, ok, problem, send
+from tests.api.service import RunningService, finished, ok, problem, running_service, send
 
 TITLE, WITHHELD = "Zorglub Returns", "(withheld)"
 SCORES = {0.5, 0.7, 0.9}
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
+    """Drawn clips look alike: what other tests registered would be found in these."""
+    with running_service(tmp_path_factory.mktemp("oracle"), sscd_model="none") as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def stranger(service: RunningService) -> Iterator[httpx.Client]:
+    with service.client(service.key("Stranger", *HOLDER_SCOPES)) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def operator(service: RunningService) -> Iterator[httpx.Client]:
+    with service.client(service.key("Operator", "admin")) as client:
+        yield client
 
 
 @pytest.fixture(scope="module")

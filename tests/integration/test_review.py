@@ -6,6 +6,7 @@ from datetime import timedelta
 from http import HTTPStatus
 
 import pytest
+import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from api.app import create_app
@@ -20,7 +21,7 @@ from registry.domain.conflicts import Outcome, Position
 from registry.domain.policy import Assurance, Policy
 from registry.errors import Forbidden, Invalid, NotFound
 from registry.index import IndexEngine
-from registry.models import Asset, Check, Holder
+from registry.models import AdminAction, Asset, Check, Holder
 from registry.quarantine import FloodLimits, QuarantineDecision
 from registry.review import Level, Order, Show, Wanted
 from tests import factories
@@ -215,9 +216,10 @@ def test_every_decision_of_a_person_is_listed_with_who_made_it_and_where_the_led
         entry = factories.negative(session, index, factories.fingerprint(9), at=AT + 3 * MINUTE)
         negatives.remove(session, operator, entry.id, at=AT + 4 * MINUTE)
         session.flush()
+        act = session.scalars(sa.select(AdminAction)).one()
         rows = audit.decisions(session, reviewer)
         assert [(row.kind, row.record, row.decision) for row in rows] == [
-            (Kind.NEGATIVE, entry.id, "removed"), (Kind.NEGATIVE, entry.id, "added"),
+            (Kind.OPERATOR, act.id, "negative_removed"), (Kind.NEGATIVE, entry.id, "added"),
             (Kind.CONFLICT, conflict.id, "earlier"), (Kind.CHECK, check.id, "reject"),
         ]  # fmt: skip
         assert [row.at for row in rows] == [AT + n * MINUTE for n in (4, 3, 2, 1)]
@@ -225,9 +227,11 @@ def test_every_decision_of_a_person_is_listed_with_who_made_it_and_where_the_led
         assert len({row.entry for row in rows}) == 4
         name = session.get_one(Holder, reviewer.holder_id).name
         assert (rows[-1].who, rows[-1].by, rows[-1].reason) == (name, reviewer.holder_id, "A copy.")
-        assert (rows[0].who, rows[0].by) == (None, None), "nobody notes who removes"
+        assert (rows[0].by, rows[0].about) == (operator.holder_id, entry.id)
         assert [row.kind for row in audit.decisions(session, reviewer, kind=Kind.CHECK)] == [Kind.CHECK]
-        assert [row.kind for row in audit.decisions(session, reviewer, by=operator.holder_id)] == [Kind.CONFLICT]
+        assert [row.kind for row in audit.decisions(session, reviewer, by=operator.holder_id)] == [
+            Kind.OPERATOR, Kind.CONFLICT,
+        ]  # fmt: skip
         assert audit.people(session, reviewer)[reviewer.holder_id] == name
         walked = [audit.decisions(session, reviewer, limit=1)[0]]
         while more := audit.decisions(session, reviewer, before=walked[-1].place, limit=1):
