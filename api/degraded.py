@@ -18,7 +18,7 @@ from fingerprinting import sandbox
 from fingerprinting.decode import ffmpeg_has_chromaprint
 from provenance.authority import SigningIdentity
 from provenance.trust import BadTrustList, TrustLists
-from registry import health
+from registry import health, rollouts
 from registry.jobs import JobKind
 from takedown.slack import Slack
 
@@ -105,6 +105,12 @@ def of_service(service: Service, session: Session, left: Slack, *, asked_s: floa
         )
         yield Degraded(part="clock", state="went-back", meaning=meaning, since=newest)
     yield from _jobs(session, at=at)
+    for rollout in rollouts.under_way(session):
+        meaning = (
+            f"{rollout.algorithm} is being brought to what was stored before it came; until then that is found by what"
+            " it has. See `clearmark algorithms status`."
+        )
+        yield Degraded(part="algorithms", state="backfilling", meaning=meaning, since=rollout.begun_at)
     if overdue := left.overdue_statutory + left.overdue_own:
         meaning = (
             f"{overdue} duties about notices are past their date, {left.overdue_statutory} of them by statute."

@@ -56,6 +56,11 @@ class Lacking:
     sha256: str
 
 
+def under_way(session: Session) -> list[Rollout]:
+    """Those that have not come to all that can have them."""
+    return list(session.scalars(sa.select(Rollout).where(Rollout.completed_at.is_(None), Rollout.retired_at.is_(None))))
+
+
 def coverage(session: Session, succession: Mapping[Algorithm, Algorithm]) -> list[Coverage]:
     """How far each algorithm has come.
 

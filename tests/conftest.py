@@ -3,12 +3,10 @@
 import os
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack
 
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.servers.milvus import MilvusServer, NoMilvus, milvus_server
 from tests.servers.postgres import NoPostgres, find_binaries, postgres_server
 
 # A busy machine is slow, not wrong; and CI must say the same of the same code every time.
@@ -39,16 +37,3 @@ def postgres_url() -> Iterator[str]:
         pytest.skip(f"PostgreSQL IS NOT TESTED HERE: {absent}")
     with postgres_server() as url:
         yield url
-
-
-@pytest.fixture(scope="session")
-def milvus() -> Iterator[MilvusServer]:
-    """A real Milvus server, started once; take collections of your own with a prefix."""
-    with ExitStack() as stack:
-        try:
-            server = stack.enter_context(milvus_server())
-        except NoMilvus as absent:
-            if os.environ.get("CI"):
-                pytest.fail(f"Milvus is not tested: {absent}")
-            pytest.skip(f"MILVUS IS NOT TESTED HERE: {absent}")
-        yield server

@@ -5,12 +5,14 @@ All on one real server. Whatever happens to it, a check is answered from all tha
 
 import itertools
 import json
+import os
 import signal
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -46,7 +48,7 @@ from tests.api.service import (
 )
 from tests.factories import AT
 from tests.index_contract import IndexContract, MakeIndex, described, flipped, listed, rows
-from tests.servers.milvus import MilvusServer
+from tests.servers.milvus import MilvusServer, NoMilvus, milvus_server
 from tests.servers.postgres import create_database
 
 PHASH = Algorithm.VIDEO_PHASH_V1
@@ -98,6 +100,19 @@ class World:
         with self.database.reading() as session:
             items = session.scalars(sa.select(Item).where(Item.corpus == Corpus.WORKS)).all()
             return sum(len(stored.times_ms) // 4 for item in items for stored in item.descriptors)
+
+
+@pytest.fixture(scope="module")
+def milvus() -> Iterator[MilvusServer]:
+    """A real Milvus server, started once, and not left to run beside other tests: it never idles."""
+    with ExitStack() as stack:
+        try:
+            server = stack.enter_context(milvus_server())
+        except NoMilvus as absent:
+            if os.environ.get("CI"):
+                pytest.fail(f"Milvus is not tested: {absent}")
+            pytest.skip(f"MILVUS IS NOT TESTED HERE: {absent}")
+        yield server
 
 
 @pytest.fixture

@@ -142,6 +142,22 @@ def test_while_it_is_under_way_none_is_begun_beside_it(
     assert covered(service).is_under_way
 
 
+def test_while_it_is_under_way_the_operator_is_told(
+    service: Service, runner: Runner, shows: Callable[[Fingerprint], None], clock: Clock
+) -> None:
+    registered(service, runner)
+    turned_on(service, shows)
+    housekeeping.begin_rollouts(service)
+    assert [rollout.algorithm for rollout in told(service)] == [NEW]
+    rolled_out(service, runner, clock)
+    assert told(service) == []
+
+
+def told(service: Service) -> list[Rollout]:
+    with service.database.reading() as session:
+        return rollouts.under_way(session)
+
+
 def test_who_made_the_fingerprint_is_found_by_what_they_made(
     service: Service, runner: Runner, shows: Callable[[Fingerprint], None], clock: Clock
 ) -> None:
