@@ -254,8 +254,9 @@ def run_demo(keep: Path | None, *, as_json: bool) -> int:
             **os.environ,
             "CLEARMARK_DATA_DIR": str(folder / "var"),
             "CLEARMARK_ENV": "development",
+            "CLEARMARK_LOG_LEVEL": "warning",  # what is shown here is the story
         }
-        for name in ("DATABASE_URL", "BROKER_URL", "BLOB_URL", "INDEX_URL"):
+        for name in ("DATABASE_URL", "BROKER_URL", "BLOB_URL", "INDEX_URL", "SHARED_DIR"):
             environment.pop(f"CLEARMARK_{name}", None)
         url = stack.enter_context(_service(environment))
 
