@@ -63,7 +63,7 @@ def test_compose_sets_what_production_wants(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_kubernetes_sets_what_production_wants(monkeypatch: pytest.MonkeyPatch) -> None:
     [config] = documents("kubernetes/config.yaml")
-    secret = {"CLEARMARK_DATABASE_URL": "postgresql+psycopg://clearmark:4f1c09d2e7@database.example/clearmark"}
+    secret = {"CLEARMARK_DATABASE_URL": "postgresql+psycopg://clearmark:x7Qp-2k@database.example/clearmark"}
     assert settings_of({**config["data"], **secret}, monkeypatch).env is Environment.PRODUCTION
     for container in pods():
         assert container["envFrom"] == [{"configMapRef": {"name": "clearmark"}}, {"secretRef": {"name": "clearmark"}}]
