@@ -1,7 +1,7 @@
 # Each target sets up what it needs, once. GNU make 3.81 and a POSIX shell are enough.
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo serve test screenshots lint sbom bench lock clean installed-run installed-dev installed-bench browser
+.PHONY: help setup demo serve test screenshots lint sbom bench lock clean installed-run installed-dev installed-bench browser milvus
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
@@ -15,7 +15,7 @@ demo: installed-run ## Show the main job on real clips; exits non-zero if any ou
 serve: installed-run ## Start the service in the foreground; Ctrl-C or SIGTERM stops it
 	@exec .venv/bin/clearmark serve
 
-test: installed-dev browser ## Run every test
+test: installed-dev browser milvus ## Run every test
 	@.venv/bin/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile
 
 screenshots: installed-dev browser ## Take the pictures of the pages in docs/screenshots again
@@ -70,3 +70,6 @@ installed-bench:
 
 browser: installed-dev
 	@sh scripts/browser
+
+milvus: installed-dev
+	@.venv/bin/python -m tests.servers.milvus

@@ -3,6 +3,10 @@
 Decides where it is installed (an environment of its own under `.milvus`, made once, because its wheel wants an old
 setuptools), how it is started (free ports, a temporary folder, quiet) and how it dies: killed as a machine dies, and
 with whoever started it, however those end. What is in it is not decided here.
+
+    python -m tests.servers.milvus
+
+installs it and says so where it cannot be had: half a minute that no test has to wait.
 """
 
 import fcntl
@@ -113,7 +117,7 @@ def milvus_server() -> Iterator[MilvusServer]:
     Raises:
         NoMilvus: its wheel cannot be had, is not for this machine, or does not start.
     """
-    binaries = _installed()
+    binaries = installed()
     folder = Path(tempfile.mkdtemp(prefix="clearmark-milvus-")).resolve()
     server = MilvusServer(folder, binaries)
     try:
@@ -124,8 +128,12 @@ def milvus_server() -> Iterator[MilvusServer]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _installed() -> Path:
-    """The folder of the server's programs, unpacked; made where it is missing or of another version."""
+def installed() -> Path:
+    """The folder of the server's programs, unpacked; made where it is missing or of another version.
+
+    Raises:
+        NoMilvus: its wheel cannot be had, or is not for this machine.
+    """
     _HOME.mkdir(exist_ok=True)
     with (_HOME / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # processes of tests beside each other install it once
@@ -192,3 +200,10 @@ def _free_ports(names: list[str]) -> dict[str, int]:
             listening.bind(("127.0.0.1", 0))
             ports[name] = listening.getsockname()[1]
         return ports
+
+
+if __name__ == "__main__":
+    try:
+        installed()
+    except NoMilvus as absent:
+        sys.stderr.write(f"clearmark: no Milvus for the tests: {absent}\n")
