@@ -402,6 +402,7 @@ def test_moving_to_milvus_goes_on_beside_checks_and_is_held_against_exact_answer
     world.database.dispose()
 
 
+@pytest.mark.timeout(300)
 def test_a_service_never_clears_what_it_could_not_ask_and_goes_on_by_itself(
     milvus: MilvusServer, tmp_path: Path
 ) -> None:
