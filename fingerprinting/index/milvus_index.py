@@ -34,7 +34,7 @@ _MARKS: Final = "marks"
 # Hashes stand in cells as in the embedded engine, and for its reasons (ADR 0012): all of them are looked at up to so
 # many rows, from then on a quarter. Signs of embeddings are always compared one by one.
 _CELLS, _PROBED, _ALL_UP_TO_ROWS = 512, 128, 2_000_000
-# Measured against others by `python -m benchmarks engines`.
+# `python -m benchmarks engines` holds it against others.
 _READS = "Session"
 # What Milvus gives at once, whether hits or rows.
 _MOST = 16_384

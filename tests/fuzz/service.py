@@ -1,7 +1,7 @@
 """Mutated media through the HTTP interface of a service of its own.
 
 Holds that each is answered with a status that the contract has, before its deadline; and that afterwards the service
-lives, is about as large as before, and has no child, no staged file and no blob that it does not know.
+lives, is about as large as before, and has no child and no staged file. Blobs are for `clearmark fsck` to know.
 """
 
 import tempfile
