@@ -75,6 +75,7 @@ class Invariants:
                 self._each_is_there_once(studio, pipeline, found)
                 self._verdicts_stand(pipeline, found)
                 self._assets_are_found(studio, pipeline, found)
+                found.broken += self._settled(database)  # also what the checks just asked for are told of
                 self._releases_are_served(pipeline, found)
             self._letters_went_out_once(found)
             self._webhooks_went_out_once(database, found)

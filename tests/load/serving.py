@@ -40,7 +40,7 @@ def served(mode: str, folder: Path, *, files: int, size: str, **settings: object
         if mode == "production":
             database = create_database(kept.enter_context(postgres_server()), "load")
             settings |= {"database_url": database, "broker_url": kept.enter_context(valkey_server())}
-        service = start_service(folder / "var", folder / "stderr", **settings)
+        service = start_service(folder / "var", folder / "stderr", **{"log_level": "warning", **settings})
         kept.callback(end, service.process)
         pids = [service.process.pid]
         if mode == "production":
