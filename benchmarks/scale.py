@@ -35,6 +35,7 @@ _SEARCHES, _ADDED_WORKS = 7, 21
 
 # The plan: a million works of three minutes on machines of this kind, all of whose cores search. Prices are
 # assumptions: what a GiB-month of memory with its cores costs rented by the month, and at a large cloud on demand.
+_CATALOGUES = (1_000, 10_000, 100_000, 1_000_000)
 _PLANNED_WORKS, _WORK_S = 1_000_000, 180.0
 _MACHINE_GIB, _MACHINE_CORES, _USABLE = 128, 16, 0.8
 _WANTED_SEARCH_S = 2.0
@@ -79,7 +80,15 @@ def scale(clips: Sequence[Clip], *, quick: bool, say: Callable[[str], None]) -> 
         table(_EXPONENT_HEADINGS, [_exponents(a, curves[a]) for a in Algorithm]),
         "",
     ]
-    parts += ["![search](scale-search.png)", "", "![adding](scale-add.png)", "", *_plan(curves, rates)]
+    parts += [
+        "![search](scale-search.png)",
+        "",
+        "![adding](scale-add.png)",
+        "",
+        *_capacity(curves, rates),
+        "",
+        *_plan(curves, rates),
+    ]
     lines = {
         name: {a.value: ([p.held for p in curve], [getattr(p, field) for p in curve]) for a, curve in curves.items()}
         for name, field in (("search", "search_ms"), ("add", "add_work_ms"))
@@ -205,33 +214,82 @@ def _exponents(algorithm: Algorithm, curve: Sequence[_Point]) -> list[str]:
     ]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Need:
+    """What one index of so many rows takes; a check's search on the cores here."""
+
+    rows: float
+    index_gib: float
+    stored_gib: float
+    search_s: float
+
+
+def _need(algorithm: Algorithm, curve: Sequence[_Point], rows: float) -> _Need:
+    """Between the sizes measured from its neighbours, beyond them from the largest by the fitted exponent."""
+    held, last = [point.held for point in curve], curve[-1]
+    grown = max(1.0, rows / last.held) ** max(0.0, _exponent(curve, "search_ms"))
+    return _Need(
+        rows=rows,
+        index_gib=rows * float(np.interp(rows, held, [point.bytes_a_row for point in curve])) / 2**30,
+        stored_gib=rows * (algorithm.row_bytes + _TIME_BYTES) / 2**30,
+        search_s=grown * float(np.interp(rows, held, [point.search_ms for point in curve])) / 1000,
+    )
+
+
+def _needs(works: int, curves: Mapping[Algorithm, Sequence[_Point]], rates: Mapping[Algorithm, float]) -> list[_Need]:
+    return [_need(algorithm, curve, rates[algorithm] * _WORK_S * works) for algorithm, curve in curves.items()]
+
+
+def _machines(needs: Sequence[_Need]) -> tuple[float, float]:
+    """How many machines the memory wants, and how many a search in time."""
+    by_memory = sum(need.index_gib for need in needs) / (_MACHINE_GIB * _USABLE)
+    return by_memory, sum(need.search_s for need in needs) * _CORES_HERE / _MACHINE_CORES / _WANTED_SEARCH_S
+
+
+def _capacity(curves: Mapping[Algorithm, Sequence[_Point]], rates: Mapping[Algorithm, float]) -> list[str]:
+    """What catalogues of several sizes need, a row each."""
+    rows = []
+    for works in _CATALOGUES:
+        needs = _needs(works, curves, rates)
+        index, stored, search = (
+            sum(getattr(need, name) for need in needs) for name in ("index_gib", "stored_gib", "search_s")
+        )
+        machines = int(np.ceil(max(_machines(needs))))
+        rows.append([f"{works:,}", f"{index:,.2f}", f"{stored:,.2f}", f"{search:,.2f}", str(machines)])
+    return ["## Capacity", "", table(_CAPACITY_HEADINGS, rows), "", _CAPACITY]
+
+
+_CAPACITY_HEADINGS = ("works", "index, GiB", "stored rows, GiB", "a check's search here, s", "machines")
+_CAPACITY = f"""
+Works of {_WORK_S / 60:.0f} minutes with picture and sound, in all four indexes; files that were sent are not counted.
+Between the sizes measured above figures are those of their neighbours; beyond the largest, search is extended as
+below. Machines are as many of {_MACHINE_GIB} GiB and {_MACHINE_CORES} cores as hold the indexes and search them within
+{_WANTED_SEARCH_S:.0f} s.
+""".strip()
+
+
 def _plan(curves: Mapping[Algorithm, Sequence[_Point]], rates: Mapping[Algorithm, float]) -> list[str]:
     """What `_PLANNED_WORKS` would need, from the measured figures."""
-    rows, memory_gib, search_s, stored_gib = [], 0.0, 0.0, 0.0
-    for algorithm, curve in curves.items():
-        last, held = curve[-1], rates[algorithm] * _WORK_S * _PLANNED_WORKS
-        gib = held * last.bytes_a_row / 2**30
-        stored = held * (algorithm.row_bytes + _TIME_BYTES) / 2**30
-        seconds = last.search_ms / 1000 * (held / last.held) ** max(0.0, _exponent(curve, "search_ms"))
-        rows.append(
-            [
-                algorithm.value,
-                f"{rates[algorithm]:.1f}",
-                f"{held:,.0f}",
-                f"{gib:.0f}",
-                f"{stored:.0f}",
-                f"{seconds:.1f}",
-            ]
-        )
-        memory_gib, search_s, stored_gib = memory_gib + gib, search_s + seconds, stored_gib + stored
-    by_memory = memory_gib / (_MACHINE_GIB * _USABLE)
-    by_time = search_s * _CORES_HERE / _MACHINE_CORES / _WANTED_SEARCH_S
+    needs = _needs(_PLANNED_WORKS, curves, rates)
+    rows = [
+        [
+            algorithm.value,
+            f"{rates[algorithm]:.1f}",
+            f"{need.rows:,.0f}",
+            f"{need.index_gib:.0f}",
+            f"{need.stored_gib:.0f}",
+            f"{need.search_s:.1f}",
+        ]
+        for algorithm, need in zip(curves, needs, strict=True)
+    ]
+    by_memory, by_time = _machines(needs)
     machines = int(np.ceil(max(by_memory, by_time)))
+    stored_gib = sum(need.stored_gib for need in needs)
     low, high = (machines * _MACHINE_GIB * price + stored_gib * _STORED_PRICE for price in (_LEAST_PRICE, _MOST_PRICE))
     told = _PLAN.format(
-        memory=f"{memory_gib:,.0f}",
+        memory=f"{sum(need.index_gib for need in needs):,.0f}",
         stored=f"{stored_gib:,.0f}",
-        search=f"{search_s:,.0f}",
+        search=f"{sum(need.search_s for need in needs):,.0f}",
         by_memory=f"{by_memory:.1f}",
         by_time=f"{by_time:.1f}",
         machines=machines,
