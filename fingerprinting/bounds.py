@@ -12,10 +12,10 @@ import ctypes
 import errno
 import os
 import resource
-import signal
 import struct
 import sys
 
+_SIGKILL = 9  # `signal` takes as long to import as all the rest
 _PR_SET_PDEATHSIG, _PR_SET_SECCOMP, _PR_SET_CHILD_SUBREAPER, _PR_SET_NO_NEW_PRIVS = 1, 22, 36, 38
 
 # Landlock, the same on every architecture. Source: linux/landlock.h. ABI 2 lets a file be renamed into another folder,
@@ -100,7 +100,7 @@ def bind(
     given = {"limits": True, "network": False, "files": False, "calls": False}
     if sys.platform == "linux":
         libc = _libc()
-        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        libc.prctl(_PR_SET_PDEATHSIG, _SIGKILL, 0, 0, 0)
         libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
         given["network"] = not network and leave_network()
         allowed = [*((path, _READ) for path in reads), *((path, _READ_DIR) for path in lists)]
