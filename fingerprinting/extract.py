@@ -18,7 +18,6 @@ from fingerprinting.sscd import FrameEmbedder
 class Extracted:
     """What one decode gave; `glance` can see more of a query's frames where an embedder looked at them."""
 
-    media: MediaInfo
     fingerprint: Fingerprint
     glance: Glance | None = None
 
@@ -49,7 +48,7 @@ def extract(
     """
     media = media or probe(path, limits=limits)
     looks = ReferenceLooks(embedder, tall=_is_tall(media)) if embedder and media.has_video else None
-    return Extracted(media=media, fingerprint=_fingerprint(path, media, limits, looks))
+    return Extracted(fingerprint=_fingerprint(path, media, limits, looks))
 
 
 def extract_query(
@@ -84,7 +83,7 @@ def _glanced_at(
     path: Path, media: MediaInfo, limits: DecodeLimits | None, embedder: FrameEmbedder | None
 ) -> Extracted:  # fmt: skip
     glance = Glance(embedder, tall=_is_tall(media)) if embedder and media.has_video else None
-    return Extracted(media=media, fingerprint=_fingerprint(path, media, limits, glance), glance=glance)
+    return Extracted(fingerprint=_fingerprint(path, media, limits, glance), glance=glance)
 
 
 def _fingerprint(

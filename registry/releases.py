@@ -7,7 +7,7 @@ verdict rests on is granted. Signing itself is provenance.
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -290,6 +290,22 @@ def kept_beside(session: Session, sha256: str) -> bytes | None:
     query = sa.select(ReleaseManifest.store).join(Release, Release.id == ReleaseManifest.release_id)
     first = (Release.state == ReleaseState.SIGNED).desc(), Release.id
     return session.scalars(query.where(Release.sha256 == sha256, Release.is_sidecar).order_by(*first).limit(1)).first()
+
+
+def fingerprint_of_file(session: Session, sha256: str, algorithms: Collection[Algorithm]) -> Fingerprint | None:
+    """What the check of a release with exactly these bytes saw in it; None where that is less than is seen today.
+
+    Args:
+        algorithms: all by which files are looked at today.
+    """
+    release_id = session.scalar(sa.select(Release.id).where(Release.sha256 == sha256).order_by(Release.id).limit(1))
+    kept = fingerprint_of(session, release_id) if release_id is not None else None
+    if kept is None:
+        return None
+    modalities = {d.algorithm.modality for d in kept.descriptors}
+    wanted = [algorithm for algorithm in algorithms if algorithm.modality in modalities]
+    seen = tuple(d for d in kept.descriptors if d.algorithm in wanted)
+    return replace(kept, descriptors=seen) if len(seen) == len(wanted) else None
 
 
 def revoke(

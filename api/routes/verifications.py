@@ -137,9 +137,20 @@ def _extracted(service: Service, upload: Upload) -> Extracted:
     """Raises: MediaError."""
     known = service.memory.extracted.get(upload.sha256)
     if known is None:
-        known = extract_query(upload.path, limits=service.decode_limits, embedder=service.embedder)
+        known = _kept(service, upload) or extract_query(
+            upload.path, limits=service.decode_limits, embedder=service.embedder
+        )
         service.memory.note_extracted(upload.sha256, known)
     return known.again()
+
+
+def _kept(service: Service, upload: Upload) -> Extracted | None:
+    """What decoding a release of ours would give again: its check kept that. A closer look wants the pictures."""
+    if service.embedder is not None:
+        return None
+    with service.database.reading() as session:
+        kept = releases.fingerprint_of_file(session, upload.sha256, service.algorithms)
+    return Extracted(fingerprint=kept) if kept is not None else None
 
 
 def _seen(

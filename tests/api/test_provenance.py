@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from tests import media
+from tests.api.conftest import register
 from tests.api.service import ok, problem, send
 
 SBR_SPECIFICATION = "2.4.0"
@@ -78,6 +79,21 @@ def test_what_is_not_to_be_recognised_is_read_alone(
     stripped = media.copied(clip, clip.with_name("stripped-of-it.mp4"))
     assert ok(send(anyone, "/v1/verifications", stripped))["recovered"]
     assert ok(send(anyone, "/v1/verifications?recognise=false", stripped))["recovered"] == []
+
+
+def test_what_its_check_saw_in_a_release_is_what_looking_again_sees(
+    anyone: httpx.Client, pipeline: httpx.Client, studio: httpx.Client, tmp_path: Path
+) -> None:
+    clip = media.clip_with_sound(tmp_path / "later-a-work.mp4", seconds=6, seed=4712)
+    signed = fetched(pipeline, released(pipeline, clip), tmp_path / "signed.mp4")
+    work = register(studio, clip)
+    other_bytes = tmp_path / "other-bytes.mp4"
+    other_bytes.write_bytes(signed.read_bytes() + b"\0\0\0\x08free")  # these are decoded
+    kept, seen = (ok(send(anyone, "/v1/verifications", path)) for path in (signed, other_bytes))
+    assert [one["recovered"][0]["how"] for one in (kept, seen)] == ["sha256", "fingerprint"]
+    assert [one["work_id"] for one in kept["registry_matches"]] == [work.work_id]
+    for name in ("duration_s", "registry_matches", "fingerprint_problem"):
+        assert kept[name] == seen[name], name
 
 
 def test_file_page_and_manifest_say_the_same_of_how_it_was_made(

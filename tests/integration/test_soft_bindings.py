@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from fingerprinting import iscc
 from fingerprinting.extract import Extracted
 from fingerprinting.iscc import Iscc, MainType, Unit
-from fingerprinting.model import Algorithm, Fingerprint, MediaInfo
+from fingerprinting.model import Algorithm, Fingerprint
 from registry import releases, soft_bindings
 from registry.access import Actor
 from registry.database import Database
@@ -143,8 +143,7 @@ def test_what_cannot_be_asked_for_is_refused_in_words(
 
 
 def extracted(shown: Fingerprint) -> Extracted:
-    media = MediaInfo(container="mp4", duration_s=shown.duration_s, width=1, height=1, video_tracks=1, audio_tracks=0)
-    return Extracted(media=media, fingerprint=shown)
+    return Extracted(fingerprint=shown)
 
 
 def test_content_finds_the_releases_that_it_came_from(database: Database, index: IndexEngine, known: object) -> None:

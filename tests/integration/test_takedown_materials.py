@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from api.runner import Runner
 from api.service import Service
 from fingerprinting.extract import Extracted
-from fingerprinting.model import Fingerprint, MediaInfo
+from fingerprinting.model import Fingerprint
 from registry import ledger, lookback, releases, soft_bindings, verifications
 from registry.access import Actor
 from registry.checks import FindingDecision
@@ -465,14 +465,13 @@ def test_where_no_platform_is_named_none_is_told(shelf: Shelf) -> None:
 
 def test_what_is_down_is_not_given_out_and_is_said_to_be_down(shelf: Shelf) -> None:
     still, second, shown = shelf.release(factories.fingerprint(9)), shelf.release(), FILM.descriptors[0]
-    picture = MediaInfo(container="mp4", duration_s=12.0, width=160, height=120, video_tracks=1, audio_tracks=0)
     with shelf.database.reading() as session:
         manifest = session.get_one(Release, second).manifest_id
 
     def given_out() -> tuple[list[str], Any]:
         with shelf.database.reading() as session:
             by_rows = soft_bindings.by_value(session, shelf.index, ROWS, shown.vectors[::5].tobytes(), most=9)
-            extracted = Extracted(media=picture, fingerprint=FILM)
+            extracted = Extracted(fingerprint=FILM)
             assert by_rows == soft_bindings.by_content(session, sha256(0), extracted, shelf.index, most=9)
             [said] = verifications.recognise(session, extracted, shelf.index, at=AT)["recovered"]
             return [one.manifest_id for one in by_rows], (

@@ -3,11 +3,12 @@
 from dataclasses import replace
 from datetime import timedelta
 
+import numpy as np
 import pytest
 import sqlalchemy as sa
 
 from fingerprinting.extract import Extracted
-from fingerprinting.model import Algorithm, Fingerprint, ItemNumber, MediaInfo, Segment
+from fingerprinting.model import Algorithm, Fingerprint, ItemNumber, Segment
 from provenance.model import (
     Integrity,
     IntegrityState,
@@ -45,10 +46,7 @@ def known(database: Database, index: IndexEngine) -> tuple[Actor, str, str]:
 
 def extracted(shown: Fingerprint) -> Extracted:
     """What decoding a silent clip would have given."""
-    picture = MediaInfo(
-        container="mp4", duration_s=shown.duration_s, width=160, height=120, video_tracks=1, audio_tracks=0
-    )
-    return Extracted(media=picture, fingerprint=shown)
+    return Extracted(fingerprint=shown)
 
 
 def recognised(database: Database, index: IndexEngine, shown: Fingerprint | None) -> tuple[list[str], list[str]]:
@@ -106,6 +104,23 @@ def test_the_same_bytes_are_the_same_release_also_where_nothing_can_be_seen(
     [recovered] = found["recovered"]
     assert (recovered["release_id"], recovered["how"], recovered["similarity_0_1"]) == (release_id, "sha256", 1.0)
     assert recovered["manifest"]["source"] == "embedded"
+
+
+def test_what_the_check_saw_stands_for_the_very_bytes_of_its_release(
+    database: Database, known: tuple[Actor, str, str]
+) -> None:
+    shown, (picture,) = factories.fingerprint(2), factories.fingerprint(2).descriptors
+    with database.reading() as session:
+        sha256 = session.get_one(Release, known[2]).sha256
+        kept = releases.fingerprint_of_file(session, sha256, [picture.algorithm, Algorithm.AUDIO_LANDMARK_V1])
+        assert kept is not None
+        assert kept.duration_s == shown.duration_s
+        assert np.array_equal(kept.descriptors[0].vectors, picture.vectors)
+        assert np.allclose(kept.descriptors[0].times_s, picture.times_s, atol=1e-3)
+        # Today more is looked for in pictures than that check looked for; nothing is known of other bytes.
+        newer = [picture.algorithm, Algorithm.VIDEO_SSCD_V1]
+        assert releases.fingerprint_of_file(session, sha256, newer) is None
+        assert releases.fingerprint_of_file(session, "00" * 32, list(Algorithm)) is None
 
 
 def test_a_revoked_release_is_said_to_be_revoked(
