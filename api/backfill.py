@@ -5,24 +5,21 @@ Decides how much of a worker's time that takes; what lacks which algorithm is `r
 
 import logging
 import time
-from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
+from api import media_jobs
 from api.service import Service
-from fingerprinting.errors import MediaError
 from fingerprinting.extract import Extracted
 from fingerprinting.model import Algorithm
 from registry import jobs, rollouts
 from registry.jobs import JobKind, Lease
-from registry.rollouts import Lacking
 
 _log = logging.getLogger(__name__)
-type Decode = Callable[[Lacking], Extracted | MediaError]
 
 
-def run(service: Service, lease: Lease, decode: Decode) -> None:
+def run(service: Service, lease: Lease) -> None:
     """Look at the next item, and then leave as much time again to others."""
     algorithm = Algorithm(lease.subject_id)
     if algorithm not in service.algorithms:
@@ -33,7 +30,7 @@ def run(service: Service, lease: Lease, decode: Decode) -> None:
     with service.database.reading() as session:
         lacking = rollouts.next_lacking(session, algorithm)
     began = time.monotonic()
-    outcome = decode(lacking) if lacking is not None else None
+    outcome = media_jobs.shown_by(service, lacking) if lacking is not None else None
     took = timedelta(seconds=time.monotonic() - began)
     with service.database.transaction() as session:
         at = service.now()

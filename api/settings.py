@@ -1,25 +1,37 @@
-"""Settings: the only place that reads the environment. Every name begins with CLEARMARK_."""
+"""Settings: the only place that reads the environment. Every name begins with CLEARMARK_.
+
+Decides what can be set, what settings need of each other, and what was misspelt. How a value must be written is
+`api.setting_values`' to say, and what is too unsafe for production `api.fitness`'.
+"""
 
 import difflib
-import ipaddress
 import logging
 import os
 from collections.abc import Iterable
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Final, Self
-from urllib.parse import urlsplit
 
-from limits import parse_many
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from api.clock import make_clock
 from api.fitness import unfit_for_production
 from api.s3_place import S3Place, parse_s3_url
-from fingerprinting.index.milvus_address import parse_milvus_url
+from api.setting_values import (
+    BlobUrl,
+    ClockSetting,
+    CollectorUrl,
+    IndexUrl,
+    Limit,
+    MailAddress,
+    MailUrl,
+    Networks,
+    PublicUrl,
+    Token,
+    Urls,
+    listed,
+)
 from registry.domain.policy import Assurance
-from registry.errors import Invalid
 from takedown.policy import FourEyes
 
 
@@ -73,7 +85,7 @@ class Settings(BaseSettings):
         LogLevel.INFO
     )
     metrics_token: Annotated[
-        str,
+        Token,
         Field(
             description="What `/metrics` asks for, `Authorization: Bearer …`, 16 characters or more. Empty: anybody may"
             " read it, in production nobody."
@@ -89,7 +101,7 @@ class Settings(BaseSettings):
     ] = 0  # fmt: skip
     metrics_host: Annotated[str, Field(description="Address of that port.")] = "127.0.0.1"
     traces_url: Annotated[
-        str,
+        CollectorUrl,
         Field(
             description="Collector of traces, OTLP over HTTP: `http://collector:4318/v1/traces`; needs the extra"
             " `telemetry`. Empty: no traces."
@@ -100,7 +112,7 @@ class Settings(BaseSettings):
         "memory://"
     )
     index_url: Annotated[
-        str,
+        IndexUrl,
         Field(
             description="Index engine: `faiss://` is the one inside each process;"
             " `milvus://user:password@host:19530/database` (`milvus+tls://`) is one that all share, and needs the extra"
@@ -122,7 +134,7 @@ class Settings(BaseSettings):
         ),
     ] = ""
     blob_url: Annotated[
-        str,
+        BlobUrl,
         Field(
             description="Where media lies: `file://` and a folder, or `s3://bucket/prefix?endpoint=https://…&region=…`,"
             " with credentials as AWS's own settings say; empty means the data folder."
@@ -133,7 +145,7 @@ class Settings(BaseSettings):
         Field(description="Name under which the ledger's checkpoints are signed; choose one and keep it."),
     ] = "clearmark.local/ledger"
     public_url: Annotated[
-        str,
+        PublicUrl,
         Field(
             description="Where others reach this service; empty means where it was reached, in letters host and port."
         ),
@@ -142,7 +154,7 @@ class Settings(BaseSettings):
         SignUp.OPEN
     )
     mail_url: Annotated[
-        str,
+        MailUrl,
         Field(description="`smtp://user:password@host:port` or `smtps://…`; empty: `.eml` files in the data folder."),
     ] = ""
     mail_from: Annotated[str, Field(description="Whose letters these are.")] = "Clearmark <clearmark@localhost>"
@@ -151,22 +163,22 @@ class Settings(BaseSettings):
     ] = ""
     oidc_client_id: Annotated[str, Field(description="Our name at that provider.")] = ""
     oidc_client_secret: Annotated[str, Field(description="Our secret at that provider.")] = ""
-    limit_key: Annotated[str, Field(description="What one key may ask, several limits separated by `;`.")] = (
+    limit_key: Annotated[Limit, Field(description="What one key may ask, several limits separated by `;`.")] = (
         "6000/minute"
     )
-    limit_holder: Annotated[str, Field(description="What all keys of one holder may ask together.")] = "12000/minute"
-    limit_anonymous: Annotated[str, Field(description="What one address may ask without a key.")] = "300/minute"
+    limit_holder: Annotated[Limit, Field(description="What all keys of one holder may ask together.")] = "12000/minute"
+    limit_anonymous: Annotated[Limit, Field(description="What one address may ask without a key.")] = "300/minute"
     limit_verifications: Annotated[
-        str, Field(description="Files that one address may have verified or looked up without a key.")
+        Limit, Field(description="Files that one address may have verified or looked up without a key.")
     ] = "30/minute"
     limit_verifications_key: Annotated[
-        str, Field(description="The same of one key, which counts for itself wherever it is used.")
+        Limit, Field(description="The same of one key, which counts for itself wherever it is used.")
     ] = "3000/minute"
-    limit_sign_in: Annotated[str, Field(description="What one address may try of passwords, codes and wrong keys.")] = (
-        "20/minute;200/day"
-    )
+    limit_sign_in: Annotated[
+        Limit, Field(description="What one address may try of passwords, codes and wrong keys.")
+    ] = "20/minute;200/day"
     trusted_proxies: Annotated[
-        str,
+        Networks,
         Field(
             description="Addresses or networks of your own proxies, comma-separated: of these alone `X-Forwarded-For`"
             " and `X-Forwarded-Proto` are believed. Empty: of nobody."
@@ -176,7 +188,7 @@ class Settings(BaseSettings):
         str, Field(description="Where requests are counted, `redis://…`; empty: in memory, or in a Redis broker.")
     ] = ""
     ledger_tsa_urls: Annotated[
-        str,
+        Urls,
         Field(
             description="RFC 3161 authorities that time-stamp the ledger's checkpoints, tried in this order;"
             " comma-separated, empty means none."
@@ -234,7 +246,7 @@ class Settings(BaseSettings):
         "Clearmark"
     )
     takedown_mail: Annotated[
-        str,
+        MailAddress,
         Field(description="Where the operator is told of takedown deadlines; empty: in the reviewers' queue alone."),
     ] = ""
     platform_holder: Annotated[
@@ -265,7 +277,7 @@ class Settings(BaseSettings):
         Field(gt=0, description="How long notices are kept as they were written after they are over, in days."),
     ] = 1095.0
     clock: Annotated[
-        str,
+        ClockSetting,
         Field(
             description="For tests alone, refused in production: a time to begin at (`2026-12-24T10:00:00Z`), a shift"
             " (`+14d`), or `file:` and a file that holds one and is read anew each time. Empty: the machine's clock."
@@ -290,7 +302,7 @@ class Settings(BaseSettings):
         str, Field(description="PEM file with the CA certificates that our signer's chain ends at.")
     ] = ""
     tsa_url: Annotated[
-        str,
+        Urls,
         Field(
             description="RFC 3161 authorities that time-stamp releases, tried in this order; comma-separated, empty"
             " means no time-stamps."
@@ -303,100 +315,13 @@ class Settings(BaseSettings):
             raise ValueError("CLEARMARK_SIGNER_CERTIFICATES and CLEARMARK_SIGNER_KEY: set both or neither")
         if self.oidc_issuer and not (self.oidc_client_id and self.oidc_client_secret):
             raise ValueError("CLEARMARK_OIDC_CLIENT_ID and CLEARMARK_OIDC_CLIENT_SECRET: needed with an issuer")
-        if self.mail_url and not self.mail_url.startswith(("smtp://", "smtps://")):
-            raise ValueError("CLEARMARK_MAIL_URL: begin with smtp:// or smtps://, or leave it empty")
         if self.signer_key and not self.trust_anchors:
             raise ValueError("CLEARMARK_TRUST_ANCHORS: needed to check what your signer signed")
-        if any(not url.startswith(("https://", "http://")) for url in self.tsa_urls):
-            raise ValueError("CLEARMARK_LEDGER_TSA_URLS: give URLs that begin with https:// or http://")
-        if any(not url.startswith(("https://", "http://")) for url in self.claim_tsa_urls):
-            raise ValueError("CLEARMARK_TSA_URL: give URLs that begin with https:// or http://")
         if self.ledger_tsa_urls and not self.ledger_tsa_roots:
             raise ValueError("CLEARMARK_LEDGER_TSA_ROOTS: needed to check what the authorities stamped")
         if self.env is Environment.PRODUCTION and (found := unfit_for_production(self)):
             raise ValueError("not fit for production: " + "; ".join(found))
         return self
-
-    @field_validator("index_url")
-    @classmethod
-    def _is_an_engine(cls, value: str) -> str:
-        if value != "faiss://":
-            parse_milvus_url(value)
-        return value
-
-    @field_validator("blob_url")
-    @classmethod
-    def _is_a_place(cls, value: str) -> str:
-        if value.startswith("s3:"):
-            parse_s3_url(value)
-        elif value and not value.startswith("file://"):
-            raise ValueError("begin with file:// and a folder, or with s3:// and a bucket, or leave it empty")
-        return value
-
-    @field_validator("traces_url")
-    @classmethod
-    def _is_a_collector(cls, value: str) -> str:
-        if value and not (value.startswith(("https://", "http://")) and urlsplit(value).hostname):
-            raise ValueError("begin with http:// or https://, as http://collector:4318/v1/traces, or leave it empty")
-        return value
-
-    @field_validator("public_url")
-    @classmethod
-    def _is_where_others_reach_it(cls, value: str) -> str:
-        if value and not (value.startswith(("https://", "http://")) and urlsplit(value).hostname):
-            raise ValueError("begin with https:// or http://, as https://clearmark.example, or leave it empty")
-        return value
-
-    @field_validator("metrics_token")
-    @classmethod
-    def _is_hard_to_guess(cls, value: str) -> str:
-        if value and len(value) < _LEAST_TOKEN_CHARS:
-            raise ValueError(f"give {_LEAST_TOKEN_CHARS} characters or more, as `openssl rand -hex 16` makes them")
-        return value
-
-    @field_validator("clock")
-    @classmethod
-    def _is_a_clock(cls, value: str) -> str:
-        make_clock(value)
-        return value
-
-    @field_validator("takedown_mail")
-    @classmethod
-    def _is_an_address(cls, value: str) -> str:
-        if not value:
-            return value
-        from registry.mail import address  # and with it the database, which most commands do without
-
-        try:
-            return address(value)
-        except Invalid as error:
-            raise ValueError(error.problem) from None
-
-    @field_validator("trusted_proxies")
-    @classmethod
-    def _are_addresses(cls, value: str) -> str:
-        try:
-            for one in _listed(value):
-                ipaddress.ip_network(one)
-        except ValueError as error:
-            raise ValueError(f"{error}; give addresses or networks such as 10.0.0.0/8, comma-separated") from None
-        return value
-
-    @field_validator(
-        "limit_key",
-        "limit_holder",
-        "limit_anonymous",
-        "limit_verifications",
-        "limit_verifications_key",
-        "limit_sign_in",
-    )
-    @classmethod
-    def _is_a_limit(cls, value: str) -> str:
-        try:
-            parse_many(value)
-        except ValueError:
-            raise ValueError(f"{value!r} is no limit; write it like 300/minute") from None
-        return value
 
     @property
     def database(self) -> str:
@@ -454,12 +379,12 @@ class Settings(BaseSettings):
     @property
     def tsa_urls(self) -> tuple[str, ...]:
         """Whom to ask for time-stamps of checkpoints, in order."""
-        return _listed(self.ledger_tsa_urls)
+        return listed(self.ledger_tsa_urls)
 
     @property
     def claim_tsa_urls(self) -> tuple[str, ...]:
         """Whom to ask for time-stamps of releases, in order."""
-        return _listed(self.tsa_url)
+        return listed(self.tsa_url)
 
     @property
     def trust_folder(self) -> Path:
@@ -468,7 +393,7 @@ class Settings(BaseSettings):
     @property
     def proxies(self) -> list[str]:
         """Whose word on the caller's address is believed."""
-        return list(_listed(self.trusted_proxies))
+        return list(listed(self.trusted_proxies))
 
     @property
     def _shared(self) -> Path:
@@ -477,14 +402,6 @@ class Settings(BaseSettings):
     @property
     def snapshot_path(self) -> Path:
         return self.data_dir / "index.snapshot"
-
-
-_LEAST_TOKEN_CHARS: Final = 16
-
-
-def _listed(value: str) -> tuple[str, ...]:
-    """What stands between the commas."""
-    return tuple(one.strip() for one in value.split(",") if one.strip())
 
 
 # Variables of the command and of clients; settings they are not.

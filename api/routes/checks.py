@@ -13,11 +13,12 @@ from fastapi.responses import HTMLResponse
 
 from api import explanations, logs, metrics, requests
 from api.access import IdempotencyHeader, TheActor, TheService
+from api.answers import count_check, evidence_of, search_works
 from api.backlog import require_room
 from api.page import POLICY
 from api.paging import Cursor, Limit, page
 from api.problems import media_problem
-from api.runner import Runner, count_check, evidence_of, search_works
+from api.runner import Runner
 from api.schemas.base import Page
 from api.schemas.checks import CheckOut, DecisionIn, DecisionOut, IndexOut, MatchOut, ReasonOut
 from api.service import Service

@@ -108,6 +108,17 @@ def test_a_corrected_file_is_sent_again_whole(database: Database) -> None:
         assert {outcome for _, outcome, _ in other} == {"registered"}, "another holder's numbers are their own"
 
 
+def test_what_is_secret_goes_in_and_out_as_a_secret(database: Database) -> None:
+    """Imported elsewhere it must not be told there either."""
+    with database.transaction() as session:
+        owner = factories.actor(session)
+        stored(session, begun(session, owner), "title,kind,confidential\nOne,film,yes\nTwo,film,no\n")
+        kept = {work.title: work.confidential for work in session.scalars(sa.select(Work))}
+        assert kept == {"One": True, "Two": False}
+        out = list(imports.entries_of(session, owner, at=AT))
+        assert {entry.work.title: entry.work.confidential for entry in out} == kept
+
+
 def test_a_work_that_was_withdrawn_is_known_no_more(database: Database) -> None:
     with database.transaction() as session:
         owner = factories.actor(session)
@@ -307,7 +318,7 @@ def test_a_job_that_died_goes_on_after_the_last_recording_that_was_stored(
             raise RuntimeError("the disk is full")
         store(*arguments, **more)
 
-    monkeypatch.setattr("api.runner.imports.store", dying)
+    monkeypatch.setattr("registry.imports.store", dying)
     accepted(service, owner, album(120))
     assert finished(service).rows_done == 50
     clock.pass_by(timedelta(hours=1))

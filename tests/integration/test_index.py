@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy.orm import Session
 
-from api.runner import search_works
+from api.answers import search_works
 from api.service import Service
 from fingerprinting.document import descriptors_from_bytes
 from fingerprinting.errors import BadSnapshot

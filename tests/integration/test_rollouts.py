@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 
-from api import housekeeping
+from api import housekeeping, media_jobs
 from api.runner import Runner
 from api.service import Service
 from fingerprinting.errors import MediaError, MediaFault
 from fingerprinting.extract import Extracted
-from fingerprinting.model import Algorithm, Descriptors, Fingerprint, MediaInfo
+from fingerprinting.model import Algorithm, Descriptors, Fingerprint
 from registry import rollouts, works
 from registry.errors import Conflict
 from registry.index import Operation, algorithm_named, head_sequence, log_again
@@ -26,7 +26,6 @@ from tests.fakes import Clock, FakeEmbedder, Killed, die_once
 
 OLD, NEW = Algorithm.VIDEO_PHASH_V1, Algorithm.VIDEO_SSCD_V1
 SUCCESSION = {NEW: OLD}
-PICTURE = MediaInfo(container="mp4", duration_s=12.0, width=160, height=120, video_tracks=1, audio_tracks=0)
 SHOWN = factories.fingerprint(1)
 
 
@@ -49,8 +48,8 @@ def shows(monkeypatch: pytest.MonkeyPatch) -> Callable[[Fingerprint], None]:
     """What every file shows from now on."""
 
     def show(fingerprint: Fingerprint) -> None:
-        found = Extracted(media=PICTURE, fingerprint=fingerprint)
-        monkeypatch.setattr("api.runner.extract", lambda *_arguments, **_limits: found)
+        found = Extracted(fingerprint=fingerprint)
+        monkeypatch.setattr("api.media_jobs.extract", lambda *_arguments, **_limits: found)
 
     return show
 
@@ -215,9 +214,9 @@ def test_media_that_shows_nothing_any_more_holds_up_nobody(
     def extract(*_arguments: object, **_limits: object) -> Extracted:
         if next(broken, False):
             raise MediaError(fault=MediaFault.UNREADABLE, problem="It is damaged.")
-        return Extracted(media=PICTURE, fingerprint=seen_by_both())
+        return Extracted(fingerprint=seen_by_both())
 
-    monkeypatch.setattr("api.runner.extract", extract)
+    monkeypatch.setattr("api.media_jobs.extract", extract)
     rolled_out(service, runner, clock)
     assert (covered(service).having, covered(service).lacking) == (1, 1)
     with service.database.transaction() as session:
@@ -233,14 +232,14 @@ def test_what_fails_each_time_is_passed_over(
     registered(service, runner, count=2)
     turned_on(service, shows)
     sha256 = hashlib.sha256(b"media 0").hexdigest()
-    decode = Runner._extracted
+    shown_by = media_jobs.shown_by
 
-    def decoded(runner: Runner, sent: rollouts.Lacking, how: Callable[..., Extracted]) -> Extracted | MediaError:
+    def shown(service: Service, sent: rollouts.Lacking) -> Extracted | MediaError:
         if sent.sha256 == sha256:
             raise MemoryError
-        return decode(runner, sent, how)
+        return shown_by(service, sent)
 
-    monkeypatch.setattr(Runner, "_extracted", decoded)
+    monkeypatch.setattr(media_jobs, "shown_by", shown)
     housekeeping.begin_rollouts(service)
     for _ in range(12):
         done(service, runner)

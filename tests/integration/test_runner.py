@@ -14,7 +14,6 @@ from api.service import Service
 from api.worker import LANES, QUEUES
 from fingerprinting.errors import MediaError, MediaFault
 from fingerprinting.extract import Extracted
-from fingerprinting.model import MediaInfo
 from registry import checks, exclusions, jobs, negatives, works
 from registry.access import Actor
 from registry.database import Database
@@ -38,17 +37,16 @@ from tests.factories import AT
 from tests.fakes import Clock, Killed, die_once
 from tests.integration.at_once import at_once
 
-PICTURE = MediaInfo(container="mp4", duration_s=12.0, width=160, height=120, video_tracks=1, audio_tracks=0)
 FOREVER = datetime(2999, 1, 1, tzinfo=UTC)
 SHA256 = hashlib.sha256(b"media").hexdigest()
-COPY = Extracted(media=PICTURE, fingerprint=factories.fingerprint(1))
+COPY = Extracted(fingerprint=factories.fingerprint(1))
 
 
 @pytest.fixture(autouse=True)
 def decoding(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every file is clip 1, unless a test says otherwise."""
     for name in ("extract", "extract_output"):
-        monkeypatch.setattr(f"api.runner.{name}", lambda *_arguments, **_limits: COPY)
+        monkeypatch.setattr(f"api.media_jobs.{name}", lambda *_arguments, **_limits: COPY)
 
 
 @pytest.fixture
@@ -228,7 +226,7 @@ def test_two_holders_who_claim_the_same_footage_at_once_are_in_conflict(
 @pytest.mark.parametrize(
     "where",
     [
-        "api.runner.extract",
+        "api.media_jobs.extract",
         "registry.works.store_asset",
         "registry.index.IndexEngine.rivals",
         "registry.conflicts.settle_asset",
@@ -253,7 +251,7 @@ def test_an_upload_survives_a_death_anywhere(
 @pytest.mark.parametrize(
     "where",
     [
-        "api.runner.extract_output",
+        "api.media_jobs.extract_output",
         "registry.index.IndexEngine.search",
         "registry.checks.answer",
         "registry.jobs.finish",
@@ -273,7 +271,7 @@ def test_a_check_survives_a_death_anywhere(
 
 
 @pytest.mark.parametrize(
-    "where", ["api.runner.extract", "registry.negatives.store", "registry.negatives.settle", "registry.jobs.finish"]
+    "where", ["api.media_jobs.extract", "registry.negatives.store", "registry.negatives.settle", "registry.jobs.finish"]
 )
 def test_an_entry_of_the_bank_survives_a_death_anywhere(
     service: Service, runner: Runner, clock: Clock, monkeypatch: pytest.MonkeyPatch, where: str
@@ -332,7 +330,7 @@ def test_a_damaged_file_for_the_bank_is_rejected(
     def read(*_arguments: object, **_limits: object) -> Extracted:
         raise DAMAGED
 
-    monkeypatch.setattr("api.runner.extract", read)
+    monkeypatch.setattr("api.media_jobs.extract", read)
     entry_id = banked(service)
     run(runner, entry_id)
     entry = one(service.database, Negative, entry_id)
@@ -350,7 +348,7 @@ def test_an_entry_removed_while_its_file_is_read_stays_removed(
             negatives.remove(session, factories.operator(session), entry_id, at=AT)
         return COPY
 
-    monkeypatch.setattr("api.runner.extract", read)
+    monkeypatch.setattr("api.media_jobs.extract", read)
     run(runner, entry_id)
     assert one(service.database, Negative, entry_id).status == "withdrawn"
     with service.database.reading() as session:
@@ -359,7 +357,7 @@ def test_an_entry_removed_while_its_file_is_read_stays_removed(
 
 def test_a_restarted_service_goes_on_at_once(service: Service, runner: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
     asset_id = uploaded(service)
-    die_once(monkeypatch, "api.runner.extract")
+    die_once(monkeypatch, "api.media_jobs.extract")
     with pytest.raises(Killed):
         run(runner, asset_id)
     with service.database.transaction() as session:
@@ -375,12 +373,12 @@ def test_who_was_too_slow_stores_nothing(
     asset_id = uploaded(service)
 
     def slow(*_arguments: object, **_limits: object) -> Extracted:
-        monkeypatch.setattr("api.runner.extract", lambda *_a, **_l: COPY)
+        monkeypatch.setattr("api.media_jobs.extract", lambda *_a, **_l: COPY)
         clock.pass_by(2 * LEASE)
         run(Runner(service), asset_id)  # another finishes it meanwhile
-        return Extracted(media=PICTURE, fingerprint=factories.fingerprint(9))
+        return Extracted(fingerprint=factories.fingerprint(9))
 
-    monkeypatch.setattr("api.runner.extract", slow)
+    monkeypatch.setattr("api.media_jobs.extract", slow)
     run(runner, asset_id)
     assert_indexed_once(service, asset_id)
 
@@ -389,7 +387,7 @@ def test_an_error_is_tried_again_later(
     service: Service, runner: Runner, clock: Clock, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     asset_id = uploaded(service)
-    die_once(monkeypatch, "api.runner.extract", MemoryError)
+    die_once(monkeypatch, "api.media_jobs.extract", MemoryError)
     with caplog.at_level(logging.CRITICAL):
         run(runner, asset_id)
     job = job_of(service.database, asset_id)
@@ -415,7 +413,7 @@ def failing(monkeypatch: pytest.MonkeyPatch, where: str, error: type[BaseExcepti
     monkeypatch.setattr(where, fail)
 
 
-@pytest.mark.parametrize("where", ["api.runner.extract", "registry.index.IndexEngine.rivals"])
+@pytest.mark.parametrize("where", ["api.media_jobs.extract", "registry.index.IndexEngine.rivals"])
 def test_after_the_last_attempt_an_asset_is_rejected_and_found_nowhere(
     service: Service, runner: Runner, clock: Clock, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
@@ -434,7 +432,7 @@ def test_after_the_last_attempt_a_check_is_unknown(
     service: Service, runner: Runner, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     check_id = asked(service)
-    failing(monkeypatch, "api.runner.extract_output", RuntimeError)
+    failing(monkeypatch, "api.media_jobs.extract_output", RuntimeError)
     run_to_the_end(runner, clock, check_id)
     check = one(service.database, Check, check_id)
     assert (check.status, check.verdict, check.reasons[0]["code"]) == ("done", "unknown", "engine_error")
@@ -445,7 +443,7 @@ def test_a_file_that_kills_every_process_ends_too(
     service: Service, runner: Runner, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     check_id = asked(service)
-    failing(monkeypatch, "api.runner.extract_output", Killed)
+    failing(monkeypatch, "api.media_jobs.extract_output", Killed)
     for _ in range(MAX_ATTEMPTS):
         with pytest.raises(Killed):
             run(runner, check_id)
@@ -465,7 +463,7 @@ def damaged(monkeypatch: pytest.MonkeyPatch) -> None:
         raise DAMAGED
 
     for name in ("extract", "extract_output"):
-        monkeypatch.setattr(f"api.runner.{name}", fail)
+        monkeypatch.setattr(f"api.media_jobs.{name}", fail)
 
 
 def test_a_bad_file_is_rejected_with_its_reason_and_let_go(
@@ -483,8 +481,8 @@ def test_a_bad_file_is_rejected_with_its_reason_and_let_go(
 def test_what_fails_the_quality_gate_is_rejected(
     service: Service, runner: Runner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    short = Extracted(media=PICTURE, fingerprint=factories.fingerprint(1, seconds=1.0))
-    monkeypatch.setattr("api.runner.extract", lambda *_arguments, **_limits: short)
+    short = Extracted(fingerprint=factories.fingerprint(1, seconds=1.0))
+    monkeypatch.setattr("api.media_jobs.extract", lambda *_arguments, **_limits: short)
     asset_id = uploaded(service)
     run(runner, asset_id)
     assert one(service.database, Asset, asset_id).reason == "too_short"
@@ -526,7 +524,7 @@ def test_a_work_withdrawn_while_its_file_is_read_stays_withdrawn(
             raise DAMAGED
         return COPY
 
-    monkeypatch.setattr("api.runner.extract", read)
+    monkeypatch.setattr("api.media_jobs.extract", read)
     run(runner, asset_id)
     assert one(service.database, Asset, asset_id).status == "withdrawn"
     assert job_of(service.database, asset_id).state == "done"
