@@ -16,6 +16,7 @@ import json
 import logging
 import sys
 from collections import Counter
+from importlib import metadata
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -66,7 +67,6 @@ from registry.errors import RegistryError
 from takedown.errors import TakedownError
 
 app = typer.Typer(
-    help=__doc__,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -109,6 +109,19 @@ app.command("fsck")(fsck)
 app.command("backup")(backup)
 app.command("restore")(restore)
 app.command("transparency")(transparency)
+
+
+def _tell_version(value: bool) -> None:
+    if value:
+        typer.echo(f"clearmark {metadata.version('clearmark')}")
+        raise typer.Exit
+
+
+@app.callback(help=__doc__)
+def _options(
+    version: Annotated[bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Say it.")] = False,
+) -> None:
+    """What may stand before a command."""
 
 
 def main() -> None:
@@ -228,6 +241,9 @@ def register(
     reserve: Annotated[
         list[str] | None, typer.Option(help="A reserved use: train, depict_in_output, …; may be repeated.")
     ] = None,
+    confidential: Annotated[
+        bool, typer.Option("--confidential", help="Withhold the title: others learn that it is registered, not what.")
+    ] = False,
     local: Annotated[
         bool,
         typer.Option("--fingerprint-only", help="Fingerprint here; the media never leaves this machine."),
@@ -241,6 +257,7 @@ def register(
         "title": title,
         "kind": kind,
         "policy": policy,
+        "confidential": confidential,
         "reservations": [{"use": use, "value": "reserved"} for use in reserve or []],
     }
     with service_at(url, key, holder) as client, progress(f"Registering {file.name}", quiet=as_json) as tell:

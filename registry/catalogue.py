@@ -40,19 +40,20 @@ REFERENCE = "reference"
 # Our id of it, as an export writes it.
 WORK_ID = "work_id"
 _COLUMNS = (
-    REFERENCE, "title", "kind", "year", "policy", "creators", *STANDARD_NUMBERS, *Use, "territory", "terms_url",
-    "contact", WORK_ID,
+    REFERENCE, "title", "kind", "year", "policy", "confidential", "creators", *STANDARD_NUMBERS, *Use, "territory",
+    "terms_url", "contact", WORK_ID,
 )  # fmt: skip
 _CREDITS = ("contributors", "shares", "alternative_titles")
 _MEMBERS = frozenset(
-    {REFERENCE, "title", "kind", "year", "policy", "creators", "identifiers", "reservations", WORK_ID, *_CREDITS}
-)
+    {REFERENCE, "title", "kind", "year", "policy", "confidential", "creators", "identifiers", "reservations", WORK_ID}
+).union(_CREDITS)
 _SAID_MEMBERS = frozenset(
     {"use", "value", "territory", "terms_url", "contact", "valid_from", "valid_until"}
 )  # fmt: skip
 _RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d.*")
 # What a spreadsheet would run is written with an apostrophe before it and read without; so is an apostrophe itself.
 _GUARDED = ("=", "+", "-", "@", "'")
+_YES_OR_NO = {"yes": True, "true": True, "no": False, "false": False}
 
 
 class CatalogueFormat(StrEnum):
@@ -177,6 +178,7 @@ def _csv_row(number: int, header: list[str], cells: list[str]) -> Row:
             "kind": said.get("kind"),
             "year": _year(said.get("year")),
             "policy": said.get("policy"),
+            "confidential": _yes_or_no(said.get("confidential"), "confidential"),
             "creators": [one.strip() for one in said.get("creators", "").split(";") if one.strip()],
             "identifiers": {name: said[name] for name in (REFERENCE, *STANDARD_NUMBERS) if name in said},
             WORK_ID: said.get(WORK_ID),
@@ -195,6 +197,16 @@ def _year(text: str | None) -> int | None:
     if not re.fullmatch(r"[0-9]{4}", text):
         raise Invalid(field="year", problem="Give the year of release in four digits.")
     return int(text)
+
+
+def _yes_or_no(text: str | None, field: str) -> bool | None:
+    """As people write it, and as spreadsheets write a tick."""
+    if text is None:
+        return None
+    said = _YES_OR_NO.get(text.lower())
+    if said is None:
+        raise Invalid(field=field, problem="Write yes or no.")
+    return said
 
 
 def _unguarded(cell: str) -> str:
@@ -288,6 +300,7 @@ def _entry(said: Mapping[str, Any]) -> Entry:
         alternative_titles=tuple(AlternativeTitle.of(one) for one in _objects(said, "alternative_titles")),
         year=year,
         policy=_one_of(Policy, said.get("policy") or Policy.REVIEW, "policy"),
+        confidential=_typed(said, "confidential", bool, False),
     )
     return Entry(work=work, reservations=reservations, work_id=_work_id(said))
 
@@ -340,7 +353,7 @@ def _typed(said: Mapping[str, Any], name: str, kind: type, otherwise: Any) -> An
     if value is None:
         return otherwise
     if not isinstance(value, kind):
-        named = {"str": "text", "list": "a list", "dict": "an object"}
+        named = {"str": "text", "list": "a list", "dict": "an object", "bool": "true or false"}
         raise Invalid(field=name, problem=f"It must be {named[kind.__name__]}.")
     return value
 
@@ -449,7 +462,7 @@ def _cells(entry: Entry) -> list[str]:
     work, said = entry.work, _in_a_row(entry)[0]
     values: dict[str, str] = {
         "title": work.title, "kind": work.kind, "year": str(work.year or ""), "policy": work.policy,
-        "creators": "; ".join(work.creators),
+        "confidential": "yes" if work.confidential else "", "creators": "; ".join(work.creators),
         **{name: work.identifiers[name] for name in (REFERENCE, *STANDARD_NUMBERS) if name in work.identifiers},
         **{use.value: value.value for use, value in said.values.items()}, "territory": said.territory,
         "terms_url": said.terms_url or "", "contact": said.contact or "", WORK_ID: entry.work_id or "",
@@ -476,7 +489,7 @@ def _described(entry: Entry) -> dict[str, Any]:
     identifiers = {key: value for key, value in work.identifiers.items() if key != REFERENCE}
     described = {
         REFERENCE: entry.reference, "title": work.title, "kind": work.kind, "year": work.year, "policy": work.policy,
-        "creators": work.creators, "identifiers": identifiers,
+        "confidential": work.confidential or None, "creators": work.creators, "identifiers": identifiers,
         **{name: as_json(getattr(work, name)) for name in _CREDITS},
         "reservations": [_said(one) for one in entry.reservations], WORK_ID: entry.work_id,
     }  # fmt: skip

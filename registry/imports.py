@@ -221,6 +221,7 @@ def _entry(work: Work, rows: Sequence[Reservation], of_all: Sequence[Statement],
         alternative_titles=tuple(AlternativeTitle.of(one) for one in work.alternative_titles),
         year=work.year,
         policy=Policy(work.policy),
+        confidential=work.confidential,
     )
     of_files, unsaid = standing.of_files((row for row in rows if row.scope == Reach.ASSET), at=at)
     said = standing.statements_of((row for row in rows if row.scope == Reach.WORK), at=at)

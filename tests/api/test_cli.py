@@ -6,6 +6,7 @@ import shutil
 import sqlite3
 import subprocess
 from collections.abc import Callable, Iterator
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +77,11 @@ def test_every_command_explains_itself(command: tuple[str, ...]) -> None:
     assert len(said[1].split()) >= 3, "one sentence says what it is for"
     options = [line for line in said if line.startswith("--") and not line.startswith("--help")]
     assert all(len(line.split()) >= 2 for line in options), options
+
+
+def test_the_version_is_that_of_the_package() -> None:
+    said = CliRunner().invoke(app, ["--version"])
+    assert (said.exit_code, said.output) == (0, f"clearmark {metadata.version('clearmark')}\n")
 
 
 def test_every_command_that_has_an_answer_has_it_for_programs_too() -> None:
@@ -202,9 +208,11 @@ def test_registering_says_whether_it_can_be_found(clearmark: Run, tmp_path: Path
     assert made["asset"]["status"] == "indexed"
     assert made["asset"]["sha256"] is None
     assert {said["use"] for said in made["work"]["reservations"]} == {"train", "depict_in_output"}
+    assert not made["work"]["confidential"]
     black = media.filtered(tmp_path / "black.mp4", "color=black:s=64x48", seconds=3)
-    refused = _json(clearmark("register", black, "--title", "Dark", "--json"), Exit.REJECTED)
+    refused = _json(clearmark("register", black, "--title", "Dark", "--confidential", "--json"), Exit.REJECTED)
     assert refused["asset"]["reason"] == "black"
+    assert refused["work"]["confidential"]
     _one_line(clearmark("register", clip, "--title", "Mine", "--kind", "opera", "--json"))
 
 

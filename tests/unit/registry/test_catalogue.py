@@ -82,6 +82,7 @@ def test_rows_are_numbered_as_a_spreadsheet_numbers_them() -> None:
         ("title,kind\nA,movie star\n", "kind"),
         ("title,kind,year\nA,film,98\n", "year"),
         ("title,kind,policy\nA,film,destroy\n", "policy"),
+        ("title,kind,confidential\nA,film,secret\n", "confidential"),
         ("title,kind,train\nA,film,maybe\n", "train"),
         ("title,kind,train,territory\nA,film,,FR\n", "territory"),
         ("title,kind\nA,film,more\n", "row"),
@@ -138,6 +139,8 @@ def _saying(reservations: str) -> str:
         ('{"title": "A\\\\\\u0000", "kind": "film"}', "row"),
         ('{"title": "A", "kind": "film", "year": true}', "year"),
         ('{"title": "A", "kind": "film", "year": 1e3}', "year"),
+        ('{"title": "A", "kind": "film", "confidential": "yes"}', "confidential"),
+        ('{"title": "A", "kind": "film", "confidential": 1}', "confidential"),
         ('{"title": "A", "kind": "film", "creators": [""]}', "creators"),
         ('{"title": "A", "kind": "film", "identifiers": {"isrc": 1}}', "identifiers"),
         ('{"title": "A", "kind": "film", "reservations": {}}', "reservations"),
@@ -153,6 +156,15 @@ def _saying(reservations: str) -> str:
 )
 def test_a_json_row_of_another_shape_is_named(line: str, field: str) -> None:
     assert problem(line, JSONL) == (1, field)
+
+
+def test_what_is_secret_is_said_by_a_word_or_a_tick_and_silence_is_no_secret() -> None:
+    said = {"yes": True, "Yes": True, "TRUE": True, "no": False, "False": False, "": False}
+    found = rows("title,kind,confidential\n" + "".join(f"A,film,{word}\n" for word in said))
+    assert [row.entry and row.entry.work.confidential for row in found] == list(said.values())
+    [row] = rows('{"title": "A", "kind": "film", "confidential": true}', JSONL)
+    assert row.entry is not None
+    assert row.entry.work.confidential
 
 
 def test_the_format_is_told_from_the_beginning() -> None:
@@ -187,6 +199,7 @@ ENTRIES = st.builds(
         creators=st.lists(TEXT, max_size=3),
         year=st.none() | st.integers(1850, 2030),
         policy=st.sampled_from(Policy),
+        confidential=st.booleans(),
     ),
     reservations=RESERVATIONS.map(lambda said: tuple(sorted(said, key=lambda one: list(Use).index(one.use)))),
 )
