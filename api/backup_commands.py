@@ -28,7 +28,7 @@ def backup(
     from api.backup import back_up, summary
     from registry.admin_actions import Action, console, note
 
-    with the_service() as service, progress("Copying", quiet=as_json):
+    with the_service(asks_store=True) as service, progress("Copying", quiet=as_json):
         at = service.now()
         made = back_up(service, target, with_keys=not without_keys, with_database=not without_database, at=at)
         told = summary(made)

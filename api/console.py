@@ -194,11 +194,16 @@ def noted(action: "Action", subject: str, *, settings: Settings | None = None, *
 
 
 @contextmanager
-def the_service() -> "Iterator[Service]":
-    """The service of the data folder, for one command; none of them compares pictures itself."""
+def the_service(*, asks_store: bool = False) -> "Iterator[Service]":
+    """The service of the data folder, for one command; none of them compares pictures itself.
+
+    Args:
+        asks_store: whether the command needs the files: then it says at once that their store is away. Others, such as
+            one that makes a key, are not held up by that.
+    """
     from api.service import build_service
 
-    service = build_service(load_settings(), compares_pictures=False)
+    service = build_service(load_settings(), compares_pictures=False, asks_store=asks_store)
     try:
         yield service
     finally:

@@ -23,7 +23,7 @@ def fsck(
     from api.fsck import Report, examine
     from api.fsck import repair as mend
 
-    with the_service() as service, progress("Looking at everything", quiet=as_json):
+    with the_service(asks_store=True) as service, progress("Looking at everything", quiet=as_json):
         report = mend(service, is_quick=quick) if repair else Report(flaws=examine(service, is_quick=quick))
     found: dict[str, Any] = {
         "clean": report.is_clean, "quick": quick, "findings": [_told(flaw) for flaw in report.flaws],

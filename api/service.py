@@ -164,15 +164,16 @@ class Service:
         self.database.dispose()
 
 
-def build_service(settings: Settings, *, compares_pictures: bool = True) -> Service:
+def build_service(settings: Settings, *, compares_pictures: bool = True, asks_store: bool = True) -> Service:
     """Make folders, keys and tables where they are missing, and put the parts together.
 
     Args:
         compares_pictures: whether to start the network for it, which takes longer than most commands in all.
+        asks_store: as `make_blobs` has it.
     """
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     settings.keys_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    blobs = make_blobs(settings)
+    blobs = make_blobs(settings, asks_store=asks_store)
     database = Database(settings.database)
     upgrade_database(settings.database)
     now, at = make_clock(settings.clock), utc_now()
@@ -229,8 +230,14 @@ def make_shared(index_url: str) -> SharedIndexes | None:
     return SharedIndexes(rows={algorithm: MilvusRows(milvus, algorithm, corpora) for algorithm in TRAITS})
 
 
-def make_blobs(settings: Settings) -> BlobStore:
-    """Where the settings say that media lies. Raises: SettingsError: an object store that cannot be used so."""
+def make_blobs(settings: Settings, *, asks_store: bool = True) -> BlobStore:
+    """Where the settings say that media lies.
+
+    Args:
+        asks_store: whether to ask an object store now whether it can be used: not for what needs no files.
+    Raises:
+        SettingsError: an object store that cannot be used so.
+    """
     place = settings.s3_place
     if place is None:
         return FolderBlobs(settings.blob_folder)
@@ -238,7 +245,8 @@ def make_blobs(settings: Settings) -> BlobStore:
         from api.s3_blobs import S3Blobs  # what it needs is an extra, and takes a while to import
 
         blobs = S3Blobs(place, settings.staging_folder)
-        blobs.require()
+        if asks_store:
+            blobs.require()
     except ImportError as error:
         raise SettingsError("CLEARMARK_BLOB_URL: s3:// needs the extra `s3`: clearmark[s3]") from error
     except BlobsAway as away:

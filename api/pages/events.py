@@ -16,7 +16,9 @@ from fastapi import APIRouter, Query, Request
 from sqlalchemy.orm import Session
 from starlette.responses import StreamingResponse
 
+from api import metrics
 from api.pages.page import Page, PageActor, ThePage
+from api.pressure import MOST_REQUESTS
 from api.problems import Problem
 from registry import checks, imports, works
 from registry.access import Actor
@@ -29,8 +31,9 @@ _MOST: Final = 20
 # Looked at so often while something changes, and ever more seldom while nothing does.
 _SOON_S, _LATE_S, _SLOWER = 0.4, 2.0, 1.2
 _LASTS_S, _AGAIN_MS, _ALIVE_S = 60.0, 1000, 15.0
-# Streams that one person has open at once: some tabs.
-_MOST_STREAMS: Final = 20
+# Streams that one person has open at once: some tabs; and all persons together. Each is a request in hand for as long
+# as it lasts, and half of those are left to everybody else.
+_MOST_STREAMS, _MOST_OF_ALL = 20, MOST_REQUESTS // 2
 _open: Counter[str] = Counter()
 _WAITS: Final = frozenset({AssetStatus.QUEUED, CheckStatus.QUEUED, ImportStatus.QUEUED})
 _WORKS: Final = frozenset({AssetStatus.PROCESSING, CheckStatus.PROCESSING, ImportStatus.PROCESSING})
@@ -61,6 +64,10 @@ def show_events(
     if _open[actor.person] >= _MOST_STREAMS:
         detail = "Too many pages are open that show how far things are. Close some."
         raise Problem(HTTPStatus.TOO_MANY_REQUESTS, "too-many-requests", detail, headers={"Retry-After": "30"})
+    if _open.total() >= _MOST_OF_ALL:
+        metrics.slot_refused("streams")
+        detail = "Too many pages are open that show how far things are. Ask again in a moment."
+        raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, "busy", detail, headers={"Retry-After": "10"})
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     return StreamingResponse(_stream(request, page, actor, of), media_type="text/event-stream", headers=headers)
 
@@ -72,7 +79,7 @@ async def _stream(request: Request, page: Page, actor: Actor, ids: list[str]) ->
     _open[actor.person] += 1
     try:
         yield f"retry: {_AGAIN_MS}\n\n"
-        if _open[actor.person] > _MOST_STREAMS:  # several asked at once
+        if _open[actor.person] > _MOST_STREAMS or _open.total() > _MOST_OF_ALL:  # several asked at once
             return
         while time.monotonic() < ends_s and not is_over() and not await request.is_disconnected():
             standings = await to_thread.run_sync(_standings, page, actor, ids)
@@ -91,6 +98,8 @@ async def _stream(request: Request, page: Page, actor: Actor, ids: list[str]) ->
         return
     finally:
         _open[actor.person] -= 1
+        if not _open[actor.person]:
+            del _open[actor.person]
 
 
 def _standings(page: Page, actor: Actor, ids: list[str]) -> list[Standing]:

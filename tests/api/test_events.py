@@ -4,7 +4,7 @@ import json
 import re
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +95,32 @@ def test_nobody_unknown_is_told_and_nobody_of_too_much(
     assert anyone.get("/events", params={"of": film.asset_id}).status_code == 303
     assert page.get("/events", params={"of": [film.asset_id] * 21}).status_code == 422
     assert page.get("/events").status_code == 422
+
+
+def test_streams_of_all_together_leave_room_for_everybody_else(service: RunningService, film: Registered) -> None:
+    """A department with its tabs open, more of them than there is room for requests."""
+    change(service, Asset, film.asset_id, status="queued", progress=0.0)
+    path = f"/events?of={film.asset_id}"
+    with ExitStack() as kept:
+        streams: list[Iterator[str]] = []
+        for _ in range(6):
+            page = kept.enter_context(signed_in(service, service.key("Studio", "works:write")))
+            for _ in range(20):
+                answer = kept.enter_context(page.stream("GET", path))
+                assert answer.status_code == 200
+                streams.append(answer.iter_lines())
+                next(streams[-1])
+        one_more = kept.enter_context(signed_in(service, service.key("Studio", "works:write")))
+        while (answer := kept.enter_context(one_more.stream("GET", path))).status_code == 200:
+            streams.append(answer.iter_lines())
+            next(streams[-1])
+        assert (answer.status_code, answer.headers["Retry-After"]) == (503, "10")
+        assert len(streams) == 128
+        assert one_more.get("/works").status_code == 200
+        assert one_more.get(path).status_code == 503, "those who came before stay"
+    change(service, Asset, film.asset_id, status="indexed", progress=1.0)
+    with signed_in(service, service.key("Studio", "works:write")) as page:
+        until(lambda: page.get(path).status_code == 200)
 
 
 def test_a_service_that_stops_does_not_wait_for_those_who_listen(tmp_path: Path, clips: Clips) -> None:

@@ -33,6 +33,7 @@ from registry.blobs import BlobDamaged, BlobsAway, BlobStore
 from registry.jobs import JobKind
 from registry.models import Check, Holder, Job
 from tests import factories
+from tests.api.service import environment_of, run_cli_here
 from tests.factories import SHA256
 from tests.integration.inside import Inside
 from tests.people import cookie_of
@@ -72,13 +73,18 @@ def blobs(request: pytest.FixtureRequest, tmp_path: Path) -> BlobStore:
 
 
 @pytest.fixture
-def nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[S3Blobs]:
-    """An object store that does not answer."""
+def url_of_nobody(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Where no object store answers."""
     monkeypatch.setattr(s3_blobs, "MOST_ATTEMPTS", 1)
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # and nobody listens
-        url = f"s3://{BUCKET}?endpoint=http://127.0.0.1:{taken.getsockname()[1]}&region=eu-west-1"
-        yield S3Blobs(parse_s3_url(url), tmp_path / "staging")
+        yield f"s3://{BUCKET}?endpoint=http://127.0.0.1:{taken.getsockname()[1]}&region=eu-west-1"
+
+
+@pytest.fixture
+def nobody(url_of_nobody: str, tmp_path: Path) -> S3Blobs:
+    """An object store that does not answer."""
+    return S3Blobs(parse_s3_url(url_of_nobody), tmp_path / "staging")
 
 
 def put(blobs: BlobStore, key: str, content: bytes = CONTENT) -> str:
@@ -334,14 +340,10 @@ def _refused(url: str, tmp_path: Path) -> str:
 
 
 def test_a_store_that_cannot_be_used_stops_the_start(
-    s3: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    s3: S3Server, url_of_nobody: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(s3_blobs, "MOST_ATTEMPTS", 1)
     assert "no such bucket" in _refused(s3.blob_url(bucket="another"), tmp_path)
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        address = f"http://127.0.0.1:{taken.getsockname()[1]}"
-        assert "does not answer" in _refused(f"s3://{BUCKET}?endpoint={address}&region=eu-west-1", tmp_path)
+    assert "does not answer" in _refused(url_of_nobody, tmp_path)
     for code, said in (("AccessDenied", "s3:PutObject"), ("InvalidAccessKeyId", "credentials"), ("Odd", "(Odd)")):
 
         def refuse(_asked: Asked, code: str = code) -> Answer:
@@ -355,6 +357,21 @@ def test_a_store_that_cannot_be_used_stops_the_start(
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
     assert "no credentials were found" in _refused(s3.blob_url(), tmp_path)
+
+
+def test_a_store_that_is_away_holds_up_no_command_that_needs_no_files(url_of_nobody: str, tmp_path: Path) -> None:
+    """Least of all one that an operator needs in such an hour."""
+    environment = environment_of(tmp_path / "var", {"blob_url": url_of_nobody})
+    for command in (
+        ("keys", "create", "--holder", "Studio", "--scopes", "works:write"), ("keys", "list"), ("ledger", "verify"),
+        ("index", "status"), ("audit", "list"),
+    ):  # fmt: skip
+        assert (ran := run_cli_here(*command, environment=environment)).returncode == 0, ran.stderr
+    for needing in (("fsck",), ("backup", tmp_path / "backup")):
+        ran = run_cli_here(*needing, environment=environment)
+        assert (ran.returncode, len(ran.stderr.splitlines())) == (1, 1), ran.stderr
+        assert "CLEARMARK_BLOB_URL: it does not answer" in ran.stderr
+    assert not (tmp_path / "backup").exists(), "it begins no backup that it cannot end"
 
 
 def test_without_the_extra_it_says_which(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

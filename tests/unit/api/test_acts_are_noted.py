@@ -74,7 +74,7 @@ LOOKING = frozenset(
         "algorithms status", "algorithms backfill", "audit list", "trust lists", "signer status", "signer csr",
     }
 )  # fmt: skip
-_OPENS = ("the_service()", "_lists()", "_signers()", "keys_folder", "load_settings()")
+_OPENS = ("the_service(", "_lists()", "_signers()", "keys_folder", "load_settings()")
 # Commands that run the service, or fingerprint a file here.
 _RUNS = frozenset({"serve", "worker", "demo", "settings", "fingerprint", "openapi"})
 
