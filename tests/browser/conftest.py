@@ -1,7 +1,6 @@
 """A service that is empty at first, and windows of browsers on it."""
 
 import contextlib
-import os
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -9,6 +8,7 @@ from playwright.sync_api import Browser
 
 from tests.api.service import RunningService, running_service
 from tests.browser.browser import NoBrowser, Window, started, window
+from tests.servers.lacking import not_tested
 
 
 @pytest.fixture(scope="module")
@@ -18,9 +18,7 @@ def browser() -> Iterator[Browser]:
         try:
             found = stack.enter_context(started())
         except NoBrowser as absent:
-            if os.environ.get("CI"):
-                pytest.fail(f"the pages are not tested: {absent}")
-            pytest.skip(f"THE PAGES ARE NOT TESTED HERE: {absent}")
+            not_tested("the pages", absent)
         yield found
 
 
