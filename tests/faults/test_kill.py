@@ -10,7 +10,10 @@ from pathlib import Path
 
 import httpx
 import pytest
+import sqlalchemy as sa
 
+from registry.database import Database
+from registry.models import LedgerEntry
 from tests import media
 from tests.api.service import (
     RunningService,
@@ -119,6 +122,11 @@ def test_sigterm_stops_it_cleanly_and_work_in_hand_goes_on_later(house: House, t
     assert time.monotonic() - began < 10
     with httpx.Client(base_url=house.start().url, headers=key, timeout=30) as client:
         assert finished(client, f"/v1/checks/{accepted['id']}")["verdict"] == "clear"
+    database = Database(f"sqlite:///{service.data_dir / 'clearmark.db'}")
+    with database.reading() as session:
+        written = session.scalars(sa.select(LedgerEntry.data).where(LedgerEntry.subject_id == accepted["id"])).all()
+    database.dispose()
+    assert [data.count("verdict.given") for data in written] == [1]
 
 
 def test_a_second_service_on_the_same_folder_is_refused_in_one_line(house: House) -> None:

@@ -1,14 +1,22 @@
 """The production mode: PostgreSQL, a broker, a worker of its own. Same code, other settings."""
 
+import os
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
+from registry.database import Database
+from registry.jobs import JobKind
+from registry.models import Job, LedgerEntry
 from tests import media
-from tests.api.service import REPOSITORY, RunningService, end, finished, ok, running_service, send
+from tests.api.service import REPOSITORY, RunningService, end, finished, ok, running_service, send, until
 from tests.servers.postgres import create_database
 from tests.servers.valkey import valkey_server
 
@@ -23,8 +31,8 @@ def production(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> I
         yield service
 
 
-def start_worker(service: RunningService) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "api.cli", "worker", "--beat"]
+def start_worker(service: RunningService, *program: str) -> subprocess.Popen[bytes]:
+    command = [sys.executable, *(program or ("-m", "api.cli")), "worker", "--beat"]
     with service.log.open("ab") as log:
         return subprocess.Popen(command, cwd=REPOSITORY, env=service.environment, stdout=log, stderr=log)
 
@@ -55,10 +63,83 @@ def test_what_was_accepted_is_done_when_a_worker_comes(production: RunningServic
     assert production.cli("ledger", "verify").returncode == 0
 
 
-def test_a_worker_ends_on_sigterm(production: RunningService) -> None:
-    worker = start_worker(production)
+# A worker of 20 s to end what it has in hand would be waited for.
+_WITH_LITTLE_TIME = "from api import cli, worker\nworker._DRAIN_S = 2.0\ncli.main()\n"
+
+
+def test_a_worker_told_to_stop_leaves_what_hangs_to_others_and_ends_what_does_not(
+    production: RunningService, tmp_path: Path
+) -> None:
+    """SIGTERM twice over one check, each time with its film half read."""
+    film = media.filtered(tmp_path / "film.mp4", "testsrc2=s=640x360:r=25", seconds=30)
+    database = Database(production.environment["CLEARMARK_DATABASE_URL"])
+    with production.client(production.key("Pipeline", "checks:write")) as client:
+        check = ok(send(client, "/v1/checks", film, params={"wait": 0}), 202)["id"]
+        first = start_worker(production, "-c", _WITH_LITTLE_TIME)
+        try:
+            hanging = held_decoder(first)
+            began = time.monotonic()
+            first.terminate()
+            assert first.wait(timeout=30) == 0
+            assert time.monotonic() - began < 15
+        finally:
+            end(first)
+        until(lambda: command_of(hanging) == [""], timeout_s=10)
+        left = job_of(database, check)
+        assert (left.state, left.lease_owner, left.attempts) == ("queued", None, 0), "to be stopped is no attempt"
+        second = start_worker(production)
+        try:
+            held = held_decoder(second)
+            second.terminate()
+            time.sleep(0.5)  # it takes nothing more, and waits for this
+            os.kill(held, signal.SIGCONT)
+            began = time.monotonic()
+            assert second.wait(timeout=30) == 0
+            assert time.monotonic() - began < 15, "it was given up, not ended"
+        finally:
+            end(second)
+        assert ok(client.get(f"/v1/checks/{check}"))["verdict"] == "clear"
+    done = job_of(database, check)
+    assert (done.state, done.attempts) == ("done", 1)
+    with database.reading() as session:
+        written = session.scalars(sa.select(LedgerEntry.data).where(LedgerEntry.subject_id == check)).all()
+    assert [data.count("verdict.given") for data in written] == [1]
+    database.dispose()
+
+
+def held_decoder(worker: subprocess.Popen[bytes]) -> int:
+    """Wait until a worker reads a file, and hold what reads it."""
+
+    def hold() -> int | None:
+        assert worker.poll() is None, "the worker ended"
+        for child in children_of(worker.pid):
+            program, *said = command_of(child)
+            if "ffmpeg" in program and "-i" in said:
+                os.kill(child, signal.SIGSTOP)
+                return child
+        return None
+
+    held = until(hold, every_s=0.005)
+    assert held is not None
+    return held
+
+
+def children_of(pid: int) -> list[int]:
+    found: list[int] = []
+    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+        with suppress(OSError):  # that thread has ended
+            found += map(int, task.read_text().split())
+    return found
+
+
+def command_of(pid: int) -> list[str]:
+    """What runs there; one empty word where nothing does any more."""
     try:
-        worker.terminate()
-        assert worker.wait(timeout=30) in (0, -15)  # -15: it came before Celery listened
-    finally:
-        end(worker)
+        return Path(f"/proc/{pid}/cmdline").read_text().split("\0")
+    except OSError:
+        return [""]
+
+
+def job_of(database: Database, check: str) -> Job:
+    with database.reading() as session:
+        return session.scalars(sa.select(Job).where(Job.subject_id == check, Job.kind == JobKind.CHECK)).one()
