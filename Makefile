@@ -15,8 +15,11 @@ demo: installed-run ## Show the main job on real clips; exits non-zero if any ou
 serve: installed-run ## Start the service in the foreground; Ctrl-C or SIGTERM stops it
 	@exec .venv/bin/clearmark serve
 
+# Tests wait as often as they work: one more at a time than there are cores.
+WORKERS = $$(($$(getconf _NPROCESSORS_ONLN) + 1))
+
 test: installed-dev browser milvus ## Run every test
-	@.venv/bin/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile
+	@PYTHONDONTWRITEBYTECODE= .venv/bin/python -m pytest --numprocesses $(WORKERS) --maxprocesses 5 --dist loadfile
 
 screenshots: installed-dev browser ## Take the pictures of the pages in docs/screenshots again
 	@.venv/bin/python -m tests.browser.screenshots

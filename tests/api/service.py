@@ -4,18 +4,14 @@ Decides how it is started, asked and ended, so that no test starts one in anothe
 decide what is right: tests do.
 """
 
-import atexit
 import contextlib
-import functools
 import io
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -77,21 +73,12 @@ class RunningService:
         return self.process.wait(timeout=STOP_S)
 
 
-@functools.cache
-def _bytecode() -> Mapping[str, str]:
-    """Where bytecode may not be written beside the source, each start would compile a thousand files anew."""
-    if not os.environ.get("PYTHONDONTWRITEBYTECODE"):
-        return {}
-    folder = tempfile.mkdtemp(prefix="clearmark-bytecode-")
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": folder}
-
-
 def environment_of(data_dir: Path, settings: Mapping[str, object] | None = None) -> dict[str, str]:
     """The environment of a service on `data_dir`; nothing of our own settings reaches it."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("CLEARMARK_")}
     ours = {f"CLEARMARK_{name.upper()}": str(value) for name, value in (settings or {}).items()}
-    return {**kept, **_bytecode(), **ours, "CLEARMARK_DATA_DIR": str(data_dir)}
+    # Where no bytecode is written, each start would compile hundreds of files anew.
+    return {**kept, "PYTHONDONTWRITEBYTECODE": "", **ours, "CLEARMARK_DATA_DIR": str(data_dir)}
 
 
 def run_cli(
@@ -189,7 +176,7 @@ def errors_of(service: RunningService) -> list[str]:
     return [record for record in records if "Traceback" in record]
 
 
-def until[T](ask: Callable[[], T], *, timeout_s: float = 60.0) -> T:
+def until[T](ask: Callable[[], T], *, timeout_s: float = 60.0, every_s: float = 0.05) -> T:
     """Ask until the answer is something; fails when it never is."""
     deadline = time.monotonic() + timeout_s
     while True:
@@ -197,7 +184,7 @@ def until[T](ask: Callable[[], T], *, timeout_s: float = 60.0) -> T:
         if answer:
             return answer
         assert time.monotonic() < deadline, f"still nothing after {timeout_s:.0f} s"
-        time.sleep(0.05)
+        time.sleep(every_s)
 
 
 def problem(answer: httpx.Response, status: int, name: str) -> dict[str, Any]:
