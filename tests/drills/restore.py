@@ -6,29 +6,41 @@ is checked again.
 """
 
 import argparse
+import itertools
 import json
+import os
 import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
 
 from tests import media
-from tests.api.service import RunningService, end, finished, ok, send, start_service
+from tests.api.service import RunningService, end, environment_of, finished, ok, run_cli, send, start_service
+from tests.servers.postgres import create_database, find_binaries, postgres_server
 
 _WORKS = 2  # clips in turn copy one of them, or none
 _FILM_S, _CLIP_S = 10.0, 4.0
 
 
 class Drill:
-    """One drill in a folder; `times_s` is how long each step took, without the seconds in which a command starts."""
+    """One drill in a folder; `times_s` is how long each step took, without the seconds in which a command starts.
 
-    def __init__(self, folder: Path, clips: int, **settings: object) -> None:
-        self._folder, self._settings = folder, {"sscd_model": "none", **settings}
+    Args:
+        empty_database: makes one and returns its URL; None: SQLite in the data folder.
+    """
+
+    def __init__(self, folder: Path, clips: int, *, empty_database: Callable[[], str] | None = None) -> None:
+        self._folder, self._empty_database = folder, empty_database
+        # A server is copied by the programs of its own version.
+        programs = [str(find_binaries())] if empty_database is not None else []
+        self._path = os.pathsep.join([*programs, os.environ["PATH"]])
+        self._settings: dict[str, object] = {"sscd_model": "none", "log_level": "warning"}
         self.times_s: dict[str, float] = {}
         films = [media.moving_clip(folder / f"film{n}.mp4", seconds=_FILM_S, seed=n) for n in range(_WORKS + 1)]
         *self._films, self._later = films
@@ -50,6 +62,7 @@ class Drill:
     def run(self) -> dict[str, object]:
         """Raises AssertionError where anything differs."""
         backup, log = self._folder / "backup", self._folder / "log"
+        self._find_database()
         service = start_service(self._folder / "var", log, **self._settings)
         try:
             studio, key = service.key("Studio", "works:write"), service.key("Pipeline", "checks:write")
@@ -71,6 +84,8 @@ class Drill:
         finally:
             end(service.process)
         shutil.rmtree(service.data_dir)
+        self._find_database()
+        service = replace(service, environment=environment_of(service.data_dir, self._settings))
         with self._timed("restore"):
             put = self._cli(service, "restore", backup)
         assert put["ledger_size"] == made["ledger_size"]
@@ -89,6 +104,10 @@ class Drill:
             end(service.process)
         return {"clips": len(before), "files": made["files"], "bytes": made["bytes"], "times_s": self.times_s}
 
+    def _find_database(self) -> None:
+        if self._empty_database is not None:
+            self._settings["database_url"] = self._empty_database()
+
     def _register(self, client: httpx.Client, film: Path) -> None:
         said = {"title": film.stem, "kind": "film", "policy": "block",
                 "reservations": [{"use": "depict_in_output", "value": "reserved"}]}  # fmt: skip
@@ -104,18 +123,27 @@ class Drill:
         return found["verdict"], [[m["title"], m["reference_start_s"], m["reference_end_s"]] for m in found["matches"]]
 
     def _cli(self, service: RunningService, *arguments: object) -> dict[str, object]:
-        ran = service.cli(*arguments, "--json")
+        ran = run_cli(*arguments, "--json", environment={**service.environment, "PATH": self._path})
         assert ran.returncode == 0, f"{arguments}: {ran.stdout[-2000:]} {ran.stderr[-2000:]}"
         found: dict[str, object] = json.loads(ran.stdout)
         return found
 
 
+def empty_databases(server: str) -> Callable[[], str]:
+    """Each time that it is asked, the URL of another empty database on a PostgreSQL server."""
+    numbers = itertools.count()
+    return lambda: create_database(server, f"restore_{next(numbers)}")
+
+
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.drills restore", description=__doc__)
     parser.add_argument("--clips", type=int, default=50)
+    parser.add_argument("--postgresql", action="store_true", help="on a server of the drill's own, instead of SQLite")
     said = parser.parse_args(arguments)
-    with tempfile.TemporaryDirectory(prefix="clearmark-drill-") as folder:
-        found = Drill(Path(folder), said.clips).run()
+    with ExitStack() as kept:
+        folder = Path(kept.enter_context(tempfile.TemporaryDirectory(prefix="clearmark-drill-")))
+        on = empty_databases(kept.enter_context(postgres_server())) if said.postgresql else None
+        found = Drill(folder, said.clips, empty_database=on).run()
     times = found.pop("times_s")
     assert isinstance(times, dict)
     sys.stdout.write(json.dumps(found) + "\n\n| step | seconds |\n|---|---|\n")

@@ -2,9 +2,16 @@
 
 from pathlib import Path
 
-from tests.drills.restore import Drill
+import pytest
+
+from tests.drills.restore import Drill, empty_databases
 
 
-def test_after_a_restore_every_clip_has_the_verdict_that_it_had(tmp_path: Path) -> None:
-    found = Drill(tmp_path, 4).run()
-    assert found["clips"] == 4
+@pytest.mark.timeout(300)  # two starts, a backup, a restore, and each clip twice
+@pytest.mark.parametrize("backend", ["sqlite", "postgresql"])
+def test_after_a_restore_every_clip_has_the_verdict_that_it_had(
+    tmp_path: Path, backend: str, request: pytest.FixtureRequest
+) -> None:
+    on = empty_databases(request.getfixturevalue("postgres_url")) if backend == "postgresql" else None
+    found = Drill(tmp_path, 3, empty_database=on).run()
+    assert found["clips"] == 3
