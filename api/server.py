@@ -99,7 +99,7 @@ async def running(service: Service, settings: Settings) -> AsyncIterator[None]:
     worker = None
     if settings.is_embedded:
         with service.database.transaction() as session:
-            jobs.release_leases(session)  # this process is the only one: whoever held them is dead
+            jobs.release_leases(session, at=service.now())  # this process is the only one: whoever held them is dead
         worker = EmbeddedWorker(celery, settings)
         worker.start()
     else:

@@ -29,6 +29,9 @@ _WAITS_FOR_RECEIVERS = (
     timedelta(hours=6), timedelta(hours=10),
 )  # fmt: skip
 MAX_ATTEMPTS = len(_WAITS) + 1
+# By attempts: who died with a job in hand may have died of it. The first time it is taken up at once, then later
+# each time.
+_RESTS = (timedelta(), *_WAITS[:-1])
 assert len(_WAITS_FOR_RECEIVERS) == len(_WAITS)
 
 
@@ -165,9 +168,8 @@ def to_hint(session: Session, *, at: datetime, limit: int = 200) -> list[tuple[s
 def left_lying(session: Session, kinds: Collection[JobKind], *, since: datetime, limit: int = 20) -> list[str]:
     """Jobs of these kinds that were due then and that nobody has in hand, the oldest first."""
     waiting = sa.and_(Job.state == JobState.QUEUED, Job.run_at <= since)
-    abandoned = sa.and_(Job.state == JobState.RUNNING, ~_is_leased(since))
     of_kinds = Job.kind.in_([kind.value for kind in kinds])
-    query = sa.select(Job.id).where(sa.or_(waiting, abandoned), of_kinds)
+    query = sa.select(Job.id).where(sa.or_(waiting, _is_abandoned(since)), of_kinds)
     return list(session.scalars(query.order_by(Job.run_at).limit(limit)))
 
 
@@ -190,16 +192,13 @@ def backlog(session: Session, kind: JobKind, *, at: datetime, most: int) -> tupl
     return int(count), oldest
 
 
-def release_leases(session: Session) -> int:
-    """Take every lease away, and tell of every job anew: only for a process that knows it is the only one."""
+def release_leases(session: Session, *, at: datetime) -> None:
+    """End every lease, and tell of every job anew: only for a process that knows it is the only one."""
     unfinished = Job.state.in_((JobState.QUEUED, JobState.RUNNING))
     session.execute(sa.update(Job).where(unfinished).values(hint_at=Job.run_at))
-    result = session.execute(
-        sa.update(Job)
-        .where(Job.state == JobState.RUNNING)
-        .values(state=JobState.QUEUED, lease_until=None, lease_owner=None)
-    )
-    return result.rowcount  # type: ignore[attr-defined, no-any-return]
+    ended = at - timedelta(seconds=1)
+    still_leased = Job.state == JobState.RUNNING, Job.lease_until > ended
+    session.execute(sa.update(Job).where(*still_leased).values(lease_until=ended, lease_owner=None))
 
 
 def _wait(lease: Lease) -> timedelta:
@@ -214,7 +213,20 @@ def _wait(lease: Lease) -> timedelta:
 def _due(at: datetime) -> sa.ColumnElement[bool]:
     # What was to be done at once when it was accepted is due, also where the clock has gone back since.
     waiting = sa.and_(Job.state == JobState.QUEUED, sa.or_(Job.run_at <= at, Job.run_at <= Job.created_at))
-    return sa.or_(waiting, sa.and_(Job.state == JobState.RUNNING, ~_is_leased(at)))
+    return sa.or_(waiting, _is_abandoned(at))
+
+
+def _is_abandoned(at: datetime) -> sa.ColumnElement[bool]:
+    """Whether its runner died, and it has rested since; one whose every attempt ended so is looked at at once."""
+    rested = (
+        sa.and_(Job.attempts == attempts, Job.lease_until <= at - rest) for attempts, rest in enumerate(_RESTS, start=1)
+    )
+    is_of_a_later_clock = Job.lease_until > at
+    return sa.and_(
+        Job.state == JobState.RUNNING,
+        ~_is_leased(at),
+        sa.or_(is_of_a_later_clock, Job.attempts >= MAX_ATTEMPTS, *rested),
+    )
 
 
 def _is_leased(at: datetime) -> sa.ColumnElement[bool]:

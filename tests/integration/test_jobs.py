@@ -90,6 +90,24 @@ def test_a_lease_that_ran_out_goes_to_another(database: Database) -> None:
     assert (second.owner, second.attempts) == ("two", 2)
 
 
+@pytest.mark.parametrize("is_the_only_process", [False, True])
+def test_a_job_over_which_runners_die_rests_longer_each_time(database: Database, *, is_the_only_process: bool) -> None:
+    job_id, now = accepted(database), timedelta()
+    for attempt, rest_s in enumerate((0, 5, 20, 80, 320, 1280, 5120), start=1):
+        assert taken(database, job_id, after=now).attempts == attempt
+        died = now + LEASE
+        if is_the_only_process:  # what starts after it ends its lease
+            died = now
+            with database.transaction() as session:
+                jobs.release_leases(session, at=AT + died + timedelta(seconds=1))
+        over = died + timedelta(seconds=rest_s)
+        assert claimed(database, job_id, after=over - MOMENT) is None
+        now = over + MOMENT
+    assert taken(database, job_id, after=now).is_last_attempt
+    # What is given up rests no more: whoever waits for it is told by the next runner that looks.
+    assert taken(database, job_id, after=now + LEASE + MOMENT).attempts == MAX_ATTEMPTS + 1
+
+
 def test_who_lost_the_lease_stores_nothing(database: Database) -> None:
     job_id = accepted(database)
     first = taken(database, job_id)
@@ -171,7 +189,7 @@ def test_the_jobs_of_a_dead_process_are_taken_up_at_once(database: Database) -> 
     finished = taken(database, done)
     with database.transaction() as session:
         jobs.finish(session, finished, at=AT)
-        assert jobs.release_leases(session) == 1
+        jobs.release_leases(session, at=AT)
     assert sorted(told_of(database, after=timedelta())) == sorted([running, waiting])
     assert taken(database, running, owner="two").attempts == 2
     assert claimed(database, later) is None

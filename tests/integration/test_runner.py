@@ -361,7 +361,7 @@ def test_a_restarted_service_goes_on_at_once(service: Service, runner: Runner, m
     with pytest.raises(Killed):
         run(runner, asset_id)
     with service.database.transaction() as session:
-        jobs.release_leases(session)
+        jobs.release_leases(session, at=AT)
         [(job_id, _)] = jobs.to_hint(session, at=AT)
     Runner(service).run(job_id)
     assert_indexed_once(service, asset_id)
