@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api import logs, problems
 from api.gauges import Gauges
+from api.headers import add_headers
 from api.limits import RateLimits
 from api.pages import site
 from api.pages.origins import require_same_origin
@@ -61,14 +62,7 @@ _ROUTERS = (
     preferences, feeds, notices, takedown_desk, public_notices, public_registry,
     ledger, holders, own, accounts, oidc, negatives, webhooks, well_known, operations,
 )  # fmt: skip
-_HEADERS = {
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-}
 _FOR_ALL_SITES = ("/sbr/", "/.well-known/c2pa-soft-binding-resolution")
-# The interactive documentation of FastAPI loads scripts of its own and is left out of the policy.
-_DOCUMENTATION = ("/docs", "/redoc")
 
 
 def create_app(service: Service) -> FastAPI:
@@ -112,9 +106,7 @@ def _bare_app() -> FastAPI:
             answer = await to_thread.run_sync(problems.answer, request, problem)
         else:
             answer = await call_next(request)
-        if not request.url.path.startswith(_DOCUMENTATION):
-            for name, value in _HEADERS.items():
-                answer.headers.setdefault(name, value)
+        add_headers(request, answer)
         return answer
 
     app.add_middleware(Watched)  # outside everything: what is refused is seen, too

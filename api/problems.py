@@ -16,6 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from api import logs, metrics
+from api.headers import add_headers
 from api.wording import worded
 from fingerprinting.errors import BadDocument, MediaError, MediaFault
 from provenance.errors import IdentityInvalid, KeyUnavailable, ProvenanceError, TimeStampFailed, UnsupportedContainer
@@ -215,6 +216,7 @@ def install(app: FastAPI) -> None:
         _log.error("unhandled error", exc_info=error)  # which request, its line and this one's ids say
         given = answer(request, problem_of(error))
         given.headers[logs.REQUEST_ID] = logs.in_hand("request_id") or ""  # this is outside all middleware
+        add_headers(request, given)
         return given
 
     app.add_exception_handler(Problem, on_problem)

@@ -20,6 +20,7 @@ from starlette.datastructures import UploadFile
 from starlette.responses import Response
 
 from api.access import TheService, party_of
+from api.headers import is_secure
 from api.pages import assets, drawing
 from api.pages.forms import TOKEN, Form
 from api.pages.origins import is_page
@@ -65,7 +66,7 @@ class Page:
         self.at = service.now()
         self.visit = Visit.of(request, service.seals, at=self.at)
         self.words: Words = words_of(self.visit.language)
-        self.cookies = Cookies(seals=service.seals, secure=_is_secure(request, service))
+        self.cookies = Cookies(seals=service.seals, secure=is_secure(request))
         self.actor: Actor | None = None
         self.is_stale = self.choose_holder = False
         if self.visit.signed_in is not None:
@@ -147,8 +148,6 @@ class Page:
             self.cookies.told(answer)
         if self.is_stale:
             self.cookies.sign_out(answer)
-        if self.cookies.secure:
-            answer.headers["Strict-Transport-Security"] = "max-age=31536000"
         return answer
 
 
@@ -214,10 +213,6 @@ def onward(path: str, *, otherwise: str = "/") -> str:
     """Where to go on to, as a query says; never to another site."""
     is_ours = path.startswith("/") and not path.startswith(("//", "/\\")) and path.isprintable()
     return path if is_ours else otherwise
-
-
-def _is_secure(request: Request, service: Service) -> bool:
-    return request.url.scheme == "https" or service.settings.url.startswith("https://")
 
 
 class _Compiled(BytecodeCache):
