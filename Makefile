@@ -34,10 +34,11 @@ lint: installed-dev ## Check style, types, imports, dependencies and their known
 	.venv/bin/check-jsonschema --quiet --builtin-schema vendor.compose-spec deploy/compose.yaml
 	.venv/bin/kubernetes-validate --strict --quiet $(filter-out %/kustomization.yaml,$(wildcard deploy/kubernetes/*.yaml))
 	git ls-files -z | xargs -0 .venv/bin/detect-secrets-hook --no-verify --cores 1 --baseline .secrets.baseline
-	.venv/bin/python scripts/audit.py requirements/run.lock requirements/neural.lock
+	.venv/bin/python scripts/audit.py requirements/run.lock requirements/server.lock requirements/neural.lock
 
-sbom: installed-dev ## Write what the service is made of to build/sbom.json (CycloneDX)
-	@.venv/bin/python scripts/sbom.py requirements/run.lock build/sbom.json
+sbom: installed-dev ## Write what an image is made of to build/sbom.json, and with the network to sbom-neural.json (CycloneDX)
+	@.venv/bin/python scripts/sbom.py requirements/server.lock build/sbom.json
+	@.venv/bin/python scripts/sbom.py requirements/neural.lock build/sbom-neural.json
 
 bench: installed-bench ## Measure accuracy and speed, also of other systems, on a sample
 	@.venv/bin/python -m benchmarks --quick

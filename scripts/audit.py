@@ -1,4 +1,4 @@
-"""Asks whether a locked version has a known vulnerability: `make lint` runs it.
+"""Asks whether a version that the service runs on has a known vulnerability: `make lint` runs it.
 
 Decides what fails: a vulnerability that somebody published does, whatever it is about. Where the advisories cannot be
 asked, behind a mirror that has none or without a network, it says so in one line and fails nothing, since a build must

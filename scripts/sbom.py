@@ -1,6 +1,6 @@
-"""Writes what the service is made of, as CycloneDX 1.6: `make sbom`.
+"""Writes what an image of the service is made of, as CycloneDX 1.6: `make sbom`.
 
-Says each package of the lock that a service runs on, its version, hashes and licence, and our own name, version and
+Says each package of the lock that is installed there, its version, hashes and licence, and our own name, version and
 licence. It names no registry: where packages come from is the operator's own affair. The same lock gives the same file.
 """
 

@@ -1,4 +1,6 @@
-"""A real object store that speaks S3, in a process of its own; what it holds is gone when it ends.
+"""Moto's server, which speaks the S3 protocol over HTTP, in a process of its own; what it holds is gone when it ends.
+
+It is no store of anybody's: credentials, permissions and how long a write takes to be seen are not as they are there.
 
     python -m tests.servers.s3
 

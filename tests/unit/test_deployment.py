@@ -20,18 +20,39 @@ DEPLOY = Path(__file__).parents[2] / "deploy"
 FILES = sorted(path for path in DEPLOY.rglob("*") if path.is_file())
 SYSTEMD = DEPLOY / "systemd"
 # What the example leaves to the operator.
-SAID = {"CLEARMARK_OPERATOR": "Us", "CLEARMARK_TAKEDOWN_MAIL": "takedown@clearmark.example"}
+SAID = {"CLEARMARK_OPERATOR": "Us", "CLEARMARK_TAKEDOWN_MAIL": "takedown@clearmark.example",
+        "CLEARMARK_METRICS_TOKEN": "0123456789abcdef"}  # fmt: skip
+METRICS_PORT = 9100
 
 
 def documents(name: str) -> list[Mapping[str, Any]]:
     return list(YAML(typ="safe").load_all(DEPLOY / name))
 
 
-def pods() -> Iterator[Mapping[str, Any]]:
-    for path in (DEPLOY / "kubernetes").glob("*.yaml"):
-        for document in documents(f"kubernetes/{path.name}"):
-            if document["kind"] == "Deployment":
-                yield document["spec"]["template"]["spec"]["containers"][0]
+def resources(*kinds: str) -> Iterator[Mapping[str, Any]]:
+    for path in sorted((DEPLOY / "kubernetes").glob("*.yaml")):
+        yield from (one for one in documents(f"kubernetes/{path.name}") if one["kind"] in kinds)
+
+
+def pods_in(said: object) -> Iterator[Mapping[str, Any]]:
+    """Whatever has containers, at any depth."""
+    if isinstance(said, Mapping):
+        if "containers" in said:
+            yield said
+        for value in said.values():
+            yield from pods_in(value)
+
+
+def pods() -> list[Mapping[str, Any]]:
+    return [pod for one in resources("Deployment", "CronJob", "Job") for pod in pods_in(one)]
+
+
+def containers() -> Iterator[Mapping[str, Any]]:
+    """Those that run the program."""
+    for pod in pods():
+        for container in (*pod.get("initContainers", ()), *pod["containers"]):
+            if "postgres" not in container["image"]:
+                yield container
 
 
 def example(name: str) -> dict[str, str]:
@@ -65,14 +86,73 @@ def test_kubernetes_sets_what_production_wants(monkeypatch: pytest.MonkeyPatch) 
     [config] = documents("kubernetes/config.yaml")
     secret = {"CLEARMARK_DATABASE_URL": "postgresql+psycopg://clearmark:x7Qp-2k@database.example/clearmark"}
     assert settings_of({**config["data"], **secret}, monkeypatch).env is Environment.PRODUCTION
-    for container in pods():
+    for container in containers():
         assert container["envFrom"] == [{"configMapRef": {"name": "clearmark"}}, {"secretRef": {"name": "clearmark"}}]
+
+
+def test_no_pod_is_told_of_services_by_names_that_are_settings() -> None:
+    # Of the Service `clearmark` Kubernetes makes CLEARMARK_PORT=tcp://10.0.0.1:80, with which nothing starts.
+    assert "clearmark" in {one["metadata"]["name"] for one in resources("Service")}
+    assert len(pods()) == 5
+    assert [pod for pod in pods() if pod.get("enableServiceLinks") is not False] == []
+
+
+def test_nothing_old_runs_beside_a_new_version_that_changes_the_tables() -> None:
+    assert {one["spec"]["strategy"]["type"] for one in resources("Deployment")} == {"Recreate"}
+
+
+def test_every_process_tells_its_metrics_where_prometheus_may_ask(monkeypatch: pytest.MonkeyPatch) -> None:
+    [config] = documents("kubernetes/config.yaml")
+    [compose] = documents("compose.yaml")
+    for said in (config["data"], compose["services"]["worker"]["environment"]):
+        metrics = {name: value for name, value in said.items() if name.startswith("CLEARMARK_METRICS_")}
+        settings = settings_of(metrics, monkeypatch)
+        assert (settings.metrics_port, settings.metrics_host) == (METRICS_PORT, "0.0.0.0")
+    for pod in (pod for one in resources("Deployment") for pod in pods_in(one)):
+        assert {"name": "metrics", "containerPort": METRICS_PORT} in pod["containers"][0]["ports"]
+    [policy] = resources("NetworkPolicy")
+    assert METRICS_PORT in {port["port"] for rule in policy["spec"]["ingress"] for port in rule["ports"]}
+    assert "CLEARMARK_METRICS_TOKEN" in example("clearmark.env.example")
+
+
+def test_each_process_of_systemd_on_a_machine_has_a_port_for_its_metrics() -> None:
+    units = [unit.read_text() for unit in SYSTEMD.glob("*.service") if "clearmark worker" in unit.read_text()]
+    ports = {port for unit in units for port in re.findall(r"CLEARMARK_METRICS_PORT=(\d+)", unit)}
+    assert len(ports) == len(units) == 2
+
+
+def test_every_job_that_the_alerts_name_is_scraped() -> None:
+    asked = set(re.findall(r'job=~?"(clearmark[\w.*-]*)"', (DEPLOY / "monitoring" / "alerts.yaml").read_text()))
+    [plain] = documents("monitoring/prometheus.yaml")
+    [cluster] = documents("monitoring/prometheus-kubernetes.yaml")
+    rules = cluster["scrape_configs"][0]["relabel_configs"]
+    jobs = {rule["replacement"]: rule["regex"] for rule in rules if rule.get("target_label") == "job"}
+    assert set(jobs) == {one["job_name"] for one in plain["scrape_configs"]}
+    assert all(any(re.fullmatch(pattern, job) for job in jobs) for pattern in asked)
+    components = {one["metadata"]["labels"]["app.kubernetes.io/component"] for one in resources("Deployment")}
+    assert {component for regex in jobs.values() for component in regex.split("|")} == components
+
+
+def test_a_backup_is_put_back_from_where_it_was_kept() -> None:
+    """The database first when it is copied, last when it is put back; and by an image that can."""
+    [keeping], [giving] = (list(pods_in(one)) for one in resources("CronJob", "Job"))
+    [dump], [files] = keeping["initContainers"], keeping["containers"]
+    [files_back], [dump_back] = giving["initContainers"], giving["containers"]
+    assert files["args"] == ["backup", "--without-database", "/backup/files"]
+    assert files_back["args"][:2] == ["restore", "/backup/files"]
+    assert "/backup/database.dump" in dump["command"][2]
+    assert "/backup/database.dump" in dump_back["command"][2]
+    [compose] = documents("compose.yaml")
+    assert {dump["image"], dump_back["image"]} == {compose["services"]["database"]["image"]}
+    [kustomization] = documents("kubernetes/kustomization.yaml")
+    [image] = kustomization["images"]
+    assert files_back["image"] == f"{image['newName']}:{image['newTag']}"  # it is applied without kustomize
 
 
 def commands() -> Iterator[Sequence[str]]:
     [compose] = documents("compose.yaml")
     yield from (service["command"] for name, service in compose["services"].items() if name in ("worker", "beat"))
-    yield from (container["args"] for container in pods())
+    yield from (container["args"] for container in containers())
     for unit in SYSTEMD.glob("*.service"):
         [command] = re.findall(r"^ExecStart=\S+/clearmark (.*)$", unit.read_text(), flags=re.MULTILINE)
         yield command.split()
@@ -81,7 +161,7 @@ def commands() -> Iterator[Sequence[str]]:
 def test_every_command_exists_with_its_options() -> None:
     known = get_command(app).commands  # type: ignore[attr-defined]
     found = list(commands())
-    assert len(found) == 8
+    assert len(found) == 10
     for name, *words in found:
         options = {option for parameter in known[name].params for option in parameter.opts}
         assert {word for word in words if word.startswith("--")} <= options, (name, words)
@@ -89,7 +169,7 @@ def test_every_command_exists_with_its_options() -> None:
 
 def test_what_is_probed_is_answered() -> None:
     paths = specification()["paths"]
-    probes = [probe for container in pods() for name, probe in container.items() if name.endswith("Probe")]
+    probes = [probe for container in containers() for name, probe in container.items() if name.endswith("Probe")]
     assert {probe["httpGet"]["path"] for probe in probes} == {"/healthz", "/readyz"}
     assert {"/healthz", "/readyz"} <= set(paths)
     [asked] = re.findall(r"127\.0\.0\.1:8000(/\w+)", (DEPLOY / "Containerfile").read_text())
@@ -102,9 +182,9 @@ def test_one_beat_runs() -> None:
     assert (beat["spec"]["replicas"], beat["spec"]["strategy"]["type"]) == (1, "Recreate")
 
 
-def test_all_resources_of_kubernetes_are_applied() -> None:
+def test_all_resources_of_kubernetes_are_applied_but_what_puts_a_backup_back() -> None:
     [kustomization] = documents("kubernetes/kustomization.yaml")
-    lying = {path.name for path in (DEPLOY / "kubernetes").glob("*.yaml")} - {"kustomization.yaml"}
+    lying = {path.name for path in (DEPLOY / "kubernetes").glob("*.yaml")} - {"kustomization.yaml", "restore.yaml"}
     assert set(kustomization["resources"]) == lying
 
 

@@ -1,6 +1,7 @@
 """What is said of the packages that the service is made of."""
 
 import json
+import re
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
@@ -69,6 +70,33 @@ def test_the_bill_of_materials_is_valid_and_names_no_place_to_get_things_from(tm
     assert all(one["licenses"] and one["hashes"] for one in made["components"])
     assert "/simple" not in written
     assert "externalReferences" not in str(made["components"])
+
+
+def test_the_bill_of_materials_is_that_of_what_an_image_installs() -> None:
+    written = re.findall(r"sbom\.py (requirements/\S+)", (ROOT / "Makefile").read_text())
+    image = (ROOT / "deploy" / "Containerfile").read_text()
+    assert set(written) == set(re.findall(r"-r (requirements/\S+?\.lock)", image))
+    for lock in written:
+        made = {one["name"] for one in SBOM.bill(ROOT / lock, ROOT / "pyproject.toml")["components"]}
+        assert "boto3" in made
+        assert "arcade" not in made, "the samples stay at home"
+
+
+def test_every_version_that_a_service_runs_on_is_asked_about() -> None:
+    [asked] = re.findall(r"audit\.py (.+)", (ROOT / "Makefile").read_text())
+    deployed = (ROOT / "deploy" / name for name in ("Containerfile", "README.md"))
+    installed = {lock for path in deployed for lock in re.findall(r"-r (requirements/\S+?\.lock)", path.read_text())}
+    assert installed | {"requirements/run.lock"} == set(asked.split())
+
+
+@pytest.mark.parametrize("name", ["Containerfile", "README.md"])
+def test_what_is_deployed_is_installed_by_its_hashes(name: str) -> None:
+    commands = re.findall(r"pip install (.+?)(?: && \\|;.*)?$", (ROOT / "deploy" / name).read_text(), re.MULTILINE)
+    by_lock = [command for command in commands if "-r requirements/" in command]
+    assert by_lock
+    assert all("--require-hashes --only-binary :all:" in command and "--no-deps" in command for command in by_lock)
+    itself = "--no-deps --no-build-isolation ."
+    assert [command for command in commands if command not in by_lock] == [itself]
 
 
 def _blocks(lock: str) -> list[str]:

@@ -1,5 +1,6 @@
 """Settings: what is wrong stops the start, with its name and what to do; what is unsafe is refused in production."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -79,8 +80,56 @@ def test_a_wrong_setting_is_named_in_one_line(name: str, value: str) -> None:
     assert "\n" not in said
 
 
+# Whatever stands in these may be meant: paths, names of hosts and people, what only somebody else can judge.
+FREE = {
+    "data_dir", "host", "metrics_host", "sscd_model", "shared_dir", "log_origin", "mail_from", "oidc_client_id",
+    "oidc_client_secret", "operator", "platform_holder", "signer_certificates", "signer_key", "signer_token",
+    "trust_anchors", "ledger_tsa_roots",
+}  # fmt: skip
+# These are judged when the service is made, which names them too.
+AT_START = {"country", "subdivision", "time_zone", "ledger_witnesses"}
+
+
+@pytest.mark.parametrize("name", [name for name in Settings.model_fields if name not in FREE | AT_START])
+def test_nonsense_in_any_setting_is_told_with_what_is_expected(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(f"CLEARMARK_{name.upper()}", "no/nsense")
+    with pytest.raises(SettingsError) as refused:
+        load_settings()
+    said = str(refused.value)
+    name_told, _, rest = said.partition(": ")
+    description = str(Settings.model_fields[name].description)
+    assert name_told == f"CLEARMARK_{name.upper()}"
+    assert "\n" not in said
+    assert said.endswith(description)
+    assert (name == "metrics_token") is ("It is 'no/nsense' now. " not in rest), "but for a secret"
+    assert re.search(r"\b(must be|give|begin with|write)\b", rest.removesuffix(description), re.IGNORECASE)
+    assert "Input should" not in said, "in our words"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("mail_url", "imap://ada:hunter2@mail"), ("database_url", "mysql://ada:hunt@r/hunter2@db/x"),
+        ("broker_url", "ada:hunter2@broker"), ("metrics_token", "hunter2"),
+    ],
+)  # fmt: skip
+def test_a_wrong_setting_is_told_without_its_password(name: str, value: str) -> None:
+    with pytest.raises(SettingsError, match=f"^CLEARMARK_{name.upper()}: ") as refused:
+        load_settings(**{name: value})
+    assert "hunter2" not in str(refused.value)
+
+
+def test_all_that_is_wrong_is_told_at_once() -> None:
+    with pytest.raises(SettingsError) as refused:
+        load_settings(port="many", env="staging")
+    assert "CLEARMARK_PORT: It must be a whole number. It is 'many' now. Port the" in str(refused.value)
+    assert "CLEARMARK_ENV: Give one of: 'development' or 'production'. It is 'staging' now." in str(refused.value)
+
+
 def test_a_name_that_was_misspelt_is_told() -> None:
     meant = {"CLEARMARK_DATABSE_URL": "CLEARMARK_DATABASE_URL", "CLEARMARK_LOG_LEVL": "CLEARMARK_LOG_LEVEL"}
+    # CLEARMARK_PORT_8000_TCP: Kubernetes says so of a Service. CLEARMARK_PORT, which it says too, is kept out by
+    # `enableServiceLinks: false` in deploy/kubernetes, since it would be our setting of that name.
     others = ["CLEARMARK_KEY", "CLEARMARK_URL", "CLEARMARK_HOLDER", "CLEARMARK_PORT_8000_TCP", "CLEARMARK_SERVICE_HOST",
               "CLEARMARK_WEBHOOK_SECRET", "PATH", "CLEARMARK_PORT", "clearmark_port"]  # fmt: skip
     assert mistyped([*meant, *others]) == meant
