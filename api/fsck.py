@@ -5,7 +5,9 @@ done about it is decided in `registry`. It may run beside a service: it reads on
 changes it changes as a job would.
 """
 
+import math
 import shutil
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -15,18 +17,20 @@ from typing import Final
 from sqlalchemy.orm import Session
 
 from api.service import Service
-from fingerprinting.errors import BadSnapshot
+from fingerprinting.errors import BadSnapshot, EngineAway
 from registry import ledger
 from registry.admin_actions import Action, console, note
 from registry.blob_consistency import flaws_of_blobs, is_named, unnamed_blobs
 from registry.blobs import BlobDamaged
 from registry.consistency import MEANINGS, Code, Flaw, flaws_of_tables
-from registry.index_consistency import flaws_of_index
+from registry.index_consistency import flaws_of_index, flaws_of_shared
 from registry.mending import mend
 from takedown import watch
 
 # As housekeeping has it: younger files may belong to a request that is not over.
 _UNNAMED_AGE: Final = timedelta(hours=6)
+# For who writes to a shared index engine to come to an end.
+_TURN_S: Final = 30.0
 _LOST_AND_FOUND: Final = "lost+found"
 _SNAPSHOT: Final = frozenset({Code.SNAPSHOT_UNREADABLE, Code.SNAPSHOT_AHEAD, Code.SNAPSHOT_DIFFERS})
 
@@ -61,6 +65,8 @@ def examine(service: Service, *, is_quick: bool) -> list[Flaw]:
         flaws += flaws_of_blobs(session, service.blobs, still_named, is_quick=is_quick)
         flaws += unnamed_blobs(session, service.blobs, still_named, older_than=service.now() - _UNNAMED_AGE)
         flaws += _snapshot(service, session)
+        if service.index.shared is not None:
+            flaws += flaws_of_shared(session, service.index.shared, until=time.monotonic() + _TURN_S)
         if not is_quick:
             proof = ledger.verify(session, verifier_key=service.ledger.verifier_key)
             flaws += (Flaw(code=Code.LEDGER, subject="ledger", problem=problem) for problem in proof)
@@ -75,6 +81,7 @@ def repair(service: Service, *, is_quick: bool) -> Report:
             continue
         if flaw.code is Code.BLOB_CHANGED:
             _set_aside(service, flaw)
+        is_filled = flaw.code is Code.ENGINE_DIFFERS and _fill_engine(service)
         with service.database.transaction() as session:
             if flaw.code in _SNAPSHOT:
                 is_mended = _drop_snapshot(service.settings.snapshot_path)
@@ -82,7 +89,7 @@ def repair(service: Service, *, is_quick: bool) -> Report:
                 service.desk.rearm(session, at=service.now())
                 is_mended = True
             else:
-                is_mended = mend(session, flaw, at=service.now())
+                is_mended = is_filled or mend(session, flaw, at=service.now())
             if is_mended:
                 said = {"code": flaw.code.value, "problem": flaw.problem}
                 note(session, Action.FLAWS_MENDED, flaw.subject, by=console(), at=service.now(), details=said)
@@ -107,6 +114,18 @@ def _snapshot(service: Service, session: Session) -> Iterator[Flaw]:
         yield Flaw(code=Code.SNAPSHOT_UNREADABLE, subject=path.name, problem=problem)
         return
     yield from flaws_of_index(session, service.index.items, sequence=sequence, subject=path.name)
+
+
+def _fill_engine(service: Service) -> bool:
+    """As long as that takes, and before anything is put on record: others write meanwhile."""
+    if service.index.shared is None:
+        return False
+    try:
+        with service.database.reading() as session:
+            service.index.shared.fill_again(session, until=math.inf)
+    except EngineAway:  # the next look says so
+        return False
+    return True
 
 
 def _drop_snapshot(path: Path) -> bool:

@@ -79,6 +79,9 @@ class Code(StrEnum):
     SNAPSHOT_UNREADABLE = "snapshot_unreadable"
     SNAPSHOT_AHEAD = "snapshot_ahead"
     SNAPSHOT_DIFFERS = "snapshot_differs"
+    ENGINE_AWAY = "engine_away"
+    ENGINE_BEHIND = "engine_behind"
+    ENGINE_DIFFERS = "engine_differs"
     LEDGER = "ledger"
     JOB_LOST = "job_lost"
     JOB_WITHOUT_SUBJECT = "job_without_subject"
@@ -154,6 +157,17 @@ MEANINGS: Final[Mapping[Code, Meaning]] = {
     Code.SNAPSHOT_DIFFERS: Meaning(
         severity=Severity.ERROR,
         cure="It is deleted. Start every process again, which builds the index from the database.",
+    ),
+    Code.ENGINE_AWAY: Meaning(
+        severity=Severity.WARNING, is_mended=False, cure="It was not looked at: run this again when it answers.",
+    ),
+    Code.ENGINE_BEHIND: Meaning(
+        severity=Severity.INFO, is_mended=False,
+        cure="Its rows were not counted. The next check brings it up, or makes it anew: run this again after one.",
+    ),
+    Code.ENGINE_DIFFERS: Meaning(
+        severity=Severity.ERROR,
+        cure="Its rows of this algorithm are written anew from the database; checks are `unknown` until that is done.",
     ),
     Code.LEDGER: Meaning(
         severity=Severity.ERROR, is_mended=False, cure="The ledger is never touched: restore a backup.",

@@ -185,6 +185,21 @@ class Answer:
     sequence: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """What lies in an engine outside of one algorithm, beside what the database says of it at that moment.
+
+    Attributes:
+        sequence: how far in the log; None where nothing lies there, or only something of another log.
+        held: rows by corpus; `expected` likewise, at the head of the log.
+    """
+
+    sequence: int | None
+    head: int
+    held: Mapping[str, int]
+    expected: Mapping[str, int]
+
+
 class Shared(Protocol):
     """Indexes that processes share, see `registry.shared_index`."""
 
@@ -199,6 +214,12 @@ class Shared(Protocol):
 
     def sizes(self, *, afresh: bool) -> Mapping[str, int]:
         """Rows held, by corpus and algorithm, now or as they were a moment ago. Raises: EngineAway."""
+
+    def standing(self, session: Session, *, until: float) -> Mapping[Algorithm, Standing]:
+        """What lies there, by algorithm; nothing is changed. Raises: EngineAway, IndexBehind."""
+
+    def fill_again(self, session: Session, *, until: float) -> None:
+        """Count all rows, and write those anew that are not as the database says. Raises: EngineAway, IndexBehind."""
 
 
 @dataclass(slots=True, kw_only=True)

@@ -20,7 +20,7 @@ from fingerprinting.document import descriptors_from_bytes
 from fingerprinting.errors import EngineAway
 from fingerprinting.index.protocol import Mark, SharedRows, VectorIndex
 from fingerprinting.model import Algorithm, Descriptors, ItemNumber
-from registry.index import SEARCHED, IndexBehind, Operation, head_sequence
+from registry.index import SEARCHED, IndexBehind, Operation, Standing, head_sequence
 from registry.models import Corpus, IndexLogRow, Item, StoredDescriptors
 
 _BATCH = 100
@@ -86,6 +86,43 @@ class SharedIndexes:
                 self._sizes |= {f"{corpus}/{algorithm}": count for corpus, count in counts.items()}
             self._counted_at = time.monotonic()
         return self._sizes
+
+    def standing(self, session: Session, *, until: float) -> Mapping[Algorithm, Standing]:
+        """What lies there, beside what the database says, while nobody writes; nothing is changed.
+
+        Args:
+            until: monotonic time at which to give up.
+
+        Raises:
+            IndexBehind: another process was writing all the time.
+            EngineAway: the engine does not answer.
+        """
+        found: dict[Algorithm, Standing] = {}
+        with _turn(session, until=until, behind=(0, head_sequence(session))), _view_of_now(session) as now:
+            head = head_sequence(now)
+            for algorithm, rows in self.rows.items():
+                mark = rows.mark(is_certain=True)
+                is_ours = mark is not None and _is_of_this_log(now, mark, head)
+                found[algorithm] = Standing(
+                    sequence=mark.sequence if mark is not None and is_ours else None,
+                    head=head,
+                    held=rows.counts(is_certain=True) if mark is not None else {},
+                    expected=_expected_rows(now, algorithm),
+                )
+        return found
+
+    def fill_again(self, session: Session, *, until: float) -> None:
+        """Count all rows, and write those of an algorithm anew that are not as the database says.
+
+        Args:
+            until: monotonic time at which to give up.
+
+        Raises:
+            IndexBehind: the time was not enough; what was applied stays applied.
+            EngineAway: the engine does not answer.
+        """
+        self._believed.clear()
+        self.caught_up(session, head_sequence(session), until=until)
 
     def _brought_up(self, session: Session, algorithm: Algorithm, *, until: float) -> Mark:
         """Apply the log to its end, on a view of the database that is new each time. Whose turn it is calls this."""

@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,8 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 
-from api.service import upgrade_database
+from api.fsck import examine, repair
+from api.service import Service, upgrade_database
 from fingerprinting.errors import EngineAway
 from fingerprinting.index.embedded import embedded_index
 from fingerprinting.index.exact import ExactIndex
@@ -30,6 +31,7 @@ from fingerprinting.index.milvus_address import parse_milvus_url
 from fingerprinting.index.milvus_index import Milvus, MilvusRows
 from fingerprinting.model import Algorithm, Descriptors, ItemNumber
 from fingerprinting.traits import TRAITS
+from registry.consistency import Code
 from registry.database import Database
 from registry.index import SEARCHED, IndexAway, IndexBehind, IndexEngine, remove_item, store_item
 from registry.models import Corpus, Heads, IndexLogRow, Item
@@ -47,6 +49,7 @@ from tests.api.service import (
 )
 from tests.factories import AT
 from tests.index_contract import IndexContract, MakeIndex, described, flipped, listed, rows
+from tests.integration.small_registry import fill
 from tests.servers.lacking import not_tested
 from tests.servers.milvus import MilvusServer, NoMilvus, milvus_server
 from tests.servers.postgres import create_database
@@ -295,6 +298,36 @@ def test_rows_that_went_missing_are_noticed_by_the_next_process_that_starts(worl
     assert world.count() == world.expected_count() - 1
     world.found(world.process(), 1)
     assert world.count() == world.expected_count()
+
+
+@pytest.mark.parametrize("backend", ["sqlite"])
+def test_rows_that_went_missing_are_named_by_fsck_and_written_anew_when_it_repairs(
+    service: Service, milvus: MilvusServer
+) -> None:
+    fill(service)
+    prefix = f"t{next(_prefixes)}"
+    service = replace(service, index=process(rows_at(milvus, prefix)))
+
+    def found() -> list[tuple[Code, str]]:
+        return [(flaw.code, flaw.subject) for flaw in examine(service, is_quick=True)]
+
+    assert found() == [(Code.ENGINE_BEHIND, PHASH)], "a check brings it up"
+    with service.database.reading() as session:
+        service.index.catch_up(session, timeout_s=60)
+    assert found() == []
+    there = rows_at(milvus, prefix)
+    with there.milvus.asked() as client:
+        [key] = client.query(
+            there.name, filter="key >= 0", output_fields=["key"], partition_names=["works"], limit=1,
+            consistency_level="Strong",
+        )  # fmt: skip
+        client.delete(there.name, ids=[key["key"]], partition_name="works")
+    assert found() == [(Code.ENGINE_DIFFERS, PHASH)]
+    report = repair(service, is_quick=True)
+    assert ([flaw.code for flaw in report.mended], report.flaws) == ([Code.ENGINE_DIFFERS], [])
+    with milvus.held():
+        service = replace(service, index=process(rows_at(milvus, prefix, call_s=1.0)))
+        assert found() == [(Code.ENGINE_AWAY, "engine")]
 
 
 @pytest.mark.parametrize("goes_on", [False, True], ids=["behind", "with another history"])
