@@ -145,17 +145,19 @@ def converse(connection: socket.socket, request: Request, key: SigningKey | None
     operation, deadline_s = request.operation, time.monotonic() + wall_s
     died = partial(WorkerDied, operation=operation)
     signatures = len(tries(request.tsa_urls)) if key is not None else 0
-    began = False
+    began = is_signed = False
     try:
         frames.send(connection, encode(request), deadline_s=deadline_s)
         while True:
             match frames.receive(connection, deadline_s=deadline_s):
                 case None:
+                    if time.monotonic() > deadline_s - 2 * _GRACE_S:  # it was late, and ended for that
+                        raise TimeoutError
                     raise died(how="exit" if began else UNSTARTED)
                 case {"began": True} if not began:
                     began = True
                 case {"sign": str(data)} if key is not None and signatures > 0:
-                    signatures -= 1
+                    signatures, is_signed = signatures - 1, True
                     frames.send(connection, _signature(key, decode(bytes, data)), deadline_s=deadline_s)
                 case {"ok": True, "value": value}:
                     return value
@@ -164,6 +166,8 @@ def converse(connection: socket.socket, request: Request, key: SigningKey | None
                 case _:
                     raise died(how="garbled")
     except TimeoutError as error:
+        if is_signed and request.tsa_urls:  # what comes after the signature is theirs
+            raise TimeStampFailed(reason="no authority answered in time") from error
         raise died(how="timeout") from error
     except (frames.Garbled, Undecodable) as error:
         raise died(how="garbled") from error

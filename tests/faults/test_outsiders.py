@@ -1,4 +1,4 @@
-"""Mail servers and receivers of webhooks that drip, lie, lead in circles or hang up: each costs only its time."""
+"""Mail servers, receivers of webhooks, time-stamp authorities that drip, lie or hang: each costs only its time."""
 
 import json
 import socket
@@ -18,12 +18,19 @@ from api.outbound import TIMEOUT_S, Outbound
 from api.runner import Runner
 from api.service import Service
 from api.settings import Settings
+from provenance.authority import Credentials, ensure_development_signer
+from provenance.isolated import IsolatedEngine
+from provenance.isolation import WorkerLimits
+from provenance.model import TimeStampState
 from registry import mail
-from registry.models import Job, Mail, OutboxMessage
+from registry.models import Job, Mail, OutboxMessage, Release
 from registry.outbox import tell
 from tests import factories
+from tests.api.service import ok, problem
 from tests.fakes import Clock
+from tests.faults.conftest import serving as served_by
 from tests.servers.loopback import Answer, Asked, serving
+from tests.servers.tsa import Authority
 
 _TAKES_S = 0.4
 _SOON_S = 25.0  # the machine may be busy; a step alone may take 30 s
@@ -138,3 +145,36 @@ def test_what_a_receiver_says_beside_its_status_is_not_read(service: Service, ga
     """200 is taken, whatever the body claims; and none of it is held in memory."""
     with serving(lambda _: Answer(body=garbage)) as url:
         assert told(service, url) == ("delivered", 1)
+
+
+@pytest.mark.parametrize("backend", ["sqlite"])
+def test_a_time_stamp_authority_that_hangs_holds_up_one_answer_and_the_release_is_made_once_it_answers(
+    service_alone: Service, clip: bytes, tmp_path: Path
+) -> None:
+    """Nothing goes out without its time-stamp, and nothing half done is left of the attempt."""
+    authority, answers, most_s = Authority(at=datetime.now(UTC)), threading.Event(), 6.0
+
+    def stamp(asked: Asked) -> Answer | None:
+        if not answers.is_set():
+            answers.wait(60)
+            return None
+        body = authority.answer(asked.body, at=datetime.now(UTC))
+        return Answer(body=body, headers={"content-type": "application/timestamp-reply"})
+
+    with serving(stamp) as url:
+        signer = ensure_development_signer(tmp_path / "signer", at=datetime.now(UTC))
+        credentials = Credentials(signer=signer, tsa_urls=(url,))
+        with closing(IsolatedEngine(lambda: credentials, limits=WorkerLimits(wall_s=most_s))) as engine:
+            with served_by(replace(service_alone, provenance=engine)) as served:
+                asked = {"check_id": ok(served.client.post("/v1/checks", files={"file": clip}))["id"]}
+                before, began_s = set(tmp_path.rglob("*")), time.monotonic()
+                problem(served.client.post("/v1/releases", json=asked), 503, "signing-unavailable")
+                assert time.monotonic() - began_s < most_s + _SOON_S
+                assert set(tmp_path.rglob("*")) == before
+                with served.service.database.reading() as session:
+                    assert not session.scalar(sa.select(sa.func.count()).select_from(Release))
+                answers.set()
+                release = ok(served.client.post("/v1/releases", json=asked), 201)["id"]
+                (tmp_path / "signed.mp4").write_bytes(served.client.get(f"/v1/releases/{release}/file").content)
+            facts = engine.read(tmp_path / "signed.mp4", "video/mp4")
+    assert facts.time_stamp.state is TimeStampState.UNTRUSTED, "it is stamped, by whom nobody here knows"
