@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -47,17 +47,16 @@ class Outcome:
 
 
 def drill(folder: Path, mode: Mode, *, rounds: int, seed: int, report: bool = True) -> Outcome:
-    """Kill a random part in each round, under load, and look at everything now and then and at the end."""
+    """Kill one part in each round, under load, and look at everything now and then and at the end."""
     chance, outcome, began_s = random.Random(seed), Outcome(), time.monotonic()
     clips = [media.moving_clip(folder / f"{n}.mp4", seconds=2.4, seed=seed * 100 + n).read_bytes() for n in range(4)]
     with webhook_receiver() as receiver, house(folder, mode) as home:
         errands, invariants = _people(home, receiver, seed)
-        load = Load(errands, clips[:2], clips[2:], seed)
+        load, turns = Load(errands, clips[:2], clips[2:], seed), _turns(home.parts, chance)
         load.start()
         try:
             for number in range(1, rounds + 1):
-                part = chance.choice(home.parts)
-                _kill(home, part, errands, chance)
+                _kill(home, part := next(turns), errands, chance)
                 outcome.kills[part] += 1
                 if number % _LOOK_EVERY == 0 or number == rounds:
                     load.stop()
@@ -74,6 +73,12 @@ def drill(folder: Path, mode: Mode, *, rounds: int, seed: int, report: bool = Tr
         outcome.statuses, outcome.tries = errands.statuses, sum(errand.tries for errand in errands.asked)
     outcome.took_s = time.monotonic() - began_s
     return outcome
+
+
+def _turns(parts: Sequence[Part], chance: random.Random) -> Iterator[Part]:
+    """Who is killed next: each part once before any is killed again, in an order that is new each time."""
+    while True:
+        yield from chance.sample(parts, len(parts))
 
 
 def _people(home: House, receiver: Receiver, seed: int) -> tuple[Errands, Invariants]:

@@ -1,9 +1,12 @@
-"""The whole service in this process, behind a real web server: what goes wrong beneath it is the test's to arrange."""
+"""The whole service in this process, behind a real web server: what goes wrong beneath it is the test's to arrange.
+
+Whatever that was, afterwards the service holds together (`tests.faults.afterwards`).
+"""
 
 import os
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,10 +20,12 @@ from api.app import create_app
 from api.runner import Runner
 from api.service import Service
 from registry.access import Scope
+from registry.consistency import Code
 from registry.database import Database
 from registry.models import Job
 from tests import factories, media
 from tests.api.service import until
+from tests.faults.afterwards import broken
 from tests.integration.conftest import (  # noqa: F401 - fixtures
     _migrated,
     backend,
@@ -31,9 +36,10 @@ from tests.integration.conftest import (  # noqa: F401 - fixtures
     index,
     probe,
     provenance,
-    service,
     sqlite_database,
 )
+from tests.integration.conftest import service as service_alone  # noqa: F401 - a fixture
+from tests.servers.lacking import not_tested
 from tests.servers.postgres import create_database
 
 _SCOPES = (Scope.WORKS_WRITE, Scope.CHECKS_WRITE, Scope.RELEASES_WRITE, Scope.NOTICES_WRITE, Scope.WEBHOOKS_WRITE)
@@ -59,9 +65,33 @@ class Served:
             Runner(self.service).run(job_id)
 
 
+@pytest.fixture
+def leaves() -> set[Code]:
+    """What is found to be damaged at the end, and nothing else: a test puts in here what it damages on purpose."""
+    return set()
+
+
+@pytest.fixture
+def service(service_alone: Service, leaves: set[Code]) -> Iterator[Service]:  # noqa: F811 - a fixture
+    """The whole service with nothing running."""
+    yield service_alone
+    assert broken(service_alone, leaves=leaves) == []
+
+
 @contextmanager
-def serving(made: Service) -> Iterator[Served]:
-    """A holder's client of a service, on loopback, for as long as the block lasts."""
+def serving(made: Service, *, leaves: Collection[Code] = ()) -> Iterator[Served]:
+    """A holder's client of a service, on loopback, for as long as the block lasts; what it was told holds at its end.
+
+    Args:
+        leaves: what is damaged by then.
+    """
+    acknowledged: set[str] = set()
+
+    def note(answer: httpx.Response) -> None:
+        if answer.request.method == "POST" and answer.is_success:
+            answer.read()
+            acknowledged.add(answer.json()["id"])
+
     made.index_ready.set()
     with made.database.transaction() as session:
         key = factories.key(session, factories.holder(session), *_SCOPES).key
@@ -72,16 +102,18 @@ def serving(made: Service) -> Iterator[Served]:
     host, port = server.servers[0].sockets[0].getsockname()[:2]
     try:
         headers = {"Authorization": f"Bearer {key}"}
-        with httpx.Client(base_url=f"http://{host}:{port}", headers=headers, timeout=60) as client:
+        hooks = {"response": [note]}
+        with httpx.Client(base_url=f"http://{host}:{port}", headers=headers, timeout=60, event_hooks=hooks) as client:
             yield Served(service=made, client=client)
     finally:
         server.should_exit = True
         thread.join()
+    assert broken(made, acknowledged=acknowledged, leaves=leaves) == []
 
 
 @pytest.fixture
-def served(service: Service) -> Iterator[Served]:  # noqa: F811 - a fixture
-    with serving(service) as started:
+def served(service_alone: Service, leaves: set[Code]) -> Iterator[Served]:  # noqa: F811 - a fixture
+    with serving(service_alone, leaves=leaves) as started:
         yield started
 
 
@@ -97,9 +129,7 @@ def mounted(folder: Path, megabytes: int) -> Iterator[Path]:
     command = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", str(folder)]
     ran = subprocess.run(command, capture_output=True, text=True, check=False)
     if ran.returncode:
-        if os.environ.get("CI") and os.geteuid() == 0:
-            pytest.fail(f"full disks are not tested: {ran.stderr}")
-        pytest.skip(f"FULL DISKS ARE NOT TESTED HERE: {ran.stderr.strip() or 'no mount'}")
+        not_tested("full disks", ran.stderr.strip() or "no mount", excused=os.geteuid() != 0)
     try:
         yield folder
     finally:

@@ -106,7 +106,8 @@ class House:
 def house(folder: Path, mode: Mode, **settings: object) -> Iterator[House]:
     """A running house, for as long as the block lasts; nothing of it is left running afterwards."""
     with ExitStack() as kept:
-        made = House(folder, mode, {"sscd_model": "none", "notices_per_day": 100_000, "log_level": "warning", **settings})
+        usual = {"sscd_model": "none", "notices_per_day": 100_000, "log_level": "warning"}
+        made = House(folder, mode, {**usual, **settings})
         if mode is Mode.PRODUCTION:
             made._database = kept.enter_context(postgres(survives_kill=True))
             made._broker = kept.enter_context(broker())

@@ -29,10 +29,10 @@ def disk(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.fixture
-def served(service: Service, disk: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
+def served(service_alone: Service, disk: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
     """A service whose media lies on the small disk."""
     monkeypatch.setattr(resumable, "_SPARE_DISK_BYTES", 0)  # who looks first sees room: the disk fills meanwhile
-    with serving(replace(service, blobs=FolderBlobs(disk / "blobs"))) as started:
+    with serving(replace(service_alone, blobs=FolderBlobs(disk / "blobs"))) as started:
         yield started
 
 

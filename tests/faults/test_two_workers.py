@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from api.service import Service
+from api.service import Service, ledger_identity
+from api.settings import Settings
+from registry.ledger import LedgerIdentity
 from registry.models import Asset, IndexLogRow, Item, Job
 from tests import media
 from tests.api.service import REPOSITORY, environment_of, ok
@@ -28,6 +30,12 @@ print("ready", flush=True)
 sys.stdin.readline()
 Runner(service).run(sys.argv[1])
 """
+
+
+@pytest.fixture
+def identity(tmp_path: Path) -> LedgerIdentity:
+    """Whom the processes beside us find in the same folder."""
+    return ledger_identity(Settings(data_dir=tmp_path))
 
 
 @pytest.mark.parametrize("backend", ["sqlite"])

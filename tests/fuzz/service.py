@@ -1,13 +1,15 @@
 """Mutated media through the HTTP interface of a service of its own.
 
 Holds that each is answered with a status that the contract has, before its deadline; and that afterwards the service
-lives, is about as large as before, and has no child and no staged file. Blobs are for `clearmark fsck` to know.
+lives, is about as large as before, has no child and no staged file, and nothing in it that does not fit together.
 """
 
+import json
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -15,6 +17,7 @@ from random import Random
 import httpx
 
 from tests.api.service import PROBLEM_TYPE, RunningService, ok, running_service, until
+from tests.faults.afterwards import grow_old
 from tests.fuzz.clips import clips
 from tests.fuzz.mutate import mutated
 
@@ -96,6 +99,17 @@ def _look_after(service: RunningService, client: httpx.Client, hunt: ServiceHunt
     log = service.log.read_text()
     if "Traceback" in log:
         hunt.problems.append("Its log has a traceback:\n" + log[log.index("Traceback") :][:3000])
+    hunt.problems += _unfitting(service)
+
+
+def _unfitting(service: RunningService) -> list[str]:
+    """What `clearmark fsck` finds, files that no row names among it: nothing ended here that might leave one."""
+    grow_old(service.data_dir / "blobs")
+    ran = service.cli("fsck", "--json")
+    if not ran.stdout:
+        return [f"fsck: {ran.stderr}"]
+    flaws = json.loads(ran.stdout)["findings"]
+    return [f"fsck: {flaw['code']}: {flaw['subject']}: {flaw['problem']}" for flaw in flaws]
 
 
 def _send(client: httpx.Client, path: str, fields: dict[str, str], data: bytes) -> str:
@@ -114,13 +128,20 @@ def _send(client: httpx.Client, path: str, fields: dict[str, str], data: bytes) 
 def left_behind(service: RunningService) -> list[str]:
     """Staged files, and children that have not ended but the one that forks readers."""
     started = _started_by(service.process.pid)
-    forking = [pid for pid in started if "provenance.worker" in Path(f"/proc/{pid}/cmdline").read_text()]
+    forking = [pid for pid in started if "provenance.worker" in _read(Path(f"/proc/{pid}/cmdline"))]
     children = [pid for pid in started if pid not in forking] + [read for pid in forking for read in _started_by(pid)]
     return [*children, *(path.name for path in service.staging.iterdir())]
 
 
 def _started_by(pid: int | str) -> list[str]:
-    return [child for task in Path(f"/proc/{pid}/task").glob("*/children") for child in task.read_text().split()]
+    return [child for task in Path(f"/proc/{pid}/task").glob("*/children") for child in _read(task).split()]
+
+
+def _read(told: Path) -> str:
+    """What the system tells of a process; nothing once it has ended."""
+    with suppress(FileNotFoundError, ProcessLookupError):
+        return told.read_text()
+    return ""
 
 
 def _resident_mib(service: RunningService) -> float:
