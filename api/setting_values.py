@@ -25,6 +25,27 @@ def listed(value: str) -> tuple[str, ...]:
     return tuple(one.strip() for one in value.split(",") if one.strip())
 
 
+def _database(value: str) -> str:
+    if value and not value.startswith(("postgresql+psycopg://", "sqlite:///")):
+        raise ValueError(
+            "begin with postgresql+psycopg://, as postgresql+psycopg://user:password@host/database, or with sqlite:///,"
+            " or leave it empty"
+        )
+    return value
+
+
+def _broker(value: str) -> str:
+    if "://" not in value:
+        raise ValueError("write it like memory://, redis://broker:6379/0, or amqp://user:password@broker//")
+    return value
+
+
+def _count(value: str) -> str:
+    if value and "://" not in value:
+        raise ValueError("write it like redis://broker:6379/1, or leave it empty")
+    return value
+
+
 def _engine(value: str) -> str:
     if value != "faiss://":
         parse_milvus_url(value)
@@ -98,7 +119,7 @@ def _limit(value: str) -> str:
     try:
         parse_many(value)
     except ValueError:
-        raise ValueError(f"{value!r} is no limit; write it like 300/minute") from None
+        raise ValueError("write it like 300/minute") from None
     return value
 
 
@@ -106,6 +127,9 @@ def _is_http(url: str) -> bool:
     return url.startswith(_HTTP) and bool(urlsplit(url).hostname)
 
 
+DatabaseUrl = Annotated[str, AfterValidator(_database)]
+BrokerUrl = Annotated[str, AfterValidator(_broker)]
+CountUrl = Annotated[str, AfterValidator(_count)]
 IndexUrl = Annotated[str, AfterValidator(_engine)]
 BlobUrl = Annotated[str, AfterValidator(_place)]
 CollectorUrl = Annotated[str, AfterValidator(_collector)]

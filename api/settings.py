@@ -7,10 +7,10 @@ Decides what can be set, what settings need of each other, and what was misspelt
 import difflib
 import logging
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Final, Self
+from typing import Annotated, Any, Final, Self
 
 from pydantic import Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -19,8 +19,11 @@ from api.fitness import unfit_for_production
 from api.s3_place import S3Place, parse_s3_url
 from api.setting_values import (
     BlobUrl,
+    BrokerUrl,
     ClockSetting,
     CollectorUrl,
+    CountUrl,
+    DatabaseUrl,
     IndexUrl,
     Limit,
     MailAddress,
@@ -31,6 +34,7 @@ from api.setting_values import (
     Urls,
     listed,
 )
+from api.wording import WORDED, worded
 from registry.domain.policy import Assurance
 from takedown.policy import FourEyes
 
@@ -107,10 +111,12 @@ class Settings(BaseSettings):
             " `telemetry`. Empty: no traces."
         ),
     ] = ""
-    database_url: Annotated[str, Field(description="SQLAlchemy URL; empty means SQLite in the data folder.")] = ""
-    broker_url: Annotated[str, Field(description="Celery broker; `memory://` runs the worker inside the service.")] = (
-        "memory://"
-    )
+    database_url: Annotated[
+        DatabaseUrl, Field(description="SQLAlchemy URL; empty means SQLite in the data folder.")
+    ] = ""
+    broker_url: Annotated[
+        BrokerUrl, Field(description="Celery broker; `memory://` runs the worker inside the service.")
+    ] = "memory://"
     index_url: Annotated[
         IndexUrl,
         Field(
@@ -159,7 +165,7 @@ class Settings(BaseSettings):
     ] = ""
     mail_from: Annotated[str, Field(description="Whose letters these are.")] = "Clearmark <clearmark@localhost>"
     oidc_issuer: Annotated[
-        str, Field(description="OpenID provider by which people may sign in; empty means by passwords alone.")
+        Urls, Field(description="OpenID provider by which people may sign in; empty means by passwords alone.")
     ] = ""
     oidc_client_id: Annotated[str, Field(description="Our name at that provider.")] = ""
     oidc_client_secret: Annotated[str, Field(description="Our secret at that provider.")] = ""
@@ -185,7 +191,7 @@ class Settings(BaseSettings):
         ),
     ] = ""
     limits_url: Annotated[
-        str, Field(description="Where requests are counted, `redis://…`; empty: in memory, or in a Redis broker.")
+        CountUrl, Field(description="Where requests are counted, `redis://…`; empty: in memory, or in a Redis broker.")
     ] = ""
     ledger_tsa_urls: Annotated[
         Urls,
@@ -409,6 +415,9 @@ _NOT_SETTINGS: Final = frozenset({"URL", "KEY", "HOLDER", "RESOLVER_TOKEN"})
 _PREFIX: Final = "CLEARMARK_"
 # So alike, of 1, are a name and the one that was meant; what is less alike is somebody else's.
 _MISTYPED_0_1: Final = 0.8
+# Names of secrets end so.
+_SECRET: Final = ("_secret", "_token")
+_SHOWN_CHARS: Final = 100
 _log = logging.getLogger(__name__)
 
 
@@ -425,21 +434,36 @@ def mistyped(variables: Iterable[str]) -> dict[str, str]:
     return found
 
 
+def _problem(found: Mapping[str, Any]) -> str:
+    """What is wrong with a setting, what it was, and what it is for; of several that do not fit, what is wrong."""
+    said = worded(found) if found["type"] in WORDED else str(found["msg"]).removeprefix("Value error, ")
+    if not found["loc"]:
+        return said
+    name = str(found["loc"][0])
+    description = Settings.model_fields[name].description
+    return f"{_PREFIX}{name.upper()}: {said.removesuffix('.')}. {_given(name, str(found['input']))}{description}"
+
+
+def _given(name: str, value: str) -> str:
+    """What a setting was, as a log may show it: no secret, and nothing before an `@`, where passwords stand."""
+    if name.endswith(_SECRET):
+        return ""
+    before, at, after = value.rpartition("@")
+    shown = f"***{at}{after}" if before else value
+    return f"It is {shown[:_SHOWN_CHARS]!r} now. "
+
+
 def load_settings(**overrides: object) -> Settings:
     """Read the environment.
 
     Raises:
-        SettingsError: one line that names each setting that is wrong, and says what to do; in production also each
-            variable that looks like a setting misspelt.
+        SettingsError: one line that names each setting that is wrong, says what it was and what is expected; in
+            production also each variable that looks like a setting misspelt.
     """
     try:
         settings = Settings(**overrides)  # type: ignore[arg-type]
     except ValidationError as error:
-        problems = []
-        for found in error.errors():
-            name = f"{_PREFIX}{'_'.join(map(str, found['loc'])).upper()}: " if found["loc"] else ""
-            problems.append(name + found["msg"].removeprefix("Value error, "))
-        raise SettingsError("; ".join(problems)) from error
+        raise SettingsError(" ".join(_problem(found) for found in error.errors())) from error
     strays = mistyped(os.environ).items()
     wrong = [f"{variable}: there is no such setting; did you mean {meant}?" for variable, meant in strays]
     if wrong and settings.env is Environment.PRODUCTION:
