@@ -3,23 +3,26 @@
 A new route is in no table: the tests that read them fail until somebody says whose it is.
 """
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import httpx
+import sqlalchemy as sa
 
 from api.app import specification
 from fingerprinting.document import to_document
 from fingerprinting.extract import extract
-from registry.access import READS, Scope, find_or_add_holder, issue_key
+from registry.access import READS, Role, Scope, find_or_add_holder, issue_key
 from registry.database import Database
-from registry.domain.identifiers import Prefix
+from registry.domain.identifiers import Prefix, new_id
 from registry.domain.policy import Assurance
-from tests import media
+from registry.models import Account, Job, Mail, Membership
+from tests import factories, media
 from tests.api.conftest import HOLDER_SCOPES
-from tests.api.service import RunningService, ok, send
+from tests.api.service import RunningService, finished, ok, send, until
 
 OPERATIONS = sorted(
     f"{method.upper()} {path}" for path, methods in specification()["paths"].items() for method in methods
@@ -193,13 +196,46 @@ _TUS = {
 }  # fmt: skip
 
 
+# Where its owner sees each thing, by the specification's name for its id: alone, or in a list.
+SEEN = {
+    "account_id": "GET /v1/members", "agency_id": "GET /v1/agents", "asset_id": "GET /v1/assets/{asset_id}",
+    "check_id": "GET /v1/checks/{check_id}", "conflict_id": "GET /v1/conflicts/{conflict_id}",
+    "consent_id": "GET /v1/consents/{consent_id}", "domain_id": "GET /v1/domains/{domain_id}",
+    "finding_id": "GET /v1/findings/{finding_id}", "import_id": "GET /v1/imports/{import_id}",
+    "invitation_id": "GET /v1/invitations", "key_id": "GET /v1/keys",
+    "message_id": "GET /v1/webhooks/messages/{message_id}", "notice_id": "GET /v1/notices/{notice_id}",
+    "release_id": "GET /v1/releases/{release_id}", "reservation_id": "GET /v1/works/{work_id}/reservations",
+    "subject_id": "GET /v1/ledger/receipts/{subject_id}", "upload_id": "HEAD /v1/uploads/{upload_id}",
+    "work_id": "GET /v1/works/{work_id}",
+}  # fmt: skip
+# The same of what is the operator's alone to see.
+SEEN_BY_THE_OPERATOR = {"holder_id": "GET /v1/holders", "negative_id": "GET /v1/negatives/{negative_id}"}
+
+
 @dataclass(frozen=True, slots=True)
 class Owned:
-    """One of everything, all a single holder's: ids by the specification's names, and bodies that fit."""
+    """One of everything, all a single holder's: ids by the specification's names, and bodies that fit.
+
+    Attributes:
+        keys: keys of the owner's, by the scopes that each lacks; the one that lacks none is the owner's own.
+    """
 
     ids: dict[str, str]
     bodies: dict[str, dict[str, Any]]
-    all_but: dict[tuple[Scope, ...], str]
+    keys: dict[tuple[Scope, ...], str]
+
+    def nowhere(self) -> "Owned":
+        """The same of things that there are not."""
+        return Owned({name: value[:4] + "0" * 32 for name, value in self.ids.items()}, self.bodies, self.keys)
+
+    def require_there(self, owner: httpx.Client, operator: httpx.Client, operation: str) -> None:
+        """Fail where what an operation is about is not there even for its owner: a stranger's 404 would say little."""
+        for name in re.findall(r"\{(\w+_id)\}", operation):
+            method, path = (SEEN | SEEN_BY_THE_OPERATOR)[name].split(" ")
+            client = operator if name in SEEN_BY_THE_OPERATOR else owner
+            answer = client.request(method, path.format(**self.ids), headers={"Tus-Resumable": "1.0.0"})
+            assert answer.status_code == httpx.codes.OK, f"{name}: {answer.status_code} {answer.text[:300]}"
+            assert method == "HEAD" or self.ids[name] in answer.text, name
 
     def request(self, client: httpx.Client, operation: str) -> httpx.Response:
         method, path = operation.split(" ")
@@ -234,12 +270,26 @@ def one_of_everything(service: RunningService, unrelated: Path, folder: Path) ->
 
 
 def _make(service: RunningService, unrelated: Path, folder: Path) -> Owned:
-    document = to_document(extract(media.moving_clip(folder / "o.mp4", seconds=3, seed=31)).fingerprint)
-    with service.client(service.key("Owner", *HOLDER_SCOPES)) as owner:
-        work = ok(owner.post("/v1/works", json={"title": "Mine", "kind": "clip"}), 201)["id"]
-        asset = ok(owner.post(f"/v1/works/{work}/assets", json=document), 202)["id"]
+    clip = media.moving_clip(folder / "o.mp4", seconds=8, seed=31)
+    document = to_document(extract(clip).fingerprint)
+    key_of_all = service.key("Owner", *HOLDER_SCOPES)
+    with service.client(key_of_all) as owner, service.client(service.key("Rival", *HOLDER_SCOPES)) as rival:
+        # What the owner made and then registers, a rival registers in between: it is found in what was made before
+        # and fought over.
+        ok(owner.post("/v1/checks", json=document))
+        _registered(rival, clip)
+        work, asset = _registered(owner, clip)
+        [conflict] = ok(owner.get("/v1/conflicts"))["items"]
+        [finding] = until(lambda: ok(owner.get("/v1/findings"))["items"])
+        rival_id = ok(rival.get("/v1/holder"))["id"]
+        person = ok(owner.post("/v1/works", json={"title": "Ada", "kind": "likeness"}), 201)["id"]
+        consent = {"grantee_id": rival_id, "uses": "voice", "scope": "clip", "clip_sha256": "0" * 64}
+        granted = ok(owner.post(f"/v1/works/{person}/consents", json=consent), 201)["id"]
+        ok(owner.put("/v1/webhooks/endpoint", json={"url": "http://localhost:9/"}))  # not a public address: never asked
+        message = ok(owner.post("/v1/webhooks/endpoint/test"), 202)["id"]
         reservation = {"use": "train", "value": "reserved"}
         said = ok(owner.post(f"/v1/works/{work}/reservations", json=reservation), 201)["id"]
+        matched = ok(send(owner, "/v1/checks", clip))["id"]
         check = ok(send(owner, "/v1/checks", unrelated))["id"]
         release = ok(owner.post("/v1/releases", json={"check_id": check}), 201)["id"]
         notice = ok(owner.post("/v1/notices", json={"work_description": "Mine"}), 201)["id"]
@@ -250,18 +300,17 @@ def _make(service: RunningService, unrelated: Path, folder: Path) -> Owned:
         owner.post("/v1/invitations", json={"email": "bob@studio.example", "role": "owner"}).raise_for_status()
         upload = owner.post("/v1/uploads", headers=_TUS).headers["Location"].rpartition("/")[2]
         [invitation] = owner.get("/v1/invitations").json()
+    with service.client(service.key("Operator", "admin")) as operator:
+        stock = to_document(factories.fingerprint(3101))
+        negative = ok(operator.post("/v1/negatives", json=stock, params={"title": "Stock"}), 202)["id"]
+    account, letter, job = _in_its_database(service)
     bodies: dict[str, dict[str, Any]] = {
         "POST /v1/works": {"title": "More", "kind": "clip"},
         "PATCH /v1/works/{work_id}": {"title": "Other"},
         "POST /v1/works/{work_id}/assets": document,
         "PUT /v1/assets/{asset_id}/exclusions": {"intervals": [{"start_s": 0, "end_s": 1, "reason": "a logo"}]},
         "POST /v1/assets/{asset_id}/quarantine": {"decision": "release", "reason": "fine"},
-        "POST /v1/works/{work_id}/consents": {
-            "grantee_id": "hld_" + "0" * 32,
-            "uses": "voice",
-            "scope": "clip",
-            "clip_sha256": "0" * 64,
-        },
+        "POST /v1/works/{work_id}/consents": consent,
         "POST /v1/conflicts/{conflict_id}/statements": {"position": "mine", "text": "We made it."},
         "POST /v1/conflicts/{conflict_id}/appeal": {"position": "mine", "text": "We made it."},
         "POST /v1/conflicts/{conflict_id}/decision": {"outcome": "shared", "reason": "Both made it."},
@@ -273,7 +322,8 @@ def _make(service: RunningService, unrelated: Path, folder: Path) -> Owned:
         "POST /v1/reservations": {**reservation, "scope": "catalogue"},
         "POST /v1/checks": document,
         "POST /v1/checks/{check_id}/decision": {"decision": "approve", "reason": "fine"},
-        "POST /v1/releases/{release_id}/revocation": {"revocation": "mistake", "reason": "Wrong file."},
+        # Who may is asked for a reason: the release stays one that can be watched.
+        "POST /v1/releases/{release_id}/revocation": {"revocation": "mistake", "reason": " "},
         "POST /v1/releases": {"check_id": check},
         "POST /v1/preferences/query": {"items": [{"work_id": work}]},
         "POST /v1/keys": {"scopes": ["works:write"]},
@@ -295,19 +345,46 @@ def _make(service: RunningService, unrelated: Path, folder: Path) -> Owned:
         "PUT /v1/holders/{holder_id}/trusted-flagger": {"basis": "Awarded."},
         "POST /v1/holders/{holder_id}/trusted-flagger/end": {"reason": "Withdrawn."},
     }
+    # A holder may see of itself what is the operator's to see of all; so this one is another.
     ids = {
-        "work_id": work, "asset_id": asset, "reservation_id": said, "check_id": check, "release_id": release,
-        "notice_id": notice, "negative_id": "neg_" + "0" * 32, "holder_id": "hld_" + "0" * 32,
-        "subject_id": said, "import_id": catalogue, "format": "csv", "export": "cawg", "key_id": key,
-        "agency_id": agency["id"], "upload_id": upload,
-        "domain_id": domain, "conflict_id": "cfl_" + "0" * 32, "finding_id": "fnd_" + "0" * 32,
-        "consent_id": "cns_" + "0" * 32, "message_id": "wbh_" + "0" * 32,
-        "invitation_id": invitation["id"],
-        "account_id": "acc_" + "0" * 32, "mail_id": "mal_" + "0" * 32, "name": "escalation",
+        "work_id": work, "asset_id": asset, "reservation_id": said, "check_id": matched, "release_id": release,
+        "notice_id": notice, "negative_id": negative, "holder_id": rival_id, "subject_id": said, "import_id": catalogue,
+        "format": "csv", "export": "cawg", "key_id": key, "agency_id": agency["id"], "upload_id": upload,
+        "domain_id": domain, "conflict_id": conflict["id"], "finding_id": finding["id"], "consent_id": granted,
+        "message_id": message, "invitation_id": invitation["id"], "account_id": account, "mail_id": letter,
+        "job_id": job, "name": "escalation",
     }  # fmt: skip
     scopes = [Scope(name) for name in (*HOLDER_SCOPES, "review")]
-    all_but = {
+    keys = {
         without: key_of(service, "Owner", [scope for scope in scopes if scope not in without])
         for without in {needed(operation) for operation in KEYED} - {()} | {(Scope.WORKS_WRITE,)}
     }
-    return Owned(ids, bodies, all_but)
+    return Owned(ids, bodies, keys | {(): key_of_all})
+
+
+def _registered(holder: httpx.Client, clip: Path) -> tuple[str, str]:
+    """A work and its asset, once it can be found."""
+    work = ok(holder.post("/v1/works", json={"title": "Mine", "kind": "clip"}), 201)["id"]
+    asset = ok(send(holder, f"/v1/works/{work}/assets", clip), 202)["id"]
+    assert finished(holder, f"/v1/assets/{asset}")["status"] == "indexed"
+    return work, asset
+
+
+def _in_its_database(service: RunningService) -> tuple[str, str, str]:
+    """A person of the owner's, a letter, and a job: no route makes them or tells their ids."""
+    database, at = Database(f"sqlite:///{service.data_dir / 'clearmark.db'}"), datetime.now(UTC)
+    try:
+        with database.transaction() as session:
+            holder = find_or_add_holder(session, name="Owner", assurance=Assurance.VETTED, at=at)
+            account = Account(
+                id=new_id(Prefix.ACCOUNT, at=at), email="eve@owner.example", name="Eve", created_at=at,
+                email_confirmed_at=at,
+            )  # fmt: skip
+            session.add(account)
+            session.flush()
+            session.add(Membership(holder_id=holder.id, account_id=account.id, role=Role.EDITOR.value, added_at=at))
+            letter = session.scalars(sa.select(Mail).where(Mail.recipient == "bob@studio.example")).one()
+            job = session.scalars(sa.select(Job).where(Job.subject_id == letter.id)).one()
+            return account.id, letter.id, job.id
+    finally:
+        database.dispose()

@@ -144,24 +144,49 @@ def test_the_operators_people_have_their_routes_and_no_works_of_others(
 # -- pages ---------------------------------------------------------------------------------------
 
 
+def _browser(service: RunningService, holder: str, *scopes: str) -> Iterator[httpx.Client]:
+    with service.client() as client:
+        token = token_in(client.get("/sign-in").text)
+        key = service.key(holder, *scopes)
+        assert client.post("/sign-in", data={"token": token, "key": key}).status_code == httpx.codes.SEE_OTHER
+        yield client
+
+
 @pytest.fixture(scope="module")
 def browser(service: RunningService) -> Iterator[httpx.Client]:
     """A browser of another holder, signed in with a key that has all scopes of a holder."""
-    with service.client() as client:
-        token = token_in(client.get("/sign-in").text)
-        key = service.key("Stranger", *HOLDER_SCOPES)
-        assert client.post("/sign-in", data={"token": token, "key": key}).status_code == httpx.codes.SEE_OTHER
-        yield client
+    yield from _browser(service, "Stranger", *HOLDER_SCOPES)
+
+
+@pytest.fixture(scope="module")
+def owners_browser(service: RunningService) -> Iterator[httpx.Client]:
+    yield from _browser(service, "Owner", *HOLDER_SCOPES)
+
+
+@pytest.fixture(scope="module")
+def operators_browser(service: RunningService) -> Iterator[httpx.Client]:
+    yield from _browser(service, "Operator", "admin")
 
 
 def _private(method: str) -> list[str]:
     return sorted({path for verb, path in ROUTES if verb == method and path not in PUBLIC_PAGES})
 
 
+# Of what is not held back or not published there is no such page, whoever asks.
+_ONLY_IN_SOME_STATE = {
+    "/review/checks/{check_id}/frame", "/review/notices/{notice_id}/lumen", "/review/quarantines/{asset_id}",
+}  # fmt: skip
+
+
 @pytest.mark.parametrize("path", [path for path in _private("GET") if "_id}" in path])
-def test_a_page_of_anothers_does_not_exist(browser: httpx.Client, owned: Owned, path: str) -> None:
+def test_a_page_of_anothers_does_not_exist(
+    browser: httpx.Client, owners_browser: httpx.Client, operators_browser: httpx.Client, owned: Owned, path: str
+) -> None:
+    its_own = operators_browser if path.startswith(("/operator/", "/review/")) else owners_browser
+    if path not in _ONLY_IN_SOME_STATE:
+        assert its_own.get(path.format_map(_Ids(owned.ids))).status_code == httpx.codes.OK
     there = browser.get(path.format_map(_Ids(owned.ids)))
-    nowhere = browser.get(path.format_map(_Ids({name: one[:4] + "0" * 32 for name, one in owned.ids.items()})))
+    nowhere = browser.get(path.format_map(_Ids(owned.nowhere().ids)))
     assert there.status_code in (403, 404), f"{there.status_code}: {there.text[:300]}"
     assert there.status_code == nowhere.status_code
     assert _said(there) == _said(nowhere)

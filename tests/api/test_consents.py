@@ -38,7 +38,7 @@ def cameo(service: RunningService, operator: httpx.Client) -> Iterator[Cameo]:
 
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return media.clip_with_sound(tmp_path_factory.mktemp("cameo") / "cameo.mp4", seconds=5, seed=71)
+    return media.clip_with_sound(tmp_path_factory.mktemp("cameo") / "cameo.mp4", seconds=5, seed=7101)
 
 
 def grant(cameo: Cameo, **said: Any) -> dict[str, Any]:

@@ -45,7 +45,7 @@ def owner(service: RunningService) -> Iterator[httpx.Client]:
 
 @pytest.fixture(scope="module")
 def secret_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return media.clip_with_sound(tmp_path_factory.mktemp("secret") / "secret.mp4", seconds=8, seed=71)
+    return media.clip_with_sound(tmp_path_factory.mktemp("secret") / "secret.mp4", seconds=8, seed=7102)
 
 
 @pytest.fixture(scope="module")

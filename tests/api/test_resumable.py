@@ -98,7 +98,7 @@ def test_every_place_that_takes_a_file_takes_an_upload(
     studio: httpx.Client, operator: httpx.Client, tmp_path: Path
 ) -> None:
     # Of its own: what lies in the bank of free material counts for nobody's checks any more.
-    clip = media.clip_with_sound(tmp_path / "reel.mp4", seconds=6, seed=4711).read_bytes()
+    clip = media.clip_with_sound(tmp_path / "reel.mp4", seconds=6, seed=4713).read_bytes()
     work = ok(studio.post("/v1/works", json={"title": "In pieces", "kind": "clip"}), 201)
     asset = ok(
         studio.post(f"/v1/works/{work['id']}/assets", data={"upload": _sent(studio, clip), "label": "reel"}), 202
