@@ -16,6 +16,7 @@ from anyio import to_thread
 from fastapi import FastAPI
 
 from api import gauges, housekeeping, logs, telemetry
+from api.allocator import hold_little
 from api.app import create_app
 from api.connections import BoundedConnection
 from api.console import say
@@ -38,6 +39,7 @@ def serve(settings: Settings) -> None:
     """Run until SIGTERM or SIGINT, then finish the requests in hand."""
     logs.configure(as_json=settings.logs_json, level=settings.log_level)
     gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
+    hold_little()
     with _only_one(settings):
         service = build_service(settings)
         app = create_app(service)

@@ -21,6 +21,7 @@ from celery.worker import WorkController
 from kombu.exceptions import OperationalError
 
 from api import housekeeping, metrics
+from api.allocator import hold_little
 from api.runner import Runner, asked_now
 from api.service import Service
 from api.settings import Settings
@@ -233,6 +234,8 @@ def run_worker(
     Args:
         give_back: lets others have what is in hand when the process is told to stop and it is not done soon.
     """
+
+    hold_little()
 
     def leave() -> None:
         give_back()

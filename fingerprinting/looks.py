@@ -91,6 +91,8 @@ class Glance:
         """What the glance saw; some rows are views of frames, most a frame as a whole."""
         for times_s, frames in self._frames.rest():
             self._see(times_s, frames)
+        # Only for frames that follow; of one that is kept for long it would be most of what is held.
+        self._frames, self._before = _FrameStream(), np.empty((0, *_FRAME_SHAPE), np.uint8)
         return self.seen()
 
     def seen(self) -> Descriptors:

@@ -1,6 +1,7 @@
 """Which frames and views are shown to the network, and what its rows say to the index."""
 
 import itertools
+import tracemalloc
 from collections.abc import Iterable
 
 import numpy as np
@@ -181,6 +182,20 @@ def test_a_long_query_is_bounded_in_memory_and_still_seen_in_parts() -> None:
     assert places_late.max() == QUERY_VIEWS - 1
     seen = glance.closer([(110.0, 999.0)])
     assert seen is None  # what comes that late was not kept
+
+
+def test_what_a_glance_says_that_it_holds_is_all_that_it_holds() -> None:
+    """Glances are remembered, up to so many bytes of them."""
+    shown, embedder = film(range(9)), FakeEmbedder()
+    tracemalloc.start()
+    try:
+        glance = Glance(embedder, tall=False)
+        glance.take(shown)
+        glance.finish()
+        held_bytes, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert held_bytes == pytest.approx(glance.size_bytes, rel=0.1)
 
 
 def test_a_reference_made_from_a_query_keeps_its_first_views() -> None:
