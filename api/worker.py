@@ -130,29 +130,29 @@ def _every(seconds: float, task: str, *, queue: str = "deadlines") -> dict[str, 
 
 
 def register_tasks(celery: Celery, service: Service) -> None:
-    """The tasks, bound to this process's service."""
+    """The tasks, bound to this process's service; no other application of the process has them."""
     runner = Runner(service)
 
-    @celery.task(name=_RUN)
+    @celery.task(name=_RUN, shared=False)
     def run(job_id: str, asked_by: dict[str, str] | None = None) -> None:
         runner.run(job_id, asked_by)
 
-    @celery.task(name=_SWEEP)
+    @celery.task(name=_SWEEP, shared=False)
     def sweep() -> None:
         with service.database.transaction() as session:
             due = jobs.to_hint(session, at=service.now())
         for job_id, kind in due:
             _send(celery, service, job_id, kind)
 
-    @celery.task(name=_HOUSEKEEPING)
+    @celery.task(name=_HOUSEKEEPING, shared=False)
     def housekeep() -> None:
         housekeeping.run(service)
 
-    @celery.task(name=_LONG)
+    @celery.task(name=_LONG, shared=False)
     def housekeep_long() -> None:
         housekeeping.run_long(service)
 
-    @celery.task(name=_INDEX)
+    @celery.task(name=_INDEX, shared=False)
     def keep_index() -> None:
         housekeeping.keep_index(service)
 

@@ -68,6 +68,7 @@ def _together(*doing: Callable[[], None]) -> list[threading.Thread]:
     return threads
 
 
+@pytest.mark.timeout(300)  # seven starts
 def test_a_signing_that_is_killed_leaves_a_whole_release_or_none(house: House, tmp_path: Path) -> None:
     """Killed at moments spread over a signing, whose length is learnt from the first that is let be."""
     service = house.start()
