@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 import sqlalchemy as sa
+from sqlalchemy.orm import Session
 
 from api import explanations, metrics, telemetry
 from api.answers import count_check, evidence_of, search_works
@@ -18,7 +19,7 @@ from api.service import Service
 from fingerprinting import stages
 from fingerprinting.errors import MediaError, MediaFault
 from fingerprinting.extract import Extracted, extract, extract_output
-from fingerprinting.model import MediaInfo
+from fingerprinting.model import Fingerprint, MediaInfo
 from registry import checks, conflicts, exclusions, jobs, lookback, negatives, works
 from registry.index import fingerprint_of
 from registry.jobs import Lease
@@ -38,7 +39,7 @@ def fingerprint_asset(service: Service, lease: Lease) -> None:
             return
         stored = fingerprint_of(session, asset.id)
         asset.status = AssetStatus.PROCESSING.value
-    if stored is None and not _store(service, lease, asset):
+    if stored is None and not _store(service, lease):
         return
     with service.database.reading() as session:
         found = service.index.rivals(session, lease.subject_id)
@@ -53,34 +54,24 @@ def fingerprint_asset(service: Service, lease: Lease) -> None:
             lookback.arrange(session, asset, at=service.now())
 
 
-def _store(service: Service, lease: Lease, asset: Asset) -> bool:
-    """Whether the file passed the quality gate and is in the index; if not, the job is done."""
-    outcome = shown_by(service, asset)
-    try:
-        if isinstance(outcome, MediaError):
-            raise outcome
-        with service.database.transaction() as session:
-            jobs.renew(session, lease, at=service.now())
-            asset = session.get_one(Asset, lease.subject_id)
-            if asset.status == AssetStatus.PROCESSING:
-                works.store_asset(session, asset, outcome.fingerprint, at=service.now())
-    except MediaError as error:
-        with service.database.transaction() as session:
-            jobs.finish(session, lease, at=service.now())
-            asset = session.get_one(Asset, lease.subject_id)
-            freed = works.reject_asset(session, asset, reason=error.fault, problem=error.problem, at=service.now())
-        metrics.media_failed(error.fault)
-        if freed:
-            service.blobs.delete(freed)
-        return False
-    return True
+def _store(service: Service, lease: Lease) -> bool:
+    """Whether a work's file passed the quality gate and is in the index; if not, the job is done."""
+
+    def keep(session: Session, asset: Asset, fingerprint: Fingerprint) -> None:
+        if asset.status == AssetStatus.PROCESSING:
+            works.store_asset(session, asset, fingerprint, at=service.now())
+
+    def refuse(session: Session, asset: Asset, error: MediaError) -> str | None:
+        return works.reject_asset(session, asset, reason=error.fault, problem=error.problem, at=service.now())
+
+    return _kept(service, lease, Asset, keep, refuse)
 
 
 def fill_bank(service: Service, lease: Lease) -> None:
     """Decode and store a file of the negative bank, then look which works hold it."""
     with service.database.reading() as session:
         entry = session.get_one(Negative, lease.subject_id)
-    if entry.status == AssetStatus.QUEUED and not _store_negative(service, lease, entry):
+    if entry.status == AssetStatus.QUEUED and not _store_negative(service, lease):
         return
     with service.database.reading() as session:
         material = negatives.material_of(session, service.index, lease.subject_id, timeout_s=_CATCH_UP_S)
@@ -92,22 +83,44 @@ def fill_bank(service: Service, lease: Lease) -> None:
         service.blobs.delete(freed)
 
 
-def _store_negative(service: Service, lease: Lease, entry: Negative) -> bool:
+def _store_negative(service: Service, lease: Lease) -> bool:
     """Whether the file is in the bank; if not, the job is done."""
-    outcome = shown_by(service, entry)
+
+    def keep(session: Session, entry: Negative, fingerprint: Fingerprint) -> None:
+        if entry.status == AssetStatus.QUEUED:
+            negatives.store(session, entry, fingerprint, at=service.now())
+
+    def refuse(_session: Session, entry: Negative, error: MediaError) -> str | None:
+        return negatives.reject(entry, reason=error.fault, problem=error.problem)
+
+    return _kept(service, lease, Negative, keep, refuse)
+
+
+def _kept[T: (Asset, Negative)](
+    service: Service,
+    lease: Lease,
+    kind: type[T],
+    keep: Callable[[Session, T, Fingerprint], None],
+    refuse: Callable[[Session, T, MediaError], str | None],
+) -> bool:
+    """Decode the file of the job's subject and keep what it shows; else refuse it, and end the job.
+
+    Args:
+        refuse: returns the file that nothing names any more.
+    """
+    with service.database.reading() as session:
+        sent = session.get_one(kind, lease.subject_id)
+    outcome = shown_by(service, sent)
     try:
         if isinstance(outcome, MediaError):
             raise outcome
         with service.database.transaction() as session:
             jobs.renew(session, lease, at=service.now())
-            entry = session.get_one(Negative, lease.subject_id)
-            if entry.status == AssetStatus.QUEUED:
-                negatives.store(session, entry, outcome.fingerprint, at=service.now())
+            keep(session, session.get_one(kind, lease.subject_id), outcome.fingerprint)
     except MediaError as error:
         with service.database.transaction() as session:
             jobs.finish(session, lease, at=service.now())
-            entry = session.get_one(Negative, lease.subject_id)
-            freed = negatives.reject(entry, reason=error.fault, problem=error.problem)
+            freed = refuse(session, session.get_one(kind, lease.subject_id), error)
         metrics.media_failed(error.fault)
         if freed:
             service.blobs.delete(freed)
