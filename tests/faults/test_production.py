@@ -63,8 +63,8 @@ def test_what_was_accepted_is_done_when_a_worker_comes(production: RunningServic
     assert production.cli("ledger", "verify").returncode == 0
 
 
-# A worker of 20 s to end what it has in hand would be waited for.
-_WITH_LITTLE_TIME = "from api import cli, worker\nworker._DRAIN_S = 2.0\ncli.main()\n"
+# What a worker is given to end what it has in hand: too little for what hangs, more than a busy machine needs else.
+_DRAINING = "from api import cli, worker\nworker._DRAIN_S = {}\ncli.main()\n"
 
 
 def test_a_worker_told_to_stop_leaves_what_hangs_to_others_and_ends_what_does_not(
@@ -75,27 +75,23 @@ def test_a_worker_told_to_stop_leaves_what_hangs_to_others_and_ends_what_does_no
     database = Database(production.environment["CLEARMARK_DATABASE_URL"])
     with production.client(production.key("Pipeline", "checks:write")) as client:
         check = ok(send(client, "/v1/checks", film, params={"wait": 0}), 202)["id"]
-        first = start_worker(production, "-c", _WITH_LITTLE_TIME)
+        first = start_worker(production, "-c", _DRAINING.format(2.0))
         try:
             hanging = held_decoder(first)
-            began = time.monotonic()
             first.terminate()
             assert first.wait(timeout=30) == 0
-            assert time.monotonic() - began < 15
         finally:
             end(first)
         until(lambda: command_of(hanging) == [""], timeout_s=10)
         left = job_of(database, check)
         assert (left.state, left.lease_owner, left.attempts) == ("queued", None, 0), "to be stopped is no attempt"
-        second = start_worker(production)
+        second = start_worker(production, "-c", _DRAINING.format(90.0))
         try:
             held = held_decoder(second)
             second.terminate()
             time.sleep(0.5)  # it takes nothing more, and waits for this
             os.kill(held, signal.SIGCONT)
-            began = time.monotonic()
-            assert second.wait(timeout=30) == 0
-            assert time.monotonic() - began < 15, "it was given up, not ended"
+            assert second.wait(timeout=100) == 0
         finally:
             end(second)
         assert ok(client.get(f"/v1/checks/{check}"))["verdict"] == "clear"
