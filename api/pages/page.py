@@ -1,10 +1,13 @@
 """Page: what a route of the pages is given to answer with: who looks, in which words, and how an answer is written."""
 
 import secrets
+import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import datetime
 from functools import cache, cached_property
 from http import HTTPStatus
+from importlib.util import cache_from_source
 from pathlib import Path
 from typing import Annotated, Any, Final, cast
 from urllib.parse import quote
@@ -12,7 +15,7 @@ from urllib.parse import quote
 from fastapi import Depends, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 from fastapi.security import HTTPAuthorizationCredentials
-from jinja2 import BytecodeCache, Environment, FileSystemLoader, StrictUndefined, pass_context
+from jinja2 import Environment, FileSystemBytecodeCache, FileSystemLoader, StrictUndefined, pass_context
 from jinja2.bccache import Bucket
 from jinja2.runtime import Context
 from markupsafe import Markup
@@ -215,21 +218,30 @@ def onward(path: str, *, otherwise: str = "/") -> str:
     return path if is_ours else otherwise
 
 
-class _Compiled(BytecodeCache):
-    """Templates, compiled once for all languages."""
+class CompiledTemplates(FileSystemBytecodeCache):
+    """Templates, compiled once for all languages, and for the next start if the folder can be written to."""
 
-    def __init__(self) -> None:
+    def __init__(self, folder: Path) -> None:
+        super().__init__(str(folder))
         self._codes: dict[str, bytes] = {}
 
     def load_bytecode(self, bucket: Bucket) -> None:
         if bucket.key in self._codes:
             bucket.bytecode_from_string(self._codes[bucket.key])
+        else:
+            with suppress(OSError):
+                super().load_bytecode(bucket)
 
     def dump_bytecode(self, bucket: Bucket) -> None:
         self._codes[bucket.key] = bucket.bytecode_to_string()
+        if not sys.dont_write_bytecode:
+            with suppress(OSError):
+                Path(self.directory).mkdir(parents=True, exist_ok=True)
+                super().dump_bytecode(bucket)
 
 
-_compiled = _Compiled()
+# Where Python keeps what it compiled of this folder itself.
+_compiled = CompiledTemplates(Path(cache_from_source(str(_TEMPLATES / "any.py"))).parent)
 
 
 def compile_templates() -> None:

@@ -1,6 +1,7 @@
 """Templates: what somebody typed is never taken for markup, and nothing is looked up that is no text of ours."""
 
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ from jinja2 import Environment
 from markupsafe import Markup
 
 import api.pages
-from api.pages.page import compile_templates, environment_of
+from api.pages.page import CompiledTemplates, compile_templates, environment_of
 from api.pages.words import LANGUAGES, words_of
 
 FOLDER = Path(api.pages.__file__).parent / "templates"
@@ -30,16 +31,38 @@ def test_a_template_can_be_read(name: str) -> None:
 
 def test_a_template_is_compiled_ahead_and_once_for_all_languages(monkeypatch: pytest.MonkeyPatch) -> None:
     compile_templates()
-
-    def refuse(*_: object, **__: object) -> None:
-        raise AssertionError("somebody waits for this")
-
     monkeypatch.setattr(Environment, "compile", refuse)
     for language in LANGUAGES:
         environment = environment_of(language)
         for name in TEMPLATES:
             environment.get_template(name)
             environment.overlay(cache_size=0).get_template(name)  # as in a language that nobody asked for yet
+
+
+def test_a_template_is_not_compiled_again_at_the_next_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    folder = tmp_path / "__pycache__"
+    started(folder).get_template("error.html.j2")
+    monkeypatch.setattr(Environment, "compile", refuse)
+    started(folder).get_template("error.html.j2")
+
+
+def test_where_nothing_can_be_kept_a_template_is_compiled_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    (tmp_path / "file").touch()
+    environment = started(tmp_path / "file" / "__pycache__")
+    environment.get_template("error.html.j2")
+    monkeypatch.setattr(Environment, "compile", refuse)
+    environment.overlay(cache_size=0).get_template("error.html.j2")
+
+
+def started(folder: Path) -> Environment:
+    """The templates as a service finds them that just started."""
+    return environment_of("en").overlay(cache_size=0, bytecode_cache=CompiledTemplates(folder))
+
+
+def refuse(*_: object, **__: object) -> None:
+    raise AssertionError("somebody waits for this")
 
 
 def test_what_somebody_typed_turns_no_sentence_around() -> None:
