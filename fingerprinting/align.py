@@ -25,6 +25,8 @@ from fingerprinting.traits import Measure, Traits
 # Speeds from half to double, 3 % apart: half a step of error drifts by 0.15 s in 10 s. Unchanged speed
 # comes first and wins unless another explains clearly more: a still scene fits any speed.
 _OTHER_SLOPES = 2.0 ** (np.array([k for k in range(-24, 25) if k]) / 24)
+_FINER = 2.0 ** (np.arange(-2, 3) / 120)
+_ALL_SLOPES = np.outer(_OTHER_SLOPES, _FINER).ravel()
 _OTHER_SPEED_FACTOR = 1.3
 _MAX_SEGMENTS = 32
 # Each piece must explain so much of the least gain more than fewer pieces would.
@@ -106,6 +108,7 @@ class _Search:
         self._durations_s, self._said_s = durations_s, said_s
         self._bits = likeness(query, reference, traits, sharpened=True)
         self._open = np.ones(len(query), bool)
+        self._weights = -np.sort(-np.where(reference.present, reference.weight, 0))
 
     def explained(self, pairs_s: Floats) -> list[Alignment]:
         """What explains most of the query: with all pairs that are alike, or with the very same ones first."""
@@ -113,11 +116,17 @@ class _Search:
             return []
         limits = (*self._traits.same_bits, self._traits.match_bits)
         best, most = self._pieces(pairs_s, limits[-1:])
-        for first in range(len(limits) - 1 if best else 0):
+        if not best or self._is_itself(best):
+            return best
+        for first in range(len(limits) - 1):
             pieces, worth = self._pieces(pairs_s, limits[first:])
             if worth > most:
                 best, most = pieces, worth
         return best
+
+    def _is_itself(self, found: Sequence[Alignment]) -> bool:
+        """Whether one run says it all: the query is the very same throughout, and nothing could explain more."""
+        return len(found) == 1 and found[0].agreement_0_1 == 1 and not self._open.any()
 
     def _pieces(self, pairs_s: Floats, limits_bits: Sequence[int]) -> tuple[list[Alignment], float]:
         """Runs by one measure after another, and what of the query they explain together by the widest."""
@@ -144,7 +153,7 @@ class _Search:
             limit_bits: a pair so far apart is worth nothing.
         """
         query, reference = self._query, self._reference
-        if not len(query) or not len(reference):
+        if not self._open.any() or not len(reference):
             return None
         pairs_s = pairs_s[self._open[self._row_of(pairs_s[:, 0])]]
         if len(query) * len(reference) <= _EXHAUSTIVE_PAIRS:
@@ -153,10 +162,12 @@ class _Search:
         else:
             offsets = self._around(self._proposed(pairs_s, 1.0))
         best = self._best_on_lines(1.0, offsets, limit_bits)
-        ranked = sorted(_OTHER_SLOPES, key=lambda slope: -self._support(pairs_s, slope)) if len(pairs_s) else []
-        for slope in ranked[:3]:
+        least = best.worth * _OTHER_SPEED_FACTOR if best else 0.0
+        if not len(pairs_s) or all(self._most_worth(slope) <= least for slope in _ALL_SLOPES):
+            return best
+        for slope in sorted(_OTHER_SLOPES, key=lambda slope: -self._support(pairs_s, slope))[:3]:
             around = self._around(self._proposed(pairs_s, slope)[:4])
-            for finer in slope * 2.0 ** (np.arange(-2, 3) / 120):
+            for finer in slope * _FINER:
                 run = self._best_on_lines(float(finer), around, limit_bits)
                 if run and (best is None or run.worth > best.worth * (_OTHER_SPEED_FACTOR if best.slope == 1 else 1)):
                     best = run
@@ -224,6 +235,11 @@ class _Search:
         offset = self._proposed(pairs_s, slope)[0]
         near = np.abs(pairs_s[:, 1] - slope * pairs_s[:, 0] - offset) <= self._traits.step_s
         return len(np.unique(pairs_s[near, 0]))
+
+    def _most_worth(self, slope: float) -> float:
+        """What no run on a line of this slope is worth more than: each reference row at its full weight."""
+        spanned = int(len(self._query) * self._query.step_s * slope / self._reference.step_s) + 1
+        return float(self._weights[:spanned].sum()) * max(1.0, 1 / slope)
 
     def _best_on_lines(self, slope: float, offsets: Floats, limit_bits: int) -> _Run | None:
         best: _Run | None = None

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fingerprinting import chromaprint, phash
+from fingerprinting import align, chromaprint, phash
 from fingerprinting.decode import FRAME_RATE_HZ
 from fingerprinting.index.exact import ExactIndex
 from fingerprinting.index.protocol import Hits
@@ -126,6 +126,37 @@ def test_an_exact_copy_is_one_whole_segment() -> None:
     assert_found([segment], (1, 0, 40, 0, 40))
     assert segment.score_0_1 > 0.95
     assert segment.algorithm is PICTURE
+
+
+_ASKED = {
+    "itself": (ONE,),
+    "an excerpt": (part(TWO, 7.3, 12),),
+    "another copy": (noisy(ONE, bits=30),),
+    "faster": (at_speed(part(ONE, 0, 30), 1.5),),
+    "slower": (at_speed(part(ONE, 4, 14), 0.6),),
+    "the same at two speeds": (part(ONE, 0, 10), at_speed(part(ONE, 10, 30), 2.0)),
+    "pieces": (part(ONE, 5, 11), part(OTHER, 0, 4), part(TWO, 30, 36), part(ONE, 5, 11)),
+    "nothing": (OTHER,),
+}
+
+
+@pytest.mark.parametrize("asked", list(_ASKED))
+def test_what_cannot_explain_more_is_not_tried_and_nothing_else_is_found(
+    asked: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    query, known = pictures(*_ASKED[asked]), library(ONE, TWO)
+    found = known.find(query)
+    monkeypatch.setattr(align._Search, "_most_worth", lambda *_: np.inf)
+    monkeypatch.setattr(align._Search, "_is_itself", lambda *_: False)
+    assert known.find(query) == found
+
+
+def test_of_the_very_same_no_other_speed_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise AssertionError("somebody waits for this")
+
+    monkeypatch.setattr(align._Search, "_support", refuse)
+    assert_found(library(ONE).find(pictures(ONE)), (1, 0, 40, 0, 40))
 
 
 @pytest.mark.parametrize("start_s", [0.0, 7.3, 20.1, 35.0])
