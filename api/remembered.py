@@ -7,8 +7,9 @@ time as well, so that is remembered for a moment only. All of it is bounded, and
 
 import threading
 import time
-from collections import OrderedDict
-from collections.abc import Hashable
+from collections import Counter, OrderedDict
+from collections.abc import Hashable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from fingerprinting.extract import Extracted
@@ -30,7 +31,24 @@ class Remembered[K: Hashable, V]:
         self._most_bytes, self._kept_s = most_bytes, kept_s
         self._held: OrderedDict[K, tuple[V, int, float]] = OrderedDict()
         self._lock = threading.Lock()
+        self._turns: dict[K, threading.Lock] = {}
+        self._turn_takers: Counter[K] = Counter()
         self.size_bytes = 0
+
+    @contextmanager
+    def finding_out(self, key: K) -> Iterator[None]:
+        """One at a time of those who want the same value: who comes after finds it here."""
+        with self._lock:
+            turn = self._turns.setdefault(key, threading.Lock())
+            self._turn_takers[key] += 1
+        try:
+            with turn:
+                yield
+        finally:
+            with self._lock:
+                self._turn_takers[key] -= 1
+                if not self._turn_takers[key]:
+                    del self._turns[key], self._turn_takers[key]
 
     def get(self, key: K) -> V | None:
         with self._lock:

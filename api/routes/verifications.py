@@ -135,12 +135,13 @@ def _is_known(service: Service, upload: Upload, believed: Credentials, *, recogn
 
 def _extracted(service: Service, upload: Upload) -> Extracted:
     """Raises: MediaError."""
-    known = service.memory.extracted.get(upload.sha256)
-    if known is None:
-        known = _kept(service, upload) or extract_query(
-            upload.path, limits=service.decode_limits, embedder=service.embedder
-        )
-        service.memory.note_extracted(upload.sha256, known)
+    with service.memory.extracted.finding_out(upload.sha256):
+        known = service.memory.extracted.get(upload.sha256)
+        if known is None:
+            known = _kept(service, upload) or extract_query(
+                upload.path, limits=service.decode_limits, embedder=service.embedder
+            )
+            service.memory.note_extracted(upload.sha256, known)
     return known.again()
 
 
@@ -187,11 +188,12 @@ def _facts_in(
     service: Service, upload: Upload, media_type: str, store: bytes | None, believed: Credentials
 ) -> ManifestFacts:  # fmt: skip
     key = _key(upload, media_type, store, believed)
-    known = service.memory.facts.get(key)
-    if known is None:
-        known = service.provenance.read(upload.path, media_type, store)
-        if known.integrity.state is not IntegrityState.UNREADABLE:  # for which a slow machine may have been to blame
-            service.memory.note_facts(key, known)
+    with service.memory.facts.finding_out(key):
+        known = service.memory.facts.get(key)
+        if known is None:
+            known = service.provenance.read(upload.path, media_type, store)
+            if known.integrity.state is not IntegrityState.UNREADABLE:  # a slow machine may have been to blame for that
+                service.memory.note_facts(key, known)
     return known
 
 

@@ -1,5 +1,8 @@
 """What is remembered of files: bounded, and never older than it may be."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from api.remembered import Remembered
@@ -38,3 +41,42 @@ def test_what_follows_from_the_time_is_forgotten_in_time(monkeypatch: pytest.Mon
     assert held.get("a") == 1
     now_s[0] = 130.0
     assert (held.get("a"), held.size_bytes) == (None, 0)
+
+
+def test_of_those_who_want_the_same_value_one_finds_it_out() -> None:
+    memory: Remembered[str, str] = Remembered(1_000_000)
+    found_out: list[str] = []
+
+    def ask(key: str) -> str:
+        with memory.finding_out(key):
+            known = memory.get(key)
+            if known is None:
+                time.sleep(0.05)
+                found_out.append(key)
+                known = key * 2
+                memory.put(key, known, size_bytes=2)
+        return known
+
+    with ThreadPoolExecutor(8) as threads:
+        assert list(threads.map(ask, "abababab")) == ["aa", "bb"] * 4
+    assert sorted(found_out) == ["a", "b"]
+
+
+def test_nobody_waits_for_who_finds_out_something_else() -> None:
+    memory: Remembered[str, str] = Remembered(1000)
+    with memory.finding_out("a"), ThreadPoolExecutor(1) as threads:
+
+        def take_a_turn() -> bool:
+            with memory.finding_out("b"):
+                return True
+
+        assert threads.submit(take_a_turn).result(timeout=10)
+
+
+def test_who_fails_to_find_out_leaves_it_to_the_next() -> None:
+    memory: Remembered[str, str] = Remembered(1000)
+    for _ in range(2):
+        with pytest.raises(MemoryError), memory.finding_out("a"):
+            raise MemoryError
+    assert not memory._turns
+    assert not memory._turn_takers
