@@ -7,8 +7,12 @@ which order it is written, so that whatever ends the work leaves the backup that
 rename; 4. what only the backup before needed is deleted. A file of the service never changes under its key, so one that
 is there already is not copied again.
 
+Where the database is backed up elsewhere, that was a while before: files that it named no more when they were listed
+stay in the backup for one more round.
+
 A restore verifies everything before it writes anything, writes the database last, and writes onto nothing: what is in
-the way is moved aside on request, and never deleted. The indexes are not in a backup; the database has all of them.
+the way is moved aside on request, and never deleted. What lies in a bucket cannot be moved, and is left there on
+request: no file changes under its key. The indexes are not in a backup; the database has all of them.
 """
 
 import fcntl
@@ -19,9 +23,9 @@ import shutil
 import tarfile
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path, PurePosixPath
 from typing import Any, Final, Self
@@ -33,10 +37,11 @@ from sqlalchemy.orm import Session
 
 from api import database_copies
 from api.blobs import checked
+from api.durable import make_folder, put_in_place, sync
 from api.service import Service, alembic_config, make_blobs
 from api.settings import Settings
 from api.settings_shown import in_force
-from registry.blob_consistency import named_blobs, sha256_of
+from registry.blob_consistency import is_named, named_blobs, sha256_of
 from registry.blobs import BlobDamaged, BlobStore
 from registry.database import Database
 from registry.errors import RegistryError
@@ -77,6 +82,7 @@ class Manifest:
         parts: all files but those of `blobs`, by path.
         blobs: the service's files, by key.
         lost: keys of files that the database names and that were not there.
+        kept: keys in `blobs` that the database named no more, and that an older copy of it may name.
     """
 
     made_at: str
@@ -90,6 +96,7 @@ class Manifest:
     parts: Mapping[str, Part]
     blobs: Mapping[str, Part]
     lost: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()
     format: str = field(default=_FORMAT)
 
     def written(self) -> str:
@@ -113,18 +120,30 @@ class Manifest:
                 _inside(folder, name)
             for key in blobs:
                 checked(key)
-            return cls(**{**said, "parts": parts, "blobs": blobs, "lost": tuple(said["lost"])})
+            lost, kept = (tuple(said.get(name, ())) for name in ("lost", "kept"))
+            return cls(**{**said, "parts": parts, "blobs": blobs, "lost": lost, "kept": kept})
         except FileNotFoundError:
             raise BadBackup(problem=f"{folder} is no backup: it has no {_MANIFEST}.") from None
         except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
             raise BadBackup(problem=f"The manifest of {folder} cannot be read: {error}.") from None
 
 
+@contextmanager
+def _plainly(what: str) -> Iterator[None]:
+    """Say of what a disk or a folder refused what it was for. Raises: BadBackup."""
+    try:
+        yield
+    except OSError as error:
+        raise BadBackup(problem=f"{what}: {error}.") from error
+
+
+@_plainly("The backup cannot be made")
 def back_up(service: Service, target: Path, *, with_keys: bool, with_database: bool, at: datetime) -> Manifest:
     """Write a backup into a folder, or add to the one that is there; to a single file where it is named `.tar`.
 
     Raises:
-        BadBackup: the folder is something else, or the database cannot be copied.
+        BadBackup: the folder is something else, or cannot be written to.
+        CannotCopy: the database cannot be copied.
     """
     if target.suffix == ".tar":
         return _as_file(service, target, with_keys=with_keys, with_database=with_database, at=at)
@@ -138,7 +157,7 @@ def back_up(service: Service, target: Path, *, with_keys: bool, with_database: b
     for _ in range(_ROUNDS):
         copy, named = _database(service, target, stamp, with_database=with_database)
         lost = _copy_blobs(service.blobs, target, named, known)
-        if not lost:
+        if not _were_let_go(service, lost):
             break
     parts = {copy.path: _part(target / copy.path)} if copy.path is not None else {}
     folders = [("trust", service.settings.trust_folder)]
@@ -146,11 +165,13 @@ def back_up(service: Service, target: Path, *, with_keys: bool, with_database: b
         folders.append(("keys", service.settings.keys_folder))
     for name, folder in folders:
         parts |= dict(_copied(folder, target, f"{name}-{stamp}"))
+    blobs = {key: known[key] for key in named if key in known}
+    kept = _kept(target, before, blobs) if before is not None and not with_database else {}
     made = Manifest(
         made_at=at.isoformat(), version=version("clearmark"), database_kind=service.database.url.get_backend_name(),
         revision=copy.revision, database=copy.path, has_keys=with_keys, positions=copy.positions,
-        settings=in_force(service.settings), parts=parts, blobs={key: known[key] for key in named if key in known},
-        lost=tuple(lost),
+        settings=in_force(service.settings), parts=parts, blobs=blobs | kept,
+        lost=tuple(lost), kept=tuple(kept),
     )  # fmt: skip
     _put(target / _MANIFEST, made.written().encode())
     _tidy(target, made)
@@ -171,6 +192,7 @@ def verify(folder: Path) -> Manifest:
     return manifest
 
 
+@_plainly("It cannot be put back")
 def restore(source: Path, settings: Settings, *, moves_aside: bool, at: datetime) -> Manifest:
     """Put a backup back where `settings` say; no service may run there.
 
@@ -178,6 +200,7 @@ def restore(source: Path, settings: Settings, *, moves_aside: bool, at: datetime
         moves_aside: what is in the way goes to a folder beside the data folder; without, nothing may be.
     Raises:
         BadBackup: it is damaged, of a newer version, of another kind of database, or something is in the way.
+        CannotCopy: PostgreSQL's programs are missing, or failed: then all is in place but the database, which is empty.
     """
     with _opened(source, near=settings.data_dir) as folder:
         manifest = verify(folder)
@@ -186,6 +209,8 @@ def restore(source: Path, settings: Settings, *, moves_aside: bool, at: datetime
         if manifest.database is not None and kind != manifest.database_kind:
             problem = f"It is of {manifest.database_kind}, and CLEARMARK_DATABASE_URL names {kind}."
             raise BadBackup(problem=problem)
+        if manifest.database is not None:
+            database_copies.require_means(settings.database)
         _clear(settings, manifest, moves_aside=moves_aside, at=at)
         for name, place in (("keys", settings.keys_folder), ("trust", settings.trust_folder)):
             _put_folder(folder, manifest, name, place)
@@ -216,25 +241,24 @@ def _database(service: Service, target: Path, stamp: str, *, with_database: bool
         with service.database.reading() as session:
             return _said(session, None), _keys(session)
     path.unlink(missing_ok=True)
-    try:
-        if service.database.is_sqlite:
-            database_copies.copy_sqlite(service.database.url, path)
-            path.chmod(_PRIVATE_FILE)
-            copied = Database(f"sqlite:///{path}")
-            try:
-                with Session(copied.engine) as session:
-                    found = _said(session, path.name), _keys(session)
-            finally:
-                copied.dispose()
-            for beside in ("-wal", "-shm"):
-                Path(f"{path}{beside}").unlink(missing_ok=True)
-            return found
+    if service.database.is_sqlite:
+        database_copies.copy_sqlite(service.database.url, path)
+        path.chmod(_PRIVATE_FILE)
+        copied = Database(f"sqlite:///{path}")
+        try:
+            with Session(copied.engine) as session:
+                found = _said(session, path.name), _keys(session)
+        finally:
+            copied.dispose()
+        for beside in ("-wal", "-shm"):
+            Path(f"{path}{beside}").unlink(missing_ok=True)
+    else:
         with service.database.reading() as session:
             database_copies.dump_postgresql(session, path)
             path.chmod(_PRIVATE_FILE)
-            return _said(session, path.name), _keys(session)
-    except database_copies.CannotCopy as error:
-        raise BadBackup(problem=str(error)) from error
+            found = _said(session, path.name), _keys(session)
+    sync(path)
+    return found
 
 
 def _said(session: Session, path: str | None) -> _Copy:
@@ -257,13 +281,26 @@ def _copy_blobs(blobs: BlobStore, target: Path, named: Iterable[str], known: dic
         place = _blob_at(target, key)
         if key in known and place.is_file() and place.stat().st_size == known[key].size_bytes:
             continue
-        place.parent.mkdir(mode=_PRIVATE_FOLDER, parents=True, exist_ok=True)
+        make_folder(place.parent, mode=_PRIVATE_FOLDER)
         try:
             with blobs.open(key) as path:
                 known[key] = _copy(path, place)
         except (FileNotFoundError, BlobDamaged):
+            known.pop(key, None)  # of a file that the backup lost too
             lost.append(key)
     return lost
+
+
+def _were_let_go(service: Service, lost: Iterable[str]) -> bool:
+    """Whether the service let go of some of these meanwhile; those that it still names another look would not find."""
+    with service.database.reading() as session:
+        return not all(is_named(session, key) for key in lost)
+
+
+def _kept(target: Path, before: Manifest, named: Mapping[str, Part]) -> dict[str, Part]:
+    """What the backup before listed as named, and is named no more."""
+    gone = before.blobs.keys() - named.keys() - set(before.kept)
+    return {key: before.blobs[key] for key in sorted(gone) if _blob_at(target, key).is_file()}
 
 
 def _copied(folder: Path, target: Path, name: str) -> Iterator[tuple[str, Part]]:
@@ -271,7 +308,7 @@ def _copied(folder: Path, target: Path, name: str) -> Iterator[tuple[str, Part]]
         if path.is_file() and not path.is_symlink():
             at = PurePosixPath(name, path.relative_to(folder).as_posix())
             place = target / at
-            place.parent.mkdir(mode=_PRIVATE_FOLDER, parents=True, exist_ok=True)
+            make_folder(place.parent, mode=_PRIVATE_FOLDER)
             yield str(at), _copy(path, place)
 
 
@@ -282,8 +319,7 @@ def _copy(source: Path, place: Path) -> Part:
             with source.open("rb") as file:
                 shutil.copyfileobj(file, growing, 1 << 20)
             growing.flush()
-            os.fsync(growing.fileno())
-            Path(growing.name).replace(place)
+            put_in_place(Path(growing.name), place)
         except BaseException:
             Path(growing.name).unlink(missing_ok=True)
             raise
@@ -299,9 +335,7 @@ def _put(path: Path, content: bytes) -> None:
     descriptor = os.open(growing, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, _PRIVATE_FILE)
     with os.fdopen(descriptor, "wb") as file:
         file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    growing.replace(path)
+    put_in_place(growing, path)
 
 
 def _tidy(target: Path, manifest: Manifest) -> None:
@@ -324,7 +358,7 @@ def _as_file(service: Service, target: Path, *, with_keys: bool, with_database: 
         descriptor = os.open(growing, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _PRIVATE_FILE)
         with os.fdopen(descriptor, "wb") as file, tarfile.open(fileobj=file, mode="w") as tar:
             tar.add(Path(folder) / "backup", arcname=".")
-        growing.replace(target)
+        put_in_place(growing, target)
     return made
 
 
@@ -337,13 +371,15 @@ def _opened(source: Path, *, near: Path) -> Iterator[Path]:
     if source.is_dir():
         yield source
         return
-    near.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=near.parent, prefix=".restore-") as folder:
+    with ExitStack() as held:
         try:
+            near.parent.mkdir(parents=True, exist_ok=True)
+            folder = held.enter_context(tempfile.TemporaryDirectory(dir=near.parent, prefix=".restore-"))
             with tarfile.open(source) as tar:
                 tar.extractall(folder, filter="data")
         except (OSError, tarfile.TarError) as error:
-            raise BadBackup(problem=f"{source} cannot be unpacked: {error}.") from error
+            problem = f"{source} cannot be unpacked: {error}. It can be named as a folder that you unpacked it into."
+            raise BadBackup(problem=problem) from error
         yield Path(folder)
 
 
@@ -367,13 +403,40 @@ def _clear(settings: Settings, manifest: Manifest, *, moves_aside: bool, at: dat
         if not (moves_aside and is_moved):
             problem = "The database is not empty. Make a new one, and name it in CLEARMARK_DATABASE_URL."
             raise BadBackup(problem=problem if not is_moved else f"{settings.data_dir} has a database: see --force.")
+    places = [place for place in places if place.exists() and any(place.iterdir())]
+    if places and not moves_aside:
+        raise BadBackup(problem=f"{places[0]} is not empty. Name another folder, or give --force to move it aside.")
+    if not moves_aside and settings.s3_place is not None and _has_files(settings):
+        raise BadBackup(
+            problem="There are files in the bucket that CLEARMARK_BLOB_URL names. Name another prefix; or, where they"
+            " are this registry's own, give --force: they stay there, and what the database does not name is deleted."
+        )
     for place in places:
-        if not place.exists() or not any(place.iterdir()):
-            continue
-        if not moves_aside:
-            raise BadBackup(problem=f"{place} is not empty. Name another folder, or give --force to move it aside.")
+        _require_movable(place)
+    for place in places:
         place.rename(place.with_name(f"{place.name}.before-{at:%Y%m%dT%H%M%S}"))
     settings.data_dir.mkdir(mode=_PRIVATE_FOLDER, parents=True, exist_ok=True)
+
+
+def _has_files(settings: Settings) -> bool:
+    """Whether the object store has any; asking it leaves nothing where the backup is put back."""
+    with tempfile.TemporaryDirectory() as folder:
+        blobs = make_blobs(settings.model_copy(update={"data_dir": Path(folder)}))
+        return any(True for _ in blobs.keys(older_than=datetime.max.replace(tzinfo=UTC)))
+
+
+def _require_movable(place: Path) -> None:
+    """Before anything is moved, see that each place can be."""
+    if place.is_mount():
+        why = "it is mounted"
+    elif not os.access(place.absolute().parent, os.W_OK | os.X_OK):
+        why = f"{place.absolute().parent} cannot be written to"
+    else:
+        return
+    raise BadBackup(
+        problem=f"{place} is not empty and cannot be moved aside: {why}. Move what is in it elsewhere by hand, and try"
+        " again."
+    )
 
 
 def _require_stopped(settings: Settings) -> None:
@@ -402,7 +465,7 @@ def _put_folder(folder: Path, manifest: Manifest, name: str, place: Path) -> Non
         top, *rest = PurePosixPath(part).parts
         if top.startswith(f"{name}-") and rest:
             target = place.joinpath(*rest)
-            target.parent.mkdir(mode=_PRIVATE_FOLDER, parents=True, exist_ok=True)
+            make_folder(target.parent, mode=_PRIVATE_FOLDER)
             _copy(_inside(folder, part), target)
 
 

@@ -1,6 +1,5 @@
 """Blobs in a folder: a finished file is renamed into place, so it is whole or absent."""
 
-import os
 import re
 import shutil
 from collections.abc import Iterator
@@ -8,6 +7,7 @@ from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
+from api.durable import make_folder, put_in_place
 from registry.blobs import SNAPSHOTS, BlobStore, Usage
 from registry.database import InDoubt
 
@@ -45,10 +45,8 @@ class FolderBlobs:
 
     def adopt(self, path: Path, key: str) -> None:
         target = self._path(key)
-        target.parent.mkdir(exist_ok=True)
-        with path.open("rb") as file:
-            os.fsync(file.fileno())
-        path.replace(target)
+        make_folder(target.parent)
+        put_in_place(path, target)
 
     def adopted(self, path: Path, key: str) -> AbstractContextManager[None]:
         return adopted(self, path, key)

@@ -6,7 +6,6 @@ changes it changes as a job would.
 """
 
 import math
-import shutil
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -21,7 +20,6 @@ from fingerprinting.errors import BadSnapshot, EngineAway
 from registry import ledger
 from registry.admin_actions import Action, console, note
 from registry.blob_consistency import flaws_of_blobs, is_named, unnamed_blobs
-from registry.blobs import BlobDamaged
 from registry.consistency import MEANINGS, Code, Flaw, flaws_of_tables
 from registry.index_consistency import flaws_of_index, flaws_of_shared
 from registry.mending import mend
@@ -62,7 +60,7 @@ def examine(service: Service, *, is_quick: bool) -> list[Flaw]:
     with service.database.reading() as session:
         flaws = list(flaws_of_tables(session, is_quick=is_quick))
         flaws += _unwatched(session)
-        flaws += flaws_of_blobs(session, service.blobs, still_named, is_quick=is_quick)
+        flaws += flaws_of_blobs(session, service.blobs, still_named, at=service.now(), is_quick=is_quick)
         flaws += unnamed_blobs(session, service.blobs, still_named, older_than=service.now() - _UNNAMED_AGE)
         flaws += _snapshot(service, session)
         if service.index.shared is not None:
@@ -79,9 +77,9 @@ def repair(service: Service, *, is_quick: bool) -> Report:
     for flaw in examine(service, is_quick=is_quick):
         if not MEANINGS[flaw.code].is_mended:
             continue
-        if flaw.code is Code.BLOB_CHANGED:
-            _set_aside(service, flaw)
-        is_filled = flaw.code is Code.ENGINE_DIFFERS and _fill_engine(service)
+        is_done = (flaw.code is Code.BLOB_CHANGED and _set_aside(service, flaw)) or (
+            flaw.code is Code.ENGINE_DIFFERS and _fill_engine(service)
+        )
         with service.database.transaction() as session:
             if flaw.code in _SNAPSHOT:
                 is_mended = _drop_snapshot(service.settings.snapshot_path)
@@ -89,7 +87,7 @@ def repair(service: Service, *, is_quick: bool) -> Report:
                 service.desk.rearm(session, at=service.now())
                 is_mended = True
             else:
-                is_mended = is_filled or mend(session, flaw, at=service.now())
+                is_mended = mend(session, flaw, at=service.now()) or is_done
             if is_mended:
                 said = {"code": flaw.code.value, "problem": flaw.problem}
                 note(session, Action.FLAWS_MENDED, flaw.subject, by=console(), at=service.now(), details=said)
@@ -134,14 +132,16 @@ def _drop_snapshot(path: Path) -> bool:
     return is_there
 
 
-def _set_aside(service: Service, flaw: Flaw) -> None:
-    """Keep what is left of a file that is not what it was, where nothing serves it."""
+def _set_aside(service: Service, flaw: Flaw) -> bool:
+    """Keep what is left of a file that is not what it was, where nothing serves it; False where it is not there."""
     key = str(flaw.details["key"])
     folder = service.settings.data_dir / _LOST_AND_FOUND
     folder.mkdir(mode=0o700, exist_ok=True)
-    try:
-        with service.blobs.open(key) as path:
-            shutil.copyfile(path, folder / key)
-    except (FileNotFoundError, BlobDamaged):  # nothing of it can be read: the sweep deletes what no row names
-        return
+    try:  # as a stream: a store gives no file that it knows to be damaged
+        pieces = service.blobs.read(key, 0, service.blobs.size_bytes(key))
+    except FileNotFoundError:
+        return False
+    with (folder / key).open("wb") as kept:
+        kept.writelines(pieces)
     service.blobs.delete(key)
+    return True

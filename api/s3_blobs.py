@@ -35,10 +35,14 @@ _SPARE_DISK_BYTES = 512 << 20
 _SHA256 = "sha256"
 _ABSENT = frozenset({"404", "NoSuchKey", "NotFound"})
 _UNKNOWN_TO_IT = "it does not take the credentials that it was shown; see the role or the access key, and the clock"
+_REFUSED = (
+    "it refused; allow s3:ListBucket and s3:ListBucketMultipartUploads on the bucket, and s3:GetObject, s3:PutObject,"
+    " s3:DeleteObject and s3:AbortMultipartUpload on what is in it"
+)
 _REASONS = {
     "NoSuchBucket": "it has no such bucket",
-    "AccessDenied": "it refused; allow s3:ListBucket, s3:GetObject, s3:PutObject and s3:DeleteObject there",
-    "403": "it refused; allow s3:ListBucket, s3:GetObject, s3:PutObject and s3:DeleteObject there",
+    "AccessDenied": _REFUSED,
+    "403": _REFUSED,
     "InvalidAccessKeyId": _UNKNOWN_TO_IT,
     "SignatureDoesNotMatch": _UNKNOWN_TO_IT,
     "ExpiredToken": _UNKNOWN_TO_IT,

@@ -14,6 +14,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from registry import checks
 from registry.blobs import BlobDamaged, BlobStore
 from registry.consistency import Code, Flaw
 from registry.models import Asset, Check, Import, Negative, Release
@@ -66,9 +67,12 @@ def is_named(session: Session, key: str) -> bool:
 
 
 def flaws_of_blobs(
-    session: Session, blobs: BlobStore, still_named: Callable[[str], bool], *, is_quick: bool
+    session: Session, blobs: BlobStore, still_named: Callable[[str], bool], *, at: datetime, is_quick: bool
 ) -> Iterator[Flaw]:
     """Files that are lost, cut off or changed.
+
+    One that housekeeping would let go of at `at` is not lost: a database that was copied a while before its files names
+    such ones.
 
     Args:
         still_named: whether the database names a file now: a running service may have let go of it meanwhile.
@@ -77,6 +81,8 @@ def flaws_of_blobs(
     for named in named_blobs(session):
         code, problem = _look(blobs, named, is_quick=is_quick)
         if code is not None and still_named(named.key):
+            if code is Code.BLOB_MISSING and _is_to_be_forgotten(session, named, at):
+                code, problem = Code.BLOB_FORGOTTEN, "Its file, which nothing would use any more, is deleted already."
             details = {"key": named.key, "column": named.column}
             yield Flaw(code=code, subject=named.subject, problem=problem, details=details)
 
@@ -89,6 +95,15 @@ def unnamed_blobs(
     for key in blobs.keys(older_than=older_than):
         if key not in named and not still_named(key):
             yield Flaw(code=Code.BLOB_UNNAMED, subject=key, problem="No row names this file.")
+
+
+def _is_to_be_forgotten(session: Session, named: NamedBlob, at: datetime) -> bool:
+    is_useless = {
+        "checks.blob_key": checks.is_media_useless(at), "checks.explanation_key": checks.is_explanation_old(at),
+    }.get(named.column)  # fmt: skip
+    if is_useless is None:
+        return False
+    return session.scalar(sa.select(Check.id).where(Check.id == named.subject, is_useless)) is not None
 
 
 def _look(blobs: BlobStore, named: NamedBlob, *, is_quick: bool) -> tuple[Code | None, str]:

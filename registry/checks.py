@@ -232,12 +232,17 @@ def explained(check: Check, key: str | None) -> None:
 
 def forget_explanations(session: Session, *, at: datetime) -> list[str]:
     """Let go of the pictures of old checks; returns the blobs to delete. What matched where stays."""
-    old = sa.select(Check).where(Check.explanation_key.is_not(None), Check.finished_at < at - EXPLANATION_AGE)
+    old = sa.select(Check).where(Check.explanation_key.is_not(None), is_explanation_old(at))
     freed = []
     for check in session.scalars(old.limit(500)):
         freed.append(str(check.explanation_key))
         check.explanation, check.explanation_key = ExplanationStatus.FORGOTTEN.value, None
     return freed
+
+
+def is_explanation_old(at: datetime) -> sa.ColumnElement[bool]:
+    """Whether a check was answered so long ago that the pictures of its matches are kept no more."""
+    return Check.finished_at < at - EXPLANATION_AGE
 
 
 def forget_fingerprints(session: Session, *, older_than: datetime) -> int:
@@ -255,18 +260,23 @@ def _with_fingerprints() -> sa.Select[str]:
 
 def forget_media(session: Session, *, at: datetime) -> list[str]:
     """Let go of the media of checks that can no longer lead to a release; returns the blobs to delete."""
+    kept = sa.select(Check).where(Check.blob_key.is_not(None), is_media_useless(at))
+    freed = []
+    for check in session.scalars(kept.limit(500)):
+        freed.append(str(check.blob_key))
+        check.blob_key = None
+    return freed
+
+
+def is_media_useless(at: datetime) -> sa.ColumnElement[bool]:
+    """Whether a check's media can lead to no release any more, and is not to be looked at either."""
     useless = sa.or_(
         Check.expires_at <= at,
         Check.verdict.in_((Verdict.BLOCK, Verdict.UNKNOWN)),
         Check.decision == DecisionValue.REJECT,
     )
     still_needed = Check.explanation.is_not_distinct_from(ExplanationStatus.WAITING.value)
-    kept = sa.select(Check).where(Check.blob_key.is_not(None), Check.status == CheckStatus.DONE, useless, ~still_needed)
-    freed = []
-    for check in session.scalars(kept.limit(500)):
-        freed.append(str(check.blob_key))
-        check.blob_key = None
-    return freed
+    return sa.and_(Check.status == CheckStatus.DONE, useless, ~still_needed)
 
 
 type _Piece = tuple[Asset, Weighed]

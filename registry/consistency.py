@@ -18,7 +18,7 @@ from fingerprinting.model import Algorithm
 from registry.domain.conflicts import State as ConflictState
 from registry.domain.identifiers import Prefix
 from registry.index import SEARCHED
-from registry.jobs import JobKind
+from registry.jobs import UNFINISHED, JobKind
 from registry.models import (
     Asset,
     AssetStatus,
@@ -69,6 +69,7 @@ class Code(StrEnum):
     BLOB_MISSING = "blob_missing"
     BLOB_CHANGED = "blob_changed"
     BLOB_UNNAMED = "blob_unnamed"
+    BLOB_FORGOTTEN = "blob_forgotten"
     MANIFEST_MISSING = "manifest_missing"
     ITEM_WITHOUT_SUBJECT = "item_without_subject"
     ITEM_MISSING = "item_missing"
@@ -122,6 +123,9 @@ MEANINGS: Final[Mapping[Code, Meaning]] = {
     ),
     Code.BLOB_UNNAMED: Meaning(
         severity=Severity.INFO, is_mended=False, cure="Housekeeping deletes it.",
+    ),
+    Code.BLOB_FORGOTTEN: Meaning(
+        severity=Severity.INFO, is_mended=False, cure="Housekeeping takes its name off the record.",
     ),
     Code.MANIFEST_MISSING: Meaning(
         severity=Severity.ERROR, is_mended=False,
@@ -338,7 +342,6 @@ def _releases(session: Session) -> Iterator[Flaw]:
 
 # -- jobs ----------------------------------------------------------------------------------------
 
-_UNFINISHED: Final = (JobState.QUEUED, JobState.RUNNING)
 _IN_HAND: Final = (AssetStatus.QUEUED, AssetStatus.PROCESSING)
 # Letters that a job has yet to send; one of which nobody knows whether it went out waits for a person instead.
 _TO_SEND: Final = (
@@ -372,14 +375,14 @@ def _jobs(session: Session) -> Iterator[Flaw]:
     yield from _lost_jobs(session)
     for kind, model in _SUBJECTS.items():
         alone = sa.select(Job.id, Job.subject_id).where(
-            Job.kind == kind.value, Job.state.in_(_UNFINISHED), Job.subject_id.not_in(sa.select(model.id))
+            Job.kind == kind.value, Job.state.in_(UNFINISHED), Job.subject_id.not_in(sa.select(model.id))
         )
         for job_id, subject_id in session.execute(alone.order_by(Job.id)):
             problem = f"A job ({kind}) waits for {subject_id}, which is not there."
             yield Flaw(code=Code.JOB_WITHOUT_SUBJECT, subject=job_id, problem=problem)
     twice = (
         sa.select(Job.kind, Job.subject_id, sa.func.count())
-        .where(Job.kind.in_(_ONCE), Job.state.in_(_UNFINISHED))
+        .where(Job.kind.in_(_ONCE), Job.state.in_(UNFINISHED))
         .group_by(Job.kind, Job.subject_id)
         .having(sa.func.count() > 1)
     )
@@ -393,7 +396,7 @@ def _jobs(session: Session) -> Iterator[Flaw]:
 
 def _lost_jobs(session: Session) -> Iterator[Flaw]:
     for kind, waiting in _WAITING:
-        in_work = sa.select(Job.subject_id).where(Job.kind == kind.value, Job.state.in_(_UNFINISHED))
+        in_work = sa.select(Job.subject_id).where(Job.kind == kind.value, Job.state.in_(UNFINISHED))
         subject = waiting.selected_columns[0]
         for subject_id in session.scalars(waiting.where(subject.not_in(in_work)).order_by(subject)):
             problem = f"It waits for a job ({kind}) that is not there: nothing would ever happen to it."

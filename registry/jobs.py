@@ -9,6 +9,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Final
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -17,6 +18,8 @@ from registry.domain.identifiers import Prefix, new_id
 from registry.errors import RegistryError
 from registry.models import Job, JobState
 
+# What a job still has to do; one that failed for good does nothing more by itself.
+UNFINISHED: Final = (JobState.QUEUED, JobState.RUNNING)
 LEASE = timedelta(seconds=30)
 # How long a message may wait in the queue before another is sent: a backlog must not breed messages.
 _HINT_AGAIN = timedelta(seconds=30)
@@ -92,6 +95,11 @@ def enqueue(session: Session, kind: JobKind, subject_id: str, *, at: datetime, r
     return job
 
 
+def queue_again(job: Job, *, at: datetime) -> None:
+    """Have a job that is over done anew, at once and as often as a new one would be."""
+    job.state, job.attempts, job.run_at, job.hint_at, job.finished_at = JobState.QUEUED.value, 0, at, at, None
+
+
 def claim(session: Session, job_id: str, *, owner: str, at: datetime) -> Lease | None:
     """Take a job that is due and that nobody holds; None when there is nothing to take."""
     row = session.execute(
@@ -114,7 +122,7 @@ def take_back(session: Session, kind: JobKind, subject_id: str, *, at: datetime)
     """Let what waits for its time not be done any more; False when somebody has it in hand."""
     jobs = Job.kind == kind.value, Job.subject_id == subject_id
     in_hand = sa.and_(Job.state == JobState.RUNNING, _is_leased(at))
-    unfinished = Job.state.in_((JobState.QUEUED, JobState.RUNNING))
+    unfinished = Job.state.in_(UNFINISHED)
     session.execute(
         sa.update(Job)
         .where(*jobs, unfinished, ~in_hand)
@@ -194,7 +202,7 @@ def backlog(session: Session, kind: JobKind, *, at: datetime, most: int) -> tupl
 
 def release_leases(session: Session, *, at: datetime) -> None:
     """End every lease, and tell of every job anew: only for a process that knows it is the only one."""
-    unfinished = Job.state.in_((JobState.QUEUED, JobState.RUNNING))
+    unfinished = Job.state.in_(UNFINISHED)
     session.execute(sa.update(Job).where(unfinished).values(hint_at=Job.run_at))
     ended = at - timedelta(seconds=1)
     still_leased = Job.state == JobState.RUNNING, Job.lease_until > ended

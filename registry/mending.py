@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from registry import checks
 from registry.consistency import Code, Flaw, on_the_log
 from registry.index import Operation, log_again, remove_item
-from registry.jobs import JobKind, enqueue
+from registry.jobs import UNFINISHED, JobKind, enqueue, queue_again
 from registry.models import (
     Asset,
     AssetStatus,
@@ -30,7 +30,6 @@ from registry.models import (
     StoredDescriptors,
 )
 
-_UNFINISHED: Final = (JobState.QUEUED, JobState.RUNNING)
 MEDIA_LOST: Final = "media: lost"
 
 
@@ -84,19 +83,19 @@ def _queue_again(session: Session, flaw: Flaw, at: datetime) -> bool:
 def _queue(session: Session, kind: JobKind, subject_id: str, at: datetime) -> bool:
     """Some are looked up by their subject: the job that was there is queued again, rather than a second one made."""
     mine = Job.kind == kind.value, Job.subject_id == subject_id
-    if session.scalar(sa.select(Job.id).where(*mine, Job.state.in_(_UNFINISHED)).limit(1)) is not None:
+    if session.scalar(sa.select(Job.id).where(*mine, Job.state.in_(UNFINISHED)).limit(1)) is not None:
         return False
     job = session.scalar(sa.select(Job).where(*mine).order_by(Job.id.desc()).limit(1))
     if job is None:
         enqueue(session, kind, subject_id, at=at, run_at=at)
     else:
-        job.state, job.attempts, job.run_at, job.hint_at, job.finished_at = JobState.QUEUED.value, 0, at, at, None
+        queue_again(job, at=at)
     return True
 
 
 def _end_job(session: Session, flaw: Flaw, at: datetime) -> bool:
     job = session.get(Job, flaw.subject)
-    if job is None or job.state not in _UNFINISHED:
+    if job is None or job.state not in UNFINISHED:
         return False
     job.state, job.error, job.finished_at = JobState.DONE.value, "there is nothing to do it to", at
     job.lease_until = job.lease_owner = None
@@ -104,7 +103,7 @@ def _end_job(session: Session, flaw: Flaw, at: datetime) -> bool:
 
 
 def _drop_doubles(session: Session, flaw: Flaw, _at: datetime) -> bool:
-    mine = Job.kind == flaw.details["kind"], Job.subject_id == flaw.subject, Job.state.in_(_UNFINISHED)
+    mine = Job.kind == flaw.details["kind"], Job.subject_id == flaw.subject, Job.state.in_(UNFINISHED)
     later = session.scalars(sa.select(Job).where(*mine).order_by(Job.id).offset(1)).all()
     for job in later:
         session.delete(job)

@@ -1,22 +1,29 @@
 """A backup holds everything at one moment, is believed only where it is whole, and overwrites nothing."""
 
+import errno
 import json
 import os
 import stat
 import tarfile
+import tempfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
+from api import database_copies, housekeeping
 from api.backup import BadBackup, Manifest, back_up, restore, summary, verify
+from api.database_copies import copy_sqlite, put_back
 from api.fsck import examine
 from api.service import Service, build_service
 from api.settings import Settings
 from registry.consistency import Code
 from registry.domain.checkpoint import key_to_pem
-from registry.models import Asset, Release
+from registry.domain.policy import Verdict
+from registry.errors import RegistryError
+from registry.models import Asset, Check, Release
 from tests import factories
 from tests.fakes import Clock
 from tests.integration.small_registry import Registry, fill, keep
@@ -242,7 +249,146 @@ def test_nothing_is_overwritten(service: Service, registry: Registry, elsewhere:
 
 
 @pytest.mark.parametrize("backend", ["sqlite"])
+def test_what_cannot_be_moved_aside_is_said_before_anything_is_moved(
+    service: Service, registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del registry
+    made(service, tmp_path / "backup")
+    mounted, data_dir = tmp_path / "mounted", tmp_path / "elsewhere"
+    elsewhere = Settings(data_dir=data_dir, blob_url=f"file://{mounted}", log_origin=service.ledger.origin)
+    for place in (mounted, data_dir):
+        place.mkdir()
+        (place / "there").touch()
+
+    def refused(match: str) -> None:
+        with pytest.raises(BadBackup, match=match):
+            restore(tmp_path / "backup", elsewhere, moves_aside=True, at=service.now())
+        assert (mounted / "there").exists()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "is_mount", lambda place: place == mounted)
+        refused(f"{mounted} is not empty and cannot be moved aside: it is mounted")
+        assert (data_dir / "there").exists()
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "access", lambda place, _mode: place != tmp_path)
+        refused(f"{tmp_path} cannot be written to")
+        assert (data_dir / "there").exists()
+    with monkeypatch.context() as patch:
+
+        def fail(_place: Path, _target: Path) -> Path:
+            raise OSError(errno.EXDEV, "Invalid cross-device link", str(mounted))
+
+        patch.setattr(Path, "rename", fail)
+        refused(f"cannot be put back: .*{mounted}")
+    (mounted / "there").unlink()
+    assert restore(tmp_path / "backup", elsewhere, moves_aside=True, at=service.now()).blobs
+
+
+@pytest.mark.parametrize("backend", ["sqlite"])
+def test_a_disk_that_refuses_is_told_and_is_no_trace(
+    service: Service, registry: Registry, elsewhere: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del registry
+    made(service, tmp_path / "backup.tar")
+    with monkeypatch.context() as patch:
+
+        def fail(**_said: object) -> None:
+            raise PermissionError(errno.EACCES, "Permission denied", "/.restore-1")
+
+        patch.setattr(tempfile, "TemporaryDirectory", fail)
+        with pytest.raises(BadBackup, match=r"unpacked: .*Permission denied.*a folder that you unpacked it into"):
+            restore(tmp_path / "backup.tar", elsewhere, moves_aside=False, at=service.now())
+    (tmp_path / "file").touch()
+    with pytest.raises(BadBackup, match="The backup cannot be made: "):
+        made(service, tmp_path / "file" / "backup")
+    nowhere = service.database.url.set(database=str(tmp_path / "none.db"))
+    with pytest.raises(RegistryError, match="The database cannot be copied: "):
+        copy_sqlite(nowhere, tmp_path / "copy")
+
+
+@pytest.mark.parametrize("backend", ["postgresql"])
+def test_without_pg_restore_nothing_is_touched(
+    service: Service, registry: Registry, elsewhere: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del registry
+    made(service, tmp_path / "backup")
+    elsewhere.data_dir.mkdir()
+    (elsewhere.data_dir / "there").touch()
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(RegistryError, match="There is no pg_restore here"):
+        restore(tmp_path / "backup", elsewhere, moves_aside=True, at=service.now())
+    assert (elsewhere.data_dir / "there").exists()
+    (tmp_path / "pg_restore").write_text("#!/bin/sh\necho it is full >&2\nexit 1\n")
+    (tmp_path / "pg_restore").chmod(0o700)
+    with pytest.raises(RegistryError, match="pg_restore failed: it is full"):
+        restore(tmp_path / "backup", elsewhere, moves_aside=True, at=service.now())
+
+
+@pytest.mark.parametrize("backend", ["sqlite"])
+def test_files_of_a_database_that_was_backed_up_a_while_before_are_kept_for_a_round(
+    service: Service, registry: Registry, elsewhere: Settings, tmp_path: Path
+) -> None:
+    write_keys(service)
+    first = made(service, tmp_path / "backup", with_database=False)
+    assert (first.database, first.kept) == (None, ())
+    assert not list((tmp_path / "backup").glob("database-*"))
+    with service.database.transaction() as session:  # asked since, and answered so that nobody needs its file
+        asker = factories.actor(session)
+        blocked = factories.check(session, asker, service.index, factories.fingerprint(5), at=service.now())
+        blocked.blob_key, blocked.verdict = "check_2", Verdict.BLOCK.value
+        blocked_id = blocked.id
+    keep(service, "check_2", b"a copy")
+    copy_sqlite(service.database.url, tmp_path / "dump")
+    with service.database.transaction() as session:
+        session.get_one(Check, registry.check).decision = "reject"
+        session.get_one(Asset, registry.second).blob_key = None
+    housekeeping.forget_media(service)
+    service.blobs.delete("asset_1b")
+    second = made(service, tmp_path / "backup", with_database=False)
+    assert second.kept == ("asset_1b", "check_1")
+    assert verify(tmp_path / "backup") == Manifest.read(tmp_path / "backup") == second
+    restore(tmp_path / "backup", elsewhere, moves_aside=False, at=service.now())
+    put_back(tmp_path / "dump", elsewhere.database)
+    restored = build_service(elsewhere, compares_pictures=False)
+    try:
+        found = examine(restored, is_quick=True)
+    finally:
+        restored.close()
+    assert [(flaw.code, flaw.subject) for flaw in found] == [(Code.BLOB_FORGOTTEN, blocked_id)]
+    third = made(service, tmp_path / "backup", with_database=False)
+    assert third.kept == ()
+    assert {path.name for path in (tmp_path / "backup").glob("blobs/??/*")} == third.blobs.keys()
+
+
+@pytest.mark.parametrize("backend", ["sqlite"])
+def test_the_database_is_copied_again_only_where_files_were_let_go_of_meanwhile(
+    service: Service, registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service.blobs.delete("release_1")
+    copies: list[Path] = []
+
+    def counted(url: sa.URL, path: Path) -> None:
+        copy_sqlite(url, path)
+        copies.append(path)
+        if path.parent.name == "busy" and len(copies) == 1:
+            with service.database.transaction() as session:
+                session.get_one(Asset, registry.second).blob_key = None
+            service.blobs.delete("asset_1b")
+
+    monkeypatch.setattr(database_copies, "copy_sqlite", counted)
+    assert made(service, tmp_path / "idle").lost == ("release_1",)
+    assert len(copies) == 1
+    copies.clear()
+    assert made(service, tmp_path / "busy").lost == ("release_1",)
+    assert len(copies) == 2
+
+
+@pytest.mark.parametrize("backend", ["sqlite"])
 def test_files_that_are_lost_are_named_in_the_backup(service: Service, registry: Registry, tmp_path: Path) -> None:
     del registry
     service.blobs.delete("release_1")
     assert made(service, tmp_path / "backup").lost == ("release_1",)
+    service.blobs.delete("check_1")
+    next((tmp_path / "backup").glob("blobs/??/check_1")).unlink()
+    assert made(service, tmp_path / "backup").lost == ("check_1", "release_1")
+    assert verify(tmp_path / "backup").blobs.keys() == {"asset_1a", "asset_1b", "asset_1c", "asset_2"}

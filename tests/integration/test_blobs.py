@@ -18,7 +18,9 @@ from starlette.responses import Response
 
 from api import s3_blobs
 from api.app import create_app
+from api.backup import BadBackup, back_up, restore
 from api.blobs import FolderBlobs
+from api.fsck import repair
 from api.pages import playback
 from api.pages.visit import SIGN_IN
 from api.runner import Runner
@@ -30,12 +32,14 @@ from api.settings import Settings, SettingsError
 from registry import checks
 from registry.access import Scope
 from registry.blobs import BlobDamaged, BlobsAway, BlobStore
+from registry.consistency import Code
 from registry.jobs import JobKind
 from registry.models import Check, Holder, Job
 from tests import factories
 from tests.api.service import environment_of, run_cli_here
 from tests.factories import SHA256
 from tests.integration.inside import Inside
+from tests.integration.small_registry import fill
 from tests.people import cookie_of
 from tests.servers.loopback import Answer, Asked, serving
 from tests.servers.s3 import BUCKET, CREDENTIALS, S3Server, s3_server
@@ -344,7 +348,11 @@ def test_a_store_that_cannot_be_used_stops_the_start(
 ) -> None:
     assert "no such bucket" in _refused(s3.blob_url(bucket="another"), tmp_path)
     assert "does not answer" in _refused(url_of_nobody, tmp_path)
-    for code, said in (("AccessDenied", "s3:PutObject"), ("InvalidAccessKeyId", "credentials"), ("Odd", "(Odd)")):
+    for code, said in (
+        ("AccessDenied", "s3:AbortMultipartUpload"),
+        ("InvalidAccessKeyId", "credentials"),
+        ("Odd", "(Odd)"),
+    ):
 
         def refuse(_asked: Asked, code: str = code) -> Answer:
             body = f"<Error><Code>{code}</Code><Message>{CREDENTIALS['AWS_SECRET_ACCESS_KEY']}</Message></Error>"
@@ -422,3 +430,39 @@ def test_while_the_store_is_away_requests_say_so_and_jobs_wait(service: Service,
         assert (tried.state, tried.attempts) == ("queued", 1)
         assert "does not answer" in str(tried.error)
         assert session.get_one(Check, check_id).status != "done"
+
+
+# -- an object store that is mended, and one that a backup is put back into ------------------------
+
+
+@pytest.mark.parametrize("backend", ["sqlite"])
+def test_an_object_that_is_not_what_was_stored_is_taken_out_of_the_bucket(
+    service: Service, s3: S3Server, s3_store: S3Blobs, tmp_path: Path
+) -> None:
+    service = replace(service, blobs=s3_store)
+    registry = fill(service)
+    client, named = s3.client(), {"Bucket": BUCKET, "Key": f"{tmp_path.name}/blobs/release_1"}
+    told, flipped = client.head_object(**named)["Metadata"], b"R" + (b"release_1" * 20)[1:]
+    client.put_object(**named, Body=flipped, Metadata=told)
+    report = repair(service, is_quick=False)
+    assert [(flaw.code, flaw.subject) for flaw in report.mended] == [(Code.BLOB_CHANGED, registry.release)]
+    assert [flaw.code for flaw in report.flaws if flaw.counts] == [Code.BLOB_MISSING]
+    assert "release_1" not in keys(s3_store)
+    assert (service.settings.data_dir / "lost+found" / "release_1").read_bytes() == flipped
+
+
+@pytest.mark.parametrize("backend", ["sqlite"])
+def test_a_backup_is_not_put_beside_the_files_of_another_registry_unasked(
+    service: Service, s3: S3Server, s3_store: S3Blobs, tmp_path: Path
+) -> None:
+    fill(service)
+    made = back_up(service, tmp_path / "backup", with_keys=True, with_database=True, at=service.now())
+    elsewhere = Settings(
+        data_dir=tmp_path / "elsewhere", blob_url=s3.blob_url(f"{tmp_path.name}/blobs"), log_origin="log.example/ledger"
+    )
+    put(s3_store, "asset_9")
+    with pytest.raises(BadBackup, match="files in the bucket"):
+        restore(tmp_path / "backup", elsewhere, moves_aside=False, at=service.now())
+    assert not elsewhere.data_dir.exists()
+    restore(tmp_path / "backup", elsewhere, moves_aside=True, at=service.now())
+    assert keys(s3_store) == {"asset_9", *made.blobs}

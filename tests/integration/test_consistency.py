@@ -7,11 +7,13 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from api import housekeeping
 from api.fsck import Report, examine, repair
 from api.service import Service
 from registry import ledger
 from registry.admin_actions import Action
 from registry.consistency import MEANINGS, Code
+from registry.domain.policy import Verdict
 from registry.models import (
     AdminAction,
     Asset,
@@ -101,10 +103,31 @@ def test_a_release_whose_file_is_cut_off_is_named_by_its_size_alone_and_not_made
         path.write_bytes(b"half")
     assert codes(service, is_quick=True) == [Code.BLOB_CHANGED]
     report = mended(service)
+    assert [flaw.code for flaw in report.mended] == [Code.BLOB_CHANGED], (
+        "it was taken out of the store, and that is told"
+    )
     assert [flaw.code for flaw in report.flaws if flaw.counts] == [Code.BLOB_MISSING]
     assert not report.is_clean
+    assert (service.settings.data_dir / "lost+found" / "release_1").read_bytes() == b"half"
     with service.database.reading() as session:
         assert session.get_one(Release, registry.release).blob_key == "release_1"
+        [act] = session.scalars(sa.select(AdminAction))
+        assert (act.subject, act.details["code"]) == (registry.release, "blob_changed")
+    assert list(mended(service).mended) == []
+
+
+@pytest.mark.parametrize("spoil", [{"verdict": Verdict.BLOCK.value}, {"expires_at": AT}, {"decision": "reject"}])
+def test_a_file_that_housekeeping_would_let_go_of_is_not_lost(
+    service: Service, registry: Registry, spoil: dict[str, object]
+) -> None:
+    service.blobs.delete("check_1")
+    assert codes(service, is_quick=True) == [Code.BLOB_MISSING]
+    with service.database.transaction() as session:
+        session.execute(sa.update(Check).where(Check.id == registry.check).values(spoil))
+    [flaw] = examine(service, is_quick=True)
+    assert (flaw.code, flaw.subject, flaw.counts) == (Code.BLOB_FORGOTTEN, registry.check, False)
+    housekeeping.forget_media(service)
+    assert examine(service, is_quick=True) == []
 
 
 def test_a_lost_file_is_named_and_one_that_a_job_has_yet_to_read_is_left_to_it(
