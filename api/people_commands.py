@@ -1,6 +1,7 @@
 """The commands of `clearmark people` and `clearmark audit`: what is held about a person, and who did what."""
 
 import json
+import os
 import zipfile
 from pathlib import Path
 from typing import Annotated, Any
@@ -27,21 +28,33 @@ def export_person(
 
     if output.suffix not in (".json", ".zip"):
         raise typer.BadParameter("Name a file that ends with .json or .zip.", param_hint="--output")
-    with the_service() as service, service.database.transaction() as session:
-        person = find(session, who)
-        held = export(session, person)
+    with the_service() as service:
+        with service.database.reading() as session:  # it may take a while, and nobody waits for it
+            person = find(session, who)
+            held = export(session, person)
         counts = {table: len(rows) for table, rows in held["records"].items()}
-        note(session, Action.PERSON_EXPORTED, person.id, by=console(), at=service.now(), details=counts)
-    text = json.dumps(held, ensure_ascii=False, indent=1, default=str)
-    output.touch(mode=0o600)
-    if output.suffix == ".zip":
-        with zipfile.ZipFile(output, "w", zipfile.ZIP_DEFLATED) as file:
-            file.writestr("person.json", text)
-    else:
-        output.write_text(text + "\n")
+        try:
+            _write_for_one(output, json.dumps(held, ensure_ascii=False, indent=1, default=str))
+        except OSError as error:
+            raise typer.BadParameter(f"It cannot be written: {error}.", param_hint="--output") from error
+        with service.database.transaction() as session:
+            note(session, Action.PERSON_EXPORTED, person.id, by=console(), at=service.now(), details=counts)
     title = f"Written to {output}" if counts else f"Nothing is held. Written to {output}"
     found = {"file": str(output), "person": person.id, "records": counts, "ledger": len(held["ledger"])}
     show(found, as_json=as_json, table=lambda: fields(title, counts))
+
+
+def _write_for_one(output: Path, text: str) -> None:
+    """Write what its owner alone may read, whoever could read a file that was there."""
+    descriptor = os.open(output, os.O_WRONLY | os.O_CREAT, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        os.fchmod(descriptor, 0o600)
+        file.truncate()
+        if output.suffix == ".zip":
+            with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+                archive.writestr("person.json", text)
+        else:
+            file.write(text.encode() + b"\n")
 
 
 @people.command("erase")

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from registry import accounts, forgetting, ledger, mail
 from registry.access import HolderKind, Role
+from registry.database import among
 from registry.errors import Conflict, NotFound, RegistryError
 from registry.mail import address
 from registry.models import (
@@ -142,7 +143,7 @@ def export(session: Session, person: Person) -> dict[str, Any]:
     """All rows about a person, by table, and what opens the ledger's entries about them; no secrets."""
     found = {
         model.__tablename__: [_told(row) for row in session.scalars(sa.select(model).where(where))]
-        for model, where in _about(person)
+        for model, where in _about(session, person)
     }
     found = {table: rows for table, rows in found.items() if rows}
     ids = [row["id"] for rows in found.values() for row in rows if isinstance(row.get("id"), str)]
@@ -158,10 +159,9 @@ def export(session: Session, person: Person) -> dict[str, Any]:
     }
 
 
-def _about(person: Person) -> list[tuple[type[Base], sa.ColumnElement[bool]]]:
+def _about(session: Session, person: Person) -> list[tuple[type[Base], sa.ColumnElement[bool]]]:
     """Each table with what of it is about the person."""
     me, email, mine = person.account.id if person.account else "", person.email or "", person.holder_ids
-    notices = person.notice_ids
     letters = sa.select(Mail.id).where(Mail.recipient == email)
     works = sa.select(Work.id).where(Work.holder_id.in_(mine))
     made: list[tuple[Any, sa.ColumnElement[bool]]] = [
@@ -186,9 +186,9 @@ def _about(person: Person) -> list[tuple[type[Base], sa.ColumnElement[bool]]]:
         (Check, sa.or_(Check.holder_id.in_(mine), Check.decided_by == me)),
         (Release, Release.holder_id.in_(mine)),
         (Import, Import.holder_id.in_(mine)),
-        (Notice, Notice.id.in_(notices)),
-        (NoticeEvent, sa.or_(NoticeEvent.notice_id.in_(notices), NoticeEvent.by == me)),
-        (NoticeStatement, NoticeStatement.notice_id.in_(notices)),
+        (Notice, among(session, Notice.id, person.notice_ids)),
+        (NoticeEvent, sa.or_(among(session, NoticeEvent.notice_id, person.notice_ids), NoticeEvent.by == me)),
+        (NoticeStatement, among(session, NoticeStatement.notice_id, person.notice_ids)),
         (Strike, Strike.holder_id.in_(mine)),
         (MisuseDecision, sa.or_(MisuseDecision.holder_id.in_(mine), MisuseDecision.decided_by == me)),
         (Finding, Finding.decided_by == me),
@@ -217,7 +217,7 @@ def _plain(value: Any) -> Any:
 
 def _entries(session: Session, ids: Sequence[str]) -> list[dict[str, Any]]:
     """What the ledger says of these records, with the salts that open what it commits to."""
-    query = sa.select(LedgerEntry).where(LedgerEntry.subject_id.in_(ids)).order_by(LedgerEntry.number)
+    query = sa.select(LedgerEntry).where(among(session, LedgerEntry.subject_id, ids)).order_by(LedgerEntry.number)
     return [
         {"number": entry.number, "subject": entry.subject_id, "entry": json.loads(entry.data), "salt": entry.salt.hex()}
         for entry in session.scalars(query)

@@ -59,6 +59,12 @@ def test_a_person_is_exported_and_erased_and_what_was_done_is_noted_without_thei
     service: RunningService, tmp_path: Path
 ) -> None:
     address, file = "nobody@example.org", tmp_path / "person.zip"
+    file.write_bytes(b"what was there, and could be read by all" * 99)
+    file.chmod(0o644)
+    nowhere = service.cli("people", "export", address, "--output", tmp_path / "none" / "person.zip")
+    assert (nowhere.returncode, "Traceback" in nowhere.stderr) == (2, False)
+    exports = [act for act in told(service, "audit", "list") if act["decision"] == "person_exported"]
+    assert exports == [], "what was not given is not on the audit"
     assert told(service, "people", "export", address, "--output", file)["records"] == {}
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     with zipfile.ZipFile(file) as opened:

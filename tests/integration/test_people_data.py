@@ -1,6 +1,7 @@
 """A person is given all that is held about them, and is erased; what must stay says so and why."""
 
 import json
+import sqlite3
 from datetime import timedelta
 from pathlib import Path
 
@@ -52,6 +53,23 @@ def test_a_person_is_given_what_is_held_about_them_and_no_secret(database: Datab
     assert "secret" not in json.dumps(held["records"])
     opened = {entry["subject"]: entry for entry in held["ledger"]}
     assert opened[work.id]["salt"]
+
+
+@pytest.mark.parametrize("backend", ["sqlite"])
+def test_a_person_of_whom_more_is_held_than_a_query_has_parameters_is_given_all_of_it(database: Database) -> None:
+    with database.transaction() as session:
+        me = signed_in(session, sign_up(session))
+        mine = {factories.work(session, me, at=AT).id for _ in range(60)}
+        session.flush()
+        connection = session.connection().connection.driver_connection
+        assert isinstance(connection, sqlite3.Connection)
+        before = connection.setlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER, 50)
+        try:
+            held = export(session, find(session, ADA))
+        finally:
+            connection.setlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER, before)
+    assert {row["id"] for row in held["records"]["works"]} == mine
+    assert mine <= {entry["subject"] for entry in held["ledger"]}
 
 
 def test_somebody_without_an_account_is_found_by_the_claim_that_names_them(database: Database, desk: Desk) -> None:
