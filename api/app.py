@@ -17,6 +17,7 @@ from api.pages import site
 from api.pages.origins import require_same_origin
 from api.pressure import BodyTooSlow, Pressure, on_body_too_slow
 from api.problems import ProblemDocument
+from api.readiness import Readiness
 from api.requests import Watched, note_what_is_asked
 from api.routes import (
     accounts,
@@ -70,6 +71,7 @@ def create_app(service: Service) -> FastAPI:
     app = _bare_app()
     app.state.service = service
     app.state.gauges = Gauges(service)
+    app.state.readiness = Readiness(service, app.state.gauges)
     return app
 
 

@@ -5,7 +5,7 @@ it holds numbers and names of parts, no paths, no addresses and nothing of any h
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -19,6 +19,7 @@ from fingerprinting.decode import ffmpeg_has_chromaprint
 from provenance.authority import SigningIdentity
 from provenance.trust import BadTrustList, TrustLists
 from registry import health, rollouts
+from registry.health import Queue
 from registry.jobs import JobKind
 from takedown.slack import Slack
 
@@ -86,10 +87,13 @@ def of_process(service: Service) -> Iterator[Degraded]:
     yield from _machine(service)
 
 
-def of_service(service: Service, session: Session, left: Slack, *, asked_s: float) -> Iterator[Degraded]:
+def of_service(
+    service: Service, session: Session, queues: Sequence[Queue], left: Slack, *, asked_s: float
+) -> Iterator[Degraded]:
     """What the database says.
 
     Args:
+        queues: what there is to do.
         left: to the deadlines of notices.
         asked_s: how long the database took to say something small.
     """
@@ -104,7 +108,7 @@ def of_service(service: Service, session: Session, left: Slack, *, asked_s: floa
             " Set the clock."
         )
         yield Degraded(part="clock", state="went-back", meaning=meaning, since=newest)
-    yield from _jobs(session, at=at)
+    yield from _jobs(queues, at=at)
     for rollout in rollouts.under_way(session):
         meaning = (
             f"{rollout.algorithm} is being brought to what was stored before it came; until then that is found by what"
@@ -127,8 +131,12 @@ def of_service(service: Service, session: Session, left: Slack, *, asked_s: floa
             yield Degraded(part=part, state="failing", meaning=meaning, since=since)
 
 
-def _jobs(session: Session, *, at: datetime) -> Iterator[Degraded]:
-    queues = health.backlog(session, at=at)
+def failed_for_good(queues: Sequence[Queue]) -> int:
+    """Jobs to look at. A webhook that was given up is its receiver's failure: a dead letter, and none of them."""
+    return sum(queue.failed for queue in queues if queue.kind is not JobKind.DELIVER)
+
+
+def _jobs(queues: Sequence[Queue], *, at: datetime) -> Iterator[Degraded]:
     for queue in queues:
         if queue.due_since is None or at - queue.due_since <= LATE:
             continue
@@ -140,9 +148,8 @@ def _jobs(session: Session, *, at: datetime) -> Iterator[Degraded]:
         )
         state = "backlog" if part != "jobs" else f"{queue.kind}-late"
         yield Degraded(part=part, state=state, meaning=meaning, since=queue.due_since)
-    # A webhook that was given up is its receiver's failure: a dead letter, not a job to look at.
-    if failed := sum(queue.failed for queue in queues if queue.kind is not JobKind.DELIVER):
-        yield Degraded(part="jobs", state="failed", meaning=f"{failed} jobs failed for good: see the jobs table.")
+    if failed := failed_for_good(queues):
+        yield Degraded(part="jobs", state="failed", meaning=f"{failed} jobs failed for good: see /operator/jobs.")
 
 
 def of_signer(signer: SigningIdentity, *, at: datetime, warn_days: float) -> Iterator[Degraded]:

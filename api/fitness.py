@@ -14,7 +14,7 @@ from cryptography import x509
 if TYPE_CHECKING:
     from api.settings import Settings
 
-# What servers come with, and what stands in examples.
+# What servers come with, and what stands in examples, in whatever case.
 _KNOWN_PASSWORDS: Final = frozenset(
     {"guest", "postgres", "password", "passwd", "secret", "changeme", "change-me", "clearmark", "admin", "root", "test",
      "minioadmin", "example", "123456", "12345678"}
@@ -29,7 +29,8 @@ def unfit_for_production(settings: "Settings") -> list[str]:
         "INDEX_URL": _password(settings.index_url), "OIDC_CLIENT_SECRET": settings.oidc_client_secret,
         "SIGNER_TOKEN": settings.signer_token, "METRICS_TOKEN": settings.metrics_token,
     }  # fmt: skip
-    unnamed = settings.operator in ("", type(settings).model_fields["operator"].default)
+    fields = type(settings).model_fields
+    unnamed = settings.operator in ("", fields["operator"].default)
     unfit = {
         "CLEARMARK_DATABASE_URL: name a PostgreSQL database": settings.database.startswith("sqlite"),
         "CLEARMARK_BROKER_URL: name a Redis or RabbitMQ broker": settings.is_embedded,
@@ -39,8 +40,16 @@ def unfit_for_production(settings: "Settings") -> list[str]:
             not settings.public_url.startswith("https://")
         ),
         "CLEARMARK_OPERATOR: say who runs this service; letters and notices are signed so": unnamed,
+        "CLEARMARK_MAIL_URL: name a mail server, smtps://user:password@host:465; letters in files reach nobody": (
+            not settings.mail_url
+        ),
+        "CLEARMARK_LOG_ORIGIN: choose the name of your ledger, clearmark.example/ledger, and keep it": (
+            settings.log_origin in ("", fields["log_origin"].default)
+        ),
         **{
-            f"CLEARMARK_{name}: its password is one that everybody knows; make another": secret in _KNOWN_PASSWORDS
+            f"CLEARMARK_{name}: its password is one that everybody knows; make another": (
+                secret is not None and secret.casefold() in _KNOWN_PASSWORDS
+            )
             for name, secret in secrets.items()
         },
     }

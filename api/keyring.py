@@ -5,6 +5,7 @@ must still be verified. A process reads its ring once: after a rotation it is to
 """
 
 import os
+import tempfile
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -47,13 +48,15 @@ def _name(number: int) -> str:
 
 
 def _store(path: Path, pem: bytes) -> None:
-    temporary = path.with_suffix(f".{os.getpid()}")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    # Of a name that is drawn: in containers all processes have one number, and one that was killed leaves its file.
+    descriptor, name = tempfile.mkstemp(prefix=f"{path.stem}.", dir=path.parent)  # mode 0600
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(pem)
-        os.link(temporary, path)
+            file.flush()
+            os.fsync(file.fileno())
+        os.link(name, path)
     except FileExistsError:
         pass  # another process was first; its key is the key
     finally:
-        temporary.unlink()
+        Path(name).unlink()

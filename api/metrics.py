@@ -17,6 +17,8 @@ from prometheus_client import (
     disable_created_metrics,
 )
 
+from api import logs
+
 disable_created_metrics()  # type: ignore[no-untyped-call]  # when each series began, which nobody asks
 REGISTRY: Final = CollectorRegistry()
 ProcessCollector(registry=REGISTRY)
@@ -42,13 +44,14 @@ _refused = Counter("clearmark_slots_refused", "Requests told to come again: no s
 _not_hinted = Counter("clearmark_hints_lost", "Jobs that the broker could not be told of", registry=REGISTRY)
 
 
-def requested(*, route: str, method: str, status: int, seconds: float) -> None:
+def requested(*, route: str, method: str, status: int, seconds: float, told_to_come_again: bool = False) -> None:
     """A request was answered.
 
     Args:
         route: its template, never the path that was asked for.
+        told_to_come_again: there was no slot for it: back-pressure that works, and no failure.
     """
-    _requests.labels(route, method, f"{status // 100}xx").observe(seconds)
+    _requests.labels(route, method, "refused" if told_to_come_again else f"{status // 100}xx").observe(seconds)
 
 
 def checked(verdict: str, timings_ms: Mapping[str, float]) -> None:
@@ -79,8 +82,9 @@ def job_failed(kind: str) -> None:
 
 
 def slot_refused(name: str) -> None:
-    """Somebody was told to come again, because all slots of that name were taken."""
+    """Somebody was told to come again, because all slots of that name were taken; the request's line says which."""
     _refused.labels(name).inc()
+    logs.note(slots=name)
 
 
 def hint_lost() -> None:

@@ -10,6 +10,7 @@ import re
 import time
 import uuid
 from contextvars import ContextVar
+from http import HTTPStatus
 from typing import Any, Final
 
 from fastapi import Request
@@ -24,7 +25,7 @@ _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "O
 _NO_ROUTE: Final = "(none)"
 _STATIC: Final = "/static"
 # What asks all the time, and is of no interest one by one.
-_NOT_LOGGED: Final = frozenset({"/healthz", "/metrics", _STATIC})
+_NOT_LOGGED: Final = frozenset({"/healthz", "/readyz", "/metrics", _STATIC})
 # The caller went before there was an answer; no status of HTTP's, but what proxies write.
 _GONE: Final = 499
 _began: ContextVar[float] = ContextVar("began", default=0.0)
@@ -77,7 +78,10 @@ class _Answer:
         status, route = self.status or _GONE, _route(scope)
         method = scope["method"] if scope["method"] in _METHODS else "OTHER"
         if not self._is_stream:  # which is open as long as somebody looks
-            metrics.requested(route=route, method=method, status=status, seconds=seconds)
+            is_refusal = status == HTTPStatus.SERVICE_UNAVAILABLE and logs.in_hand("slots") is not None
+            metrics.requested(
+                route=route, method=method, status=status, seconds=seconds, told_to_come_again=is_refusal
+            )  # fmt: skip
         if route not in _NOT_LOGGED:
             said = {"method": method, "status": status, "ms": round(seconds * 1000, 1), "bytes": self._bytes}
             _log.info("request", extra={"route": route, **said})

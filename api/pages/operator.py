@@ -33,7 +33,7 @@ def show_health(page: ThePage, actor: PageActorOrNobody) -> Response:
             return page.show("operator/first.html.j2")
         raise SignInNeeded
     actor.require(Scope.ADMIN)
-    ready = operations.ready(service, page.request.app.state.gauges, Response())
+    ready = operations.readiness_of(page.request).told().said
     with service.database.reading() as session:
         return page.show(
             "operator/health.html.j2",

@@ -71,8 +71,9 @@ def test_hostile_names_and_paths_begin_no_line(
         assert line.isprintable()
 
 
-def test_a_health_check_leaves_no_line(service: RunningService, anyone: httpx.Client) -> None:
-    ok(anyone.get("/healthz", headers={"X-Request-ID": "health-1"}))
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics"])
+def test_what_probes_ask_leaves_no_line(service: RunningService, anyone: httpx.Client, path: str) -> None:
+    anyone.get(path, headers={"X-Request-ID": "health-1"})
     ok(anyone.get("/v1/assurance", headers={"X-Request-ID": "after-1"}))
     lines_of(service, "after-1")
     assert "health-1" not in service.log.read_text()

@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import socket
+import time
 from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,19 +18,24 @@ from prometheus_client import generate_latest
 from api import degraded, logs, metrics
 from api.app import create_app
 from api.gauges import Gauges, serve_beside
+from api.readiness import MOST_A_SECOND, Readiness, Told
 from api.runner import Runner
 from api.service import Service
 from api.settings import Environment, SettingsError
+from api.slots import Slots
 from fingerprinting import sandbox
 from registry import checks, jobs
 from registry.access import Scope
+from registry.domain.identifiers import Prefix, new_id
 from registry.jobs import JobKind
-from registry.models import Job, Notice
-from takedown.domain.states import Event
+from registry.models import Job, Notice, NoticeEvent
+from takedown.domain.states import Event, State
+from takedown.domain.track import TrackName
 from takedown.slack import slack
 from tests import factories
 from tests.factories import AT
 from tests.fakes import Clock
+from tests.integration.at_once import at_once
 from tests.integration.inside import Inside
 from tests.integration.test_takedown_service import DAY, Parties
 
@@ -97,6 +103,30 @@ def test_duties_past_their_date_are_told_and_counted(service: Service, clock: Cl
     assert ("deadlines", "overdue") not in states(Inside(create_app(service)))
 
 
+def test_a_duty_of_two_days_does_not_hide_behind_thousands_that_came_before(service: Service) -> None:
+    with service.database.transaction() as session:
+        flood = [new_id(Prefix.NOTICE, at=AT) for _ in range(5_050)]  # ids sort by when they were made
+        urgent = new_id(Prefix.NOTICE, at=AT)
+        notices = [
+            {"id": one, "track": TrackName.DMCA_512.value, "state": State.TRIAGE.value, "content": {}, "created_at": AT}
+            for one in flood
+        ]
+        notices.append({**notices[0], "id": urgent, "track": TrackName.TAKE_IT_DOWN.value, "state": State.VALID.value})
+        passed = {State.TRIAGE.value: ["submitted", "triage"], State.VALID.value: ["submitted", "triage", "valid"]}
+        steps = [
+            {"notice_id": one["id"], "position": position, "event": "-", "state": state, "actor": "-", "at": AT}
+            for one in notices
+            for position, state in enumerate(passed[str(one["state"])])
+        ]
+        session.execute(sa.insert(Notice), notices)
+        session.execute(sa.insert(NoticeEvent), steps)
+    with service.database.reading() as session:
+        left = slack(session, service.desk, at=AT + timedelta(hours=1))
+        assert left.next_statutory == AT + timedelta(hours=48)
+        late = slack(session, service.desk, at=AT + timedelta(days=30))
+    assert (late.overdue_statutory, late.overdue_own) == (1, len(flood))
+
+
 def test_a_clock_that_went_back_is_told(service: Service, anyone: Inside, clock: Clock) -> None:
     with service.database.transaction() as session:
         jobs.enqueue(session, JobKind.MAIL, "x", at=AT)
@@ -150,6 +180,94 @@ def test_every_metric_of_the_alerts_and_the_dashboard_is_there(service: Service)
             assert name in there, name
     assert "The Film" not in scraped
     assert re.search(r"[a-z]{3}_[0-9a-f]{20}", scraped) is None, "no id is a label"
+
+
+def test_what_holds_no_index_lags_behind_none(service: Service) -> None:
+    with service.database.transaction() as session:
+        factories.work(session, factories.actor(session))
+    assert "\nclearmark_index_lag " in generate_latest(Gauges(service).registry).decode()
+    service.index_ready.clear()  # a worker that looks at no media never loads one
+    assert "\nclearmark_index_lag " not in generate_latest(Gauges(service).registry).decode()
+
+
+def test_a_part_that_fails_hides_none_of_the_other_metrics(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise OSError("gone")
+
+    expected = {
+        "clearmark_index_ready": True, "clearmark_disk_free_bytes": False, "clearmark_signer_left_seconds": False,
+        "clearmark_database_up": True, "process_resident_memory_bytes": True,
+    }  # fmt: skip
+    monkeypatch.setattr(shutil, "disk_usage", fails)
+    monkeypatch.setattr(service, "signers", SimpleNamespace(current=fails))
+    scraped = generate_latest(Gauges(service).registry).decode()
+    assert {name: f"\n{name} " in scraped for name in expected} == expected
+
+
+def test_who_is_told_to_come_again_is_no_failure_of_ours(service: Service, anyone: Inside) -> None:
+    def counted(status: str) -> float:
+        labels = {"route": "/v1/verifications", "method": "POST", "status": status}
+        return metrics.REGISTRY.get_sample_value("clearmark_request_seconds_count", labels) or 0.0
+
+    before = {status: counted(status) for status in ("refused", "5xx")}
+    service.media_slots = Slots(0, waiting=0, wait_s=0, name="media")
+    answer = anyone.post("/v1/verifications", files={"file": b"no media"})
+    assert (answer.status_code, answer.json()["type"]) == (503, "urn:clearmark:problem:busy")
+    assert {status: counted(status) - before[status] for status in before} == {"refused": 1, "5xx": 0}
+    service.trust = SimpleNamespace()  # type: ignore[assignment]
+    service.media_slots = Slots(1, waiting=0, wait_s=0, name="media")
+    assert anyone.post("/v1/verifications", files={"file": b"no media"}).status_code >= 500
+    assert {status: counted(status) - before[status] for status in before} == {"refused": 1, "5xx": 1}
+
+
+def test_a_flood_of_looks_at_readiness_costs_a_few(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    readiness = Readiness(service, Gauges(service))
+    asked: list[float] = []
+    ask = readiness._ask
+
+    def counted() -> Told:
+        asked.append(time.monotonic())
+        return ask()
+
+    monkeypatch.setattr(readiness, "_ask", counted)
+    began = time.monotonic()
+    for _ in range(500):
+        assert readiness.told().is_ready
+    assert len(asked) <= MOST_A_SECOND * (1 + time.monotonic() - began)
+    service.index_ready.clear()
+    time.sleep(1.05)
+    assert not readiness.told().is_ready, "who asks now and then is told how it is now"
+
+
+def test_who_asks_while_readiness_is_reckoned_has_that_answer(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    readiness = Readiness(service, Gauges(service))
+    asked: list[Told] = []
+
+    def slowly() -> Told:
+        time.sleep(0.3)
+        asked.append(Told(is_ready=True, said={"number": len(asked)}))
+        return asked[-1]
+
+    monkeypatch.setattr(readiness, "_ask", slowly)
+    assert at_once(*[readiness.told] * 8) == [None] * 8
+    assert len(asked) <= 2
+
+
+def test_where_readiness_cannot_be_said_nobody_is_told_how_it_was(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    readiness = Readiness(service, Gauges(service))
+    readiness.told()
+
+    def fails(**_: object) -> None:
+        raise RuntimeError("of ours")
+
+    monkeypatch.setattr(service, "signers", SimpleNamespace(current=fails))
+    for _ in range(2 * MOST_A_SECOND):
+        with pytest.raises(RuntimeError, match="of ours"):
+            readiness.told()
 
 
 def test_a_check_is_counted_once_however_often_its_job_ran(service: Service) -> None:

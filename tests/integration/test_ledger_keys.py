@@ -1,6 +1,7 @@
 """Keys of the log: a new one is believable from the old one, and what old ones signed is verified by them."""
 
 import json
+import os
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -250,6 +251,24 @@ def test_a_key_is_adopted_once_by_whoever_comes_first(tmp_path: Path) -> None:
         assert open_ring(tmp_path / "ledger", new_ledger_key) == [pem]
 
     assert at_once(*[start] * 8) == [None] * 8
+
+
+def test_processes_that_start_at_once_in_containers_agree_on_the_first_key(tmp_path: Path) -> None:
+    # Threads here: they have one number between them, as processes have that are each the first of their container.
+    found: list[bytes] = []
+    assert at_once(*[lambda: found.extend(open_ring(tmp_path / "ring", new_ledger_key))] * 8) == [None] * 8
+    assert len(found) == 8
+    assert len(set(found)) == 1
+    assert [path.name for path in (tmp_path / "ring").iterdir()] == ["0001.pem"]
+    assert (tmp_path / "ring" / "0001.pem").stat().st_mode & 0o777 == 0o600
+
+
+def test_what_a_killed_process_left_beside_a_ring_stops_nobody(tmp_path: Path) -> None:
+    for left in (f"0001.{os.getpid()}", "0001.1", "0001.pem.tmp"):
+        (tmp_path / left).write_bytes(b"half a k")
+    [key] = open_ring(tmp_path, new_ledger_key)
+    rotate(tmp_path, new_ledger_key)
+    assert open_ring(tmp_path, new_ledger_key)[0] == key
 
 
 def test_a_key_beside_a_ring_of_another_is_left_alone(tmp_path: Path) -> None:

@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 from ruamel.yaml import YAML
 from typer.main import get_command
 
 from api.app import specification
 from api.cli import app
 from api.settings import Environment, Settings
+from tests.servers.lacking import not_tested
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 FILES = sorted(path for path in DEPLOY.rglob("*") if path.is_file())
@@ -22,6 +24,7 @@ SYSTEMD = DEPLOY / "systemd"
 # What the example leaves to the operator.
 SAID = {"CLEARMARK_OPERATOR": "Us", "CLEARMARK_TAKEDOWN_MAIL": "takedown@clearmark.example",
         "CLEARMARK_METRICS_TOKEN": "0123456789abcdef"}  # fmt: skip
+PASSWORD = "x7Qp-2k"
 METRICS_PORT = 9100
 
 
@@ -74,17 +77,26 @@ def test_every_setting_that_is_named_is_one(path: Path) -> None:
     assert set(re.findall(r"\bCLEARMARK_[A-Z_]+\b", path.read_text())) <= known
 
 
-def test_compose_sets_what_production_wants(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_compose_sets_what_production_wants_once_the_example_is_filled_in(monkeypatch: pytest.MonkeyPatch) -> None:
     [compose] = documents("compose.yaml")
+    said = {**example("clearmark.env.example"), **SAID}
+    filled = {name: value.replace("PASSWORD", PASSWORD) for name, value in said.items()}
     for name in ("api", "worker", "beat"):
-        service = compose["services"][name]
-        settings = settings_of({**example("clearmark.env.example"), **SAID, **service["environment"]}, monkeypatch)
-        assert settings.env is Environment.PRODUCTION
+        given = compose["services"][name]["environment"]
+        assert settings_of({**filled, **given}, monkeypatch).env is Environment.PRODUCTION
+        with pytest.raises(
+            ValidationError, match=r"CLEARMARK_DATABASE_URL: its password.*CLEARMARK_MAIL_URL: its pass"
+        ):
+            settings_of({**said, **given}, monkeypatch)
 
 
 def test_kubernetes_sets_what_production_wants(monkeypatch: pytest.MonkeyPatch) -> None:
     [config] = documents("kubernetes/config.yaml")
-    secret = {"CLEARMARK_DATABASE_URL": "postgresql+psycopg://clearmark:x7Qp-2k@database.example/clearmark"}
+    secret = {
+        "CLEARMARK_DATABASE_URL": f"postgresql+psycopg://clearmark:{PASSWORD}@database.example/clearmark",
+        "CLEARMARK_MAIL_URL": f"smtps://user:{PASSWORD}@mail.example:465",
+    }
+    assert all(f"--from-literal={name}=" in (DEPLOY / "README.md").read_text() for name in secret)
     assert settings_of({**config["data"], **secret}, monkeypatch).env is Environment.PRODUCTION
     for container in containers():
         assert container["envFrom"] == [{"configMapRef": {"name": "clearmark"}}, {"secretRef": {"name": "clearmark"}}]
@@ -104,7 +116,7 @@ def test_nothing_old_runs_beside_a_new_version_that_changes_the_tables() -> None
 def test_every_process_tells_its_metrics_where_prometheus_may_ask(monkeypatch: pytest.MonkeyPatch) -> None:
     [config] = documents("kubernetes/config.yaml")
     [compose] = documents("compose.yaml")
-    for said in (config["data"], compose["services"]["worker"]["environment"]):
+    for said in (config["data"], *(compose["services"][name]["environment"] for name in ("api", "worker", "beat"))):
         metrics = {name: value for name, value in said.items() if name.startswith("CLEARMARK_METRICS_")}
         settings = settings_of(metrics, monkeypatch)
         assert (settings.metrics_port, settings.metrics_host) == (METRICS_PORT, "0.0.0.0")
@@ -116,19 +128,25 @@ def test_every_process_tells_its_metrics_where_prometheus_may_ask(monkeypatch: p
 
 
 def test_each_process_of_systemd_on_a_machine_has_a_port_for_its_metrics() -> None:
-    units = [unit.read_text() for unit in SYSTEMD.glob("*.service") if "clearmark worker" in unit.read_text()]
+    units = [unit.read_text() for unit in SYSTEMD.glob("*.service")]
     ports = {port for unit in units for port in re.findall(r"CLEARMARK_METRICS_PORT=(\d+)", unit)}
-    assert len(ports) == len(units) == 2
+    assert len(ports) == len(units) == 3
+    assert {port for port in ports if port in (DEPLOY / "README.md").read_text()} == ports
+    [scraped] = documents("monitoring/prometheus.yaml")
+    targets = [one for job in scraped["scrape_configs"] for said in job["static_configs"] for one in said["targets"]]
+    assert {target.rpartition(":")[2] for target in targets} == ports, "and none through the proxy"
 
 
 def test_every_job_that_the_alerts_name_is_scraped() -> None:
-    asked = set(re.findall(r'job=~?"(clearmark[\w.*-]*)"', (DEPLOY / "monitoring" / "alerts.yaml").read_text()))
+    alerts = (DEPLOY / "monitoring" / "alerts.yaml").read_text()
+    asked = set(re.findall(r'job=~?"(clearmark[\w.*-]*)"', alerts))
     [plain] = documents("monitoring/prometheus.yaml")
     [cluster] = documents("monitoring/prometheus-kubernetes.yaml")
     rules = cluster["scrape_configs"][0]["relabel_configs"]
     jobs = {rule["replacement"]: rule["regex"] for rule in rules if rule.get("target_label") == "job"}
     assert set(jobs) == {one["job_name"] for one in plain["scrape_configs"]}
     assert all(any(re.fullmatch(pattern, job) for job in jobs) for pattern in asked)
+    assert set(re.findall(r'absent\(up\{job="([\w-]+)"\}\)', alerts)) == set(jobs), "of each, that none is left"
     components = {one["metadata"]["labels"]["app.kubernetes.io/component"] for one in resources("Deployment")}
     assert {component for regex in jobs.values() for component in regex.split("|")} == components
 
@@ -188,8 +206,9 @@ def test_all_resources_of_kubernetes_are_applied_but_what_puts_a_backup_back() -
     assert set(kustomization["resources"]) == lying
 
 
-@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="there is no systemd")
 def test_units_are_sound_and_bound(tmp_path: Path) -> None:
+    if shutil.which("systemd-analyze") is None:
+        not_tested("units of systemd", "there is no systemd-analyze")
     # The program is not installed here: all units start something that is.
     for path in SYSTEMD.rglob("*"):
         if path.is_file():

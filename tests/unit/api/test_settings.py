@@ -17,6 +17,7 @@ FIT: dict[str, Any] = {
     "env": "production", "database_url": "postgresql+psycopg://clearmark:x7Qp-2k@db/clearmark",
     "broker_url": "redis://:x7Qp-2k@broker", "signer_certificates": "chain.pem", "signer_key": "key.pem",
     "trust_anchors": "roots.pem", "public_url": "https://clearmark.example", "operator": "Studio of Example",
+    "mail_url": "smtps://a:x7Qp-2k@mail.example:465", "log_origin": "clearmark.example/ledger",
 }  # fmt: skip
 
 
@@ -31,6 +32,8 @@ def test_what_is_fit_for_production_starts() -> None:
         ("public_url", ""), ("public_url", "http://clearmark.example"), ("operator", "Clearmark"), ("operator", ""),
         ("database_url", "postgresql+psycopg://clearmark:postgres@db/clearmark"),
         ("broker_url", "amqp://guest:guest@broker"), ("mail_url", "smtp://a:changeme@mail"),
+        ("database_url", "postgresql+psycopg://clearmark:PASSWORD@db/clearmark"), ("broker_url", "redis://:ChangeMe@broker"),
+        ("mail_url", ""), ("log_origin", "clearmark.local/ledger"), ("log_origin", ""),
         ("signer_token", "secret"), ("oidc_client_secret", "changeme"),
     ],
 )  # fmt: skip
