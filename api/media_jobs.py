@@ -151,10 +151,10 @@ def answer_check(service: Service, lease: Lease, probed: Mapping[str, MediaInfo]
             found, fingerprint = search_works(service, outcome.fingerprint, outcome.glance), outcome.fingerprint
     searched = time.perf_counter()
     timings = {"decode": decoded - began, "search": searched - decoded, "total": searched - began}
+    evidence = evidence_of(service, timings)  # may ask another machine, for which no writer should wait
     with service.database.transaction() as session:
         jobs.finish(session, lease, at=service.now())
         check = session.get_one(Check, lease.subject_id)
-        evidence = evidence_of(service, timings)
         rules = service.rules
         checks.answer(session, check, found, evidence, fingerprint=fingerprint, at=service.now(), rules=rules)
     count_check(check, evidence, {**spent_s, "policy": time.perf_counter() - searched})

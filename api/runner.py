@@ -113,9 +113,10 @@ class Runner:
     def _put_back(self, lease: Lease, error: str) -> None:
         service = self.service
         try:
+            evidence = evidence_of(service, {})
             with service.database.transaction() as session:
                 if lease.is_last_attempt:
-                    _give_up(session, lease, error, service)
+                    _give_up(session, lease, error, service, evidence)
                 jobs.retry(session, lease, error=error, at=service.now())
         except LeaseLost:
             _log.info("job %s was taken over", lease.job_id)
@@ -157,7 +158,7 @@ def asked_now() -> dict[str, str]:
     return telemetry.carried() | ({"request_id": request_id} if request_id else {})
 
 
-def _give_up(session: Session, lease: Lease, error: str, service: Service) -> None:
+def _give_up(session: Session, lease: Lease, error: str, service: Service, evidence: checks.Evidence) -> None:
     """After the last attempt nobody may be left waiting: the subject says that it failed."""
     if lease.kind is JobKind.FINGERPRINT:
         asset = session.get_one(Asset, lease.subject_id)
@@ -166,8 +167,7 @@ def _give_up(session: Session, lease: Lease, error: str, service: Service) -> No
     elif lease.kind is JobKind.CHECK:
         check = session.get_one(Check, lease.subject_id)
         found = checks.Unanswerable(code="engine_error", message="The check failed on our side. Ask again.")
-        evidence, rules = evidence_of(service, {}), service.rules
-        checks.answer(session, check, found, evidence, fingerprint=None, at=service.now(), rules=rules)
+        checks.answer(session, check, found, evidence, fingerprint=None, at=service.now(), rules=service.rules)
     elif lease.kind is JobKind.NEGATIVE:
         entry = session.get_one(Negative, lease.subject_id)
         negatives.reject(entry, reason="internal_error", problem="It could not be processed. Add it again.")

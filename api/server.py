@@ -33,6 +33,8 @@ _log = logging.getLogger(__name__)
 _OBJECTS_BETWEEN_COLLECTIONS = 100_000
 # Threads that answer requests. All that may wait for slots (`Service`) together leave some of them free.
 _THREADS = 72
+# What the index is loaded from may be away for a moment: the database, or the disk.
+_LOADS_AGAIN_S = 5.0
 
 
 def serve(settings: Settings) -> None:
@@ -106,10 +108,12 @@ async def running(service: Service, settings: Settings) -> AsyncIterator[None]:
         worker.start()
     else:
         housekeeping.start_sweeping(service)
-    threading.Thread(target=_make_ready, args=(service,), name="make-ready", daemon=True).start()
+    ended = threading.Event()
+    threading.Thread(target=_make_ready, args=(service, ended), name="make-ready", daemon=True).start()
     try:
         yield
     finally:
+        ended.set()
         if worker is not None:
             worker.stop()
         give_back_leases(service)
@@ -117,13 +121,21 @@ async def running(service: Service, settings: Settings) -> AsyncIterator[None]:
         service.close()
 
 
-def _make_ready(service: Service) -> None:
+def _make_ready(service: Service, ended: threading.Event) -> None:
     """What takes seconds and is done while the first callers are answered already."""
+    has_index = _load_index(service)
+    compile_templates()
+    while not has_index and not ended.wait(_LOADS_AGAIN_S):
+        has_index = _load_index(service)
+
+
+def _load_index(service: Service) -> bool:
     try:
         service.load_index()
     except Exception:
-        _log.exception("the index could not be loaded; checks are unknown until it is")
-    compile_templates()
+        _log.exception("the index could not be loaded; checks are unknown until it is, which is tried again")
+        return False
+    return True
 
 
 @contextlib.contextmanager

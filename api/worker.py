@@ -238,8 +238,10 @@ def run_worker(
     hold_little()
 
     def leave() -> None:
-        give_back()
-        os._exit(0)
+        try:
+            give_back()
+        finally:
+            os._exit(0)
 
     @signals.worker_shutting_down.connect(weak=False)
     def _stopping(**_said: object) -> None:
@@ -255,4 +257,7 @@ def run_worker(
     if service is not None:
         service.daemon = True
         service.start()
-    celery.worker_main(arguments)
+    try:
+        celery.worker_main(arguments)
+    finally:
+        give_back()  # what a thread beside Celery's (`Lookout`) has in hand

@@ -12,7 +12,7 @@ from typing import Final
 import sqlalchemy as sa
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from registry import assurance, search
+from registry import assurance, jobs, search
 from registry.access import Actor, Scope, live
 from registry.admin_actions import Action, note
 from registry.errors import Conflict, NotFound
@@ -100,7 +100,7 @@ def do_again(session: Session, actor: Actor, job_id: str, *, at: datetime) -> Jo
     job = _failed(session, actor, job_id)
     if JobKind(job.kind) not in DONE_AGAIN:
         raise Conflict(kind="job", id=job_id, problem="Whoever sent what it was about was told, and sends it again.")
-    job.state, job.attempts, job.run_at, job.hint_at, job.finished_at = JobState.QUEUED.value, 0, at, at, None
+    jobs.queue_again(job, at=at)
     note(session, Action.JOB_TRIED_AGAIN, job_id, by=actor, at=at, details={"kind": job.kind})
     return job
 
@@ -173,9 +173,11 @@ def database_bytes(session: Session) -> int:
 
 
 def failing_since(session: Session, kind: JobKind) -> datetime | None:
-    """Since when jobs of this kind have failed that are not done yet."""
+    """Since when jobs of this kind have failed and none has been done that is newer."""
+    done = sa.select(sa.func.max(Job.created_at)).where(Job.kind == kind, Job.state == JobState.DONE).scalar_subquery()
     wrong = Job.kind == kind, Job.state.in_(_UNFINISHED), Job.error.is_not(None)
-    return session.scalar(sa.select(sa.func.min(Job.created_at)).where(*wrong))
+    newer = sa.or_(done.is_(None), Job.created_at > done)
+    return session.scalar(sa.select(sa.func.min(Job.created_at)).where(*wrong, newer))
 
 
 def newest(session: Session) -> datetime | None:

@@ -148,9 +148,9 @@ def _check_document(
         found = search_works(service, received.fingerprint)
     took = time.perf_counter() - began
     at = service.now()
+    evidence = evidence_of(service, {"search": took, "total": took})
     with service.database.transaction() as session:
         check = checks.ask(session, actor, context=context, at=at)
-        evidence = evidence_of(service, {"search": took, "total": took})
         checks.answer(session, check, found, evidence, fingerprint=received.fingerprint, at=at, rules=service.rules)
         idempotency.remember(session, actor, "check", key, received.sha256, check.id, at=at)
     count_check(check, evidence, {**spent_s, "policy": time.perf_counter() - began - took})

@@ -25,7 +25,7 @@ from registry.checks import FindingDecision
 from registry.conflicts import NewStatement
 from registry.domain.conflicts import Event, Outcome, Position, State
 from registry.domain.policy import Assurance
-from registry.models import Asset, Conflict, Finding, Work
+from registry.models import Asset, Conflict, Finding, Work, told_score
 
 router = APIRouter(prefix="/v1", tags=["conflicts"])
 _Open = Annotated[bool, Query(alias="open", description="Only those that wait for something.")]
@@ -143,16 +143,20 @@ def _title(actor: Actor, work: Work) -> str:
 
 def _finding(row: Finding, actor: Actor) -> FindingOut:
     sees_check = actor.may(Scope.REVIEW) or actor.holder_id == row.check.holder_id
+    title = _title(actor, row.work)
     return FindingOut(
         id=row.id,
         work_id=row.work_id,
-        title=_title(actor, row.work),
+        title=title,
         asset_id=row.asset_id,
         check_id=row.check_id if sees_check else None,
         release_id=row.release_id,
         verdict=row.verdict,
         reasons=[reason["message"] for reason in row.reasons],
-        segments=[SegmentOut.model_validate(segment) for segment in row.segments],
+        segments=[
+            SegmentOut.model_validate({**segment, "score": told_score(segment["score"], title=title)})
+            for segment in row.segments
+        ],
         found_at=row.found_at,
         decision=FindingDecision(row.decision) if row.decision else None,
         decision_reason=row.decision_reason,

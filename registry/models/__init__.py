@@ -19,6 +19,7 @@ from registry.models.checks import (
     Revocation,
     Verification,
     VerificationManifest,
+    told_score,
 )
 from registry.models.consents import Consent, Draft, PresentedConsent
 from registry.models.feed import FeedRow
@@ -138,4 +139,5 @@ __all__ = [
     "Work",
     "WorkIdentifier",
     "foreign_id",
+    "told_score",
 ]

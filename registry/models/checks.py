@@ -13,6 +13,11 @@ from registry.models.consents import Draft, PresentedConsent
 from registry.models.works import WITHHELD, Work
 
 
+def told_score(score_0_1: float, *, title: str) -> float:
+    """The score as it is told to whoever reads that title: of a work whose title is withheld only a rough one."""
+    return rough_score(score_0_1) if title == WITHHELD else score_0_1
+
+
 class CheckStatus(StrEnum):
     QUEUED = "queued"
     PROCESSING = "processing"
@@ -93,8 +98,8 @@ class Match(Base):
 
     @property
     def told_score(self) -> float:
-        """The score, but for works whose title is not told: there only a rough one."""
-        return rough_score(self.score) if self.title == WITHHELD else self.score
+        """The score as the asker is told it."""
+        return told_score(self.score, title=self.title)
 
 
 class ReleaseState(StrEnum):

@@ -89,6 +89,20 @@ def test_stamps_that_fail_and_jobs_that_failed_for_good_are_told(service: Servic
     assert {("time-stamps", "failing"), ("jobs", "failed")} <= states(anyone)
 
 
+def test_a_stamp_that_was_given_up_is_over_once_a_newer_one_is_done(service: Service, anyone: Inside) -> None:
+    with service.database.transaction() as session:
+        given_up = jobs.enqueue(session, JobKind.STAMP, "1", at=AT)
+        done = jobs.enqueue(session, JobKind.STAMP, "2", at=AT + timedelta(hours=1))
+        over = sa.update(Job).where(Job.id == given_up.id)
+        session.execute(over.values(state="failed", error="nobody answered", created_at=AT))
+        newer = sa.update(Job).where(Job.id == done.id)
+        session.execute(newer.values(created_at=AT + timedelta(hours=1)))
+    assert ("time-stamps", "failing") in states(anyone)
+    with service.database.transaction() as session:
+        session.execute(newer.values(state="done"))
+    assert ("time-stamps", "failing") not in states(anyone)
+
+
 def test_duties_past_their_date_are_told_and_counted(service: Service, clock: Clock) -> None:
     parties = Parties(service.database, service.index, service.desk)
     notice_id = parties.file()

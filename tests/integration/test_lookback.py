@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from api import housekeeping
+from api.routes import conflicts
 from api.runner import Runner
 from api.service import Service
 from fingerprinting.model import Fingerprint
@@ -15,6 +16,7 @@ from registry import ledger, lookback, works
 from registry.access import ROLE_SCOPES, Actor, Role, Scope
 from registry.checks import FindingDecision
 from registry.domain.policy import Policy
+from registry.domain.telling import rough_score
 from registry.errors import Conflict, Forbidden, Invalid, NotFound
 from registry.index import fingerprint_of
 from registry.jobs import JobKind
@@ -92,6 +94,23 @@ def test_of_a_finding_the_longest_stretch_is_played(service: Service) -> None:
         finding.segments = [late, one]
     page = browser.get(f"/matches/findings/{finding.id}").text
     assert f'data-query="{one["query_start_s"]} {one["query_end_s"]}"' in page
+
+
+def test_of_a_confidential_work_the_asker_is_told_a_rough_score_and_its_holder_the_exact_one(service: Service) -> None:
+    check_id = _asked(service, FILM)
+    with service.database.transaction() as session:
+        check = session.get_one(Check, check_id)
+        owner, asker, reviewer = factories.actor(session), _asker(session, check), factories.reviewer(session)
+        factories.release(session, asker, check)
+    _looked_back(service, owner, confidential=True)
+    [finding] = _findings(service)
+    [exact] = {segment["score"] for segment in finding.segments}
+    assert exact != rough_score(exact)
+    told = [
+        {segment.score for segment in conflicts.get_finding(finding.id, who, service).segments}
+        for who in (asker, owner, reviewer)
+    ]
+    assert told == [{rough_score(exact)}, {exact}, {exact}]
 
 
 def test_ones_own_output_is_no_finding(service: Service) -> None:

@@ -1,13 +1,16 @@
 """How the web server runs: whose word on a caller's address is believed."""
 
+import threading
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import anyio
 import pytest
 from fastapi import FastAPI
 
+from api import server
 from api.server import config_of
+from api.service import Service
 from api.settings import Settings, SettingsError, load_settings
 
 
@@ -44,3 +47,32 @@ def test_a_proxy_that_is_named_is_believed(tmp_path: Path) -> None:
 def test_what_is_no_address_is_no_proxy(tmp_path: Path, wrong: str) -> None:
     with pytest.raises(SettingsError, match="CLEARMARK_TRUSTED_PROXIES"):
         load_settings(data_dir=tmp_path, trusted_proxies=wrong)
+
+
+def test_an_index_that_could_not_be_loaded_is_loaded_once_the_database_is_back(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(server, "_LOADS_AGAIN_S", 0.01)
+    outcomes: list[Exception | None] = [OSError("away"), OSError("away"), None]
+
+    class Loading:
+        def load_index(self) -> None:
+            if (outcome := outcomes.pop(0)) is not None:
+                raise outcome
+
+    server._make_ready(cast("Service", Loading()), threading.Event())
+    assert outcomes == []
+    assert len(caplog.records) == 2
+
+
+def test_a_service_that_ends_loads_no_index_any_more() -> None:
+    ended, asked = threading.Event(), []
+    ended.set()
+
+    class Away:
+        def load_index(self) -> None:
+            asked.append(1)
+            raise OSError("away")
+
+    server._make_ready(cast("Service", Away()), ended)
+    assert asked == [1]
