@@ -15,11 +15,12 @@ demo: installed-run ## Show the main job on real clips; exits non-zero if any ou
 serve: installed-run ## Start the service in the foreground; Ctrl-C or SIGTERM stops it
 	@exec .venv/bin/clearmark serve
 
-# Tests wait as often as they work: one more at a time than there are cores.
+# Tests wait as often as they work: one more at a time than there are cores. In the order of their names those of faults,
+# which are few and slow, do not come last, when nothing is left to do beside them.
 WORKERS = $$(($$(getconf _NPROCESSORS_ONLN) + 1))
 
 test: installed-dev browser milvus ## Run every test
-	@PYTHONDONTWRITEBYTECODE= .venv/bin/python -m pytest --numprocesses $(WORKERS) --maxprocesses 5 --dist loadfile
+	@PYTHONDONTWRITEBYTECODE= .venv/bin/python -m pytest --numprocesses $(WORKERS) --maxprocesses 5 --dist loadfile --no-loadscope-reorder
 
 screenshots: installed-dev browser ## Take the pictures of the pages in docs/screenshots again
 	@.venv/bin/python -m tests.browser.screenshots

@@ -12,7 +12,7 @@ import pytest
 
 from tests import media
 from tests.api.conftest import HOLDER_SCOPES
-from tests.api.service import RunningService, ok, problem, run_cli, send
+from tests.api.service import RunningService, ok, problem, run_cli_here, send
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,7 +187,7 @@ def test_a_token_that_is_none_is_a_reason_in_the_verdict(cameo: Cameo, clip: Pat
 def test_the_command_line_grants_lists_presents_and_revokes(service: RunningService, cameo: Cameo, clip: Path) -> None:
     def run(name: str, *arguments: object) -> Any:
         environment = {**service.environment, "CLEARMARK_URL": service.url, "CLEARMARK_KEY": cameo.keys[name]}
-        return run_cli(*arguments, environment=environment)
+        return run_cli_here(*arguments, environment=environment)
 
     ran = run("Agency", "consents", "grant", cameo.ada, "--to", cameo.dreamer_id, "--clip", clip, "--json")
     assert ran.returncode == 0, ran.stderr

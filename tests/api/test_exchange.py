@@ -18,7 +18,7 @@ from registry.domains import Look, Method
 from registry.formats import tdmrep
 from registry.models import Domain
 from tests.api.conftest import HOLDER_SCOPES, Clips
-from tests.api.service import RunningService, ok, problem, run_cli, send
+from tests.api.service import RunningService, ok, problem, run_cli_here, send
 
 SITE = "films.example"
 
@@ -206,7 +206,7 @@ def test_who_sends_a_file_that_says_nothing_is_told_so(service: RunningService, 
         (b"User-agent: GPTBot\nDisallow: /\n", "GPTBot"),
     ):
         path.write_bytes(data)
-        ran = run_cli(
+        ran = run_cli_here(
             "reservations", "import", path, "--kind", "robots.txt", "--location", SITE, environment=environment
         )
         assert ran.returncode == 15

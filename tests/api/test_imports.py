@@ -10,7 +10,7 @@ import pytest
 from clearmark.client import Client
 from clearmark.client.results import Import
 from tests.api.conftest import HOLDER_SCOPES
-from tests.api.service import RunningService, ok, problem, run_cli
+from tests.api.service import RunningService, ok, problem, run_cli_here
 from tests.ddex_messages import deal, image, isrc, message, recording, release
 
 COUNT, BROKEN = 500, {7: ("kind", "opera"), 100: ("year", "98"), 101: ("title", ""), 499: ("train", "perhaps")}
@@ -82,7 +82,7 @@ def test_a_ddex_message_is_imported_and_what_was_left_out_is_told(service: Runni
     path = tmp_path / "album.xml"
     terms = "<UseType>UseForTrainingGenerativeAI</UseType>"
     path.write_text(message(image("A0"), *map(song, range(1, 4)), releases=release("A1", "A2"), deals=deal(terms)))
-    ran = run_cli("import", path, "--json", environment=environment)
+    ran = run_cli_here("import", path, "--json", environment=environment)
     assert ran.returncode == 0, ran.stderr
     told = json.loads(ran.stdout)
     assert (told["format"], told["registered"], told["skipped"], told["refused"]) == ("ddex", 3, 1, 0)
@@ -96,7 +96,7 @@ def test_a_ddex_message_is_imported_and_what_was_left_out_is_told(service: Runni
         work = ok(client.get(f"/v1/works/{rows[1]['work_id']}"))
         assert (work["title"], work["reservations"]) == ("Song 1", []), "a licence to one is silence to all others"
         problem(client.get("/v1/exports/works.ddex"), 422, "invalid")
-    people = run_cli("import", path, environment=environment)
+    people = run_cli_here("import", path, environment=environment)
     assert "3 known already" in people.stdout
     assert "1 skipped" in people.stdout
 
@@ -154,15 +154,15 @@ def test_the_command_line_tells_what_became_of_a_file(service: RunningService, t
     }  # fmt: skip
     path, out = tmp_path / "choir.jsonl", tmp_path / "out.csv"
     path.write_text('{"title": "One", "kind": "composition"}\n{"title": "Two", "kind": "tune"}\n')
-    ran = run_cli("import", path, "--json", environment=environment)
+    ran = run_cli_here("import", path, "--json", environment=environment)
     assert ran.returncode == 15
     told = json.loads(ran.stdout)
     assert [(row["number"], row["field"]) for row in told["rows_refused"]] == [(2, "kind")]
-    people = run_cli("import", path, "--dry-run", environment=environment)
+    people = run_cli_here("import", path, "--dry-run", environment=environment)
     assert "1 would be registered" in people.stdout
-    assert run_cli("export", out, environment=environment).returncode == 0
+    assert run_cli_here("export", out, environment=environment).returncode == 0
     assert out.read_text().splitlines()[1].startswith(",One,composition")
-    assert run_cli("export", tmp_path / "out.xls", environment=environment).returncode == 2
+    assert run_cli_here("export", tmp_path / "out.xls", environment=environment).returncode == 2
 
 
 def test_what_a_file_does_not_say_is_in_its_report(service: RunningService, tmp_path: Path) -> None:
@@ -188,10 +188,10 @@ def test_what_a_file_does_not_say_is_in_its_report(service: RunningService, tmp_
         assert sorted((one["use"], one.get("valid_from")) for one in told) == [
             ("input", "2126-12-01T00:00:00+00:00"), ("train", None),
         ]  # fmt: skip
-    ran = run_cli("export", tmp_path / "o.csv", environment=environment)
+    ran = run_cli_here("export", tmp_path / "o.csv", environment=environment)
     assert (ran.returncode, ran.stderr.count("O-1, ")) == (15, 2)
-    assert run_cli("export", tmp_path / "o.jsonl", environment=environment).returncode == 0
-    again = run_cli("import", tmp_path / "o.jsonl", environment=environment)
+    assert run_cli_here("export", tmp_path / "o.jsonl", environment=environment).returncode == 0
+    again = run_cli_here("import", tmp_path / "o.jsonl", environment=environment)
     assert again.stdout == "0 registered, 1 known already, 0 refused\n"
 
 
@@ -204,6 +204,6 @@ def test_an_import_that_read_no_row_tells_why_and_nothing_else(service: RunningS
     for name, text in (("a.xml", "<!DOCTYPE a><a/>"), ("b.csv", "title,kind,colour\nA,film,red\n"), ("c.csv", "")):
         path = tmp_path / name
         path.write_text(text)
-        ran = run_cli("import", path, environment=environment)
+        ran = run_cli_here("import", path, environment=environment)
         assert (ran.returncode, ran.stdout) == (1, "")
         assert ran.stderr.startswith("clearmark: ")

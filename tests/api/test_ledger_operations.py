@@ -11,7 +11,7 @@ from api.console import Exit
 from registry.domain.handover import read_handovers
 from registry.domain.receipt import commitment
 from tests.api.conftest import HOLDER_SCOPES
-from tests.api.service import RunningService, end, errors_of, ok, problem, run_cli, start_service
+from tests.api.service import RunningService, end, errors_of, ok, problem, run_cli, run_cli_here, start_service
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def started(tmp_path: Path) -> Iterator[list[RunningService]]:
 
 def run(service: RunningService, *arguments: object, code: Exit = Exit.OK) -> Any:
     environment = {**service.environment, "CLEARMARK_URL": service.url}
-    ran = run_cli("ledger", *arguments, "--json", environment=environment)
+    ran = run_cli_here("ledger", *arguments, "--json", environment=environment)
     assert ran.returncode == code, ran.stderr
     return json.loads(ran.stdout)
 
@@ -75,7 +75,7 @@ def test_a_work_is_forgotten_for_good_while_the_log_still_proves(started: list[R
         work = ok(studio.post("/v1/works", json={"title": "Ada's Diary", "kind": "clip"}), 201)["id"]
         word = {"use": "train", "value": "reserved", "contact": "mailto:ada@example.org"}
         said = ok(studio.post(f"/v1/works/{work}/reservations", json=word), 201)["id"]
-        refused = run_cli("ledger", "forget", work, "--yes", environment=service.environment)
+        refused = run_cli_here("ledger", "forget", work, "--yes", environment=service.environment)
         assert refused.returncode == Exit.ERROR
         assert "Withdraw it first" in refused.stderr
         assert studio.delete(f"/v1/works/{work}").status_code == 204
