@@ -38,7 +38,7 @@ from provenance.source_types import SourceType
 _FILE_S, _FILE_BITS_A_SECOND = 10, 8_000_000
 _MEDIA_TYPE = "video/mp4"
 _TIMES, _IN_A_ROW, _TOGETHER, _AT_ONCE = 100, 1_000, 200, 8
-_ALONE, _QUICK_SHARE = 20, 10
+_ALONE, _CROWD, _QUICK_SHARE = 20, 60, 10
 _CLIP_S = 10
 _MIB = 1 << 20
 _REFUSED = f"HTTP {HTTPStatus.SERVICE_UNAVAILABLE}"
@@ -65,14 +65,17 @@ def verification(clips: Sequence[Clip], *, quick: bool, say: Callable[[str], Non
                 kinds["all of these in turn"] = [signed, *hostile.values()]
                 together = {kind: _together(files, isolated, _TOGETHER // share) for kind, files in kinds.items()}
                 say("and by eight at a time")
-            clip = _signed(checked_clip(_picture_and_sound(clips)), folder / "clip.mp4", own)
+            checked, large = checked_clip(_picture_and_sound(clips)), _large_clip()
+            alone_times, often = 1 + max(3, _ALONE // share), max(16, _CROWD // share)
+            clip = _signed(checked, folder / "clip.mp4", own)
             with _processors(2), _served(folder / "var") as url:
-                alone = _whole(url, clip, signed, isolated, max(3, _ALONE // share))
+                # A service remembers what it found out about a file: it is sent each once.
+                whole, read = (_signed_anew(one, folder, own, alone_times + often) for one in (checked, large))
+                alone = _whole(url, clip, whole[:alone_times], read[:alone_times], isolated)
                 say("whole verifications, one at a time")
-                often = max(16, _TOGETHER // 2 // share)
                 crowds = {
-                    _WHOLE[0]: _over_http_together(url, clip, often),
-                    _ALONE_READ: _over_http_together(url, signed, often, recognise=False),
+                    _WHOLE[0]: _over_http_together(url, whole[alone_times:]),
+                    _ALONE_READ: _over_http_together(url, read[alone_times:], recognise=False),
                 }
         return _report(signed.stat().st_size, clip.stat().st_size, reads, growth, together, alone, crowds)
 
@@ -113,6 +116,11 @@ def _signed(source: Path, target: Path, own: Credentials) -> Path:
     )  # fmt: skip
     LibraryEngine(own).sign(source, target, claim)
     return target
+
+
+def _signed_anew(source: Path, folder: Path, own: Credentials, count: int) -> list[Path]:
+    """The same media in so many files, no two of the same bytes."""
+    return [_signed(source, folder / f"{source.stem}-{number}.mp4", own) for number in range(count)]
 
 
 def _hostile(signed: Path, unsigned: Path, folder: Path) -> dict[str, Path]:
@@ -302,24 +310,26 @@ _WHOLE = ("the whole answer, over HTTP", "of it fingerprinting", "of it reading 
 _ALONE_READ = "the large file over HTTP, `recognise=false`"
 
 
-def _whole(url: str, clip: Path, large: Path, isolated: IsolatedEngine, times: int) -> dict[str, list[float]]:
+def _whole(
+    url: str, clip: Path, whole: Sequence[Path], read: Sequence[Path], isolated: IsolatedEngine
+) -> dict[str, list[float]]:  # fmt: skip
     """Seconds of each, in turn: of an answer, of its two costly parts in this process, and of one without the first."""
-    network = embedder()
+    network, whole_files, read_files = embedder(), iter(whole), iter(read)
     with httpx.Client(base_url=url, timeout=60) as client:
         return _in_turn(
             {
-                _WHOLE[0]: lambda: _verify(client, clip),
+                _WHOLE[0]: lambda: _verify(client, next(whole_files)),
                 _WHOLE[1]: lambda: extract_query(clip, embedder=network),
                 _WHOLE[2]: lambda: isolated.read(clip, _MEDIA_TYPE),
-                _ALONE_READ: lambda: _verify(client, large, recognise=False),
+                _ALONE_READ: lambda: _verify(client, next(read_files), recognise=False),
             },
-            times,
+            len(whole) - 1,
         )
 
 
-def _over_http_together(url: str, clip: Path, times: int, *, recognise: bool = True) -> _Together:
+def _over_http_together(url: str, files: Sequence[Path], *, recognise: bool = True) -> _Together:
     with httpx.Client(base_url=url, timeout=120) as client:
-        return _at_once(lambda _number: _verify(client, clip, recognise=recognise), times)
+        return _at_once(lambda number: _verify(client, files[number], recognise=recognise), len(files))
 
 
 # -- telling -------------------------------------------------------------------------------------
@@ -340,8 +350,9 @@ brackets: in medians of one isolated read alone.
 """.strip()
 _WHOLE_HOW = f"""
 `POST /v1/verifications` of {{mb:.1f}} MB, {_CLIP_S} s of 1280x720 with sound, signed, to a service of its own process
-that holds nothing else, on two processors; beside it, in turn, what fingerprinting and reading take alone, here, and
-how long the file of {{large_mb:.1f}} MB from above takes when works and releases are not looked for in what it shows.
+that holds nothing else and sees each file for the first time, on two processors; beside it, in turn, what
+fingerprinting and reading take alone, here, and how long files of {{large_mb:.1f}} MB like the one above take when
+works and releases are not looked for in what they show.
 By {_AT_ONCE} at a time as above, which is as many as the service lets in: four at once, and four that wait up to ten
 seconds before they are told to come again (HTTP 503), and are counted and not timed.
 """.strip()
