@@ -26,7 +26,8 @@ from registry.models import Corpus, IndexLogRow, Item, StoredDescriptors
 _BATCH = 100
 _TIME_BYTES = 4  # of a row, in `StoredDescriptors.times_ms`
 _POLL_S = 0.05
-# A long film's rows take a while to write, whoever waits.
+# A long film's rows take a while to write. Whoever has less time than that waits for the item in hand all the same: cut
+# short it would look as if the engine did not answer, and the next one would begin it again.
 _WRITE_S = 30.0
 # How many rows there are is asked so often at most, for pages and metrics.
 _COUNT_EVERY_S = 10.0
@@ -160,14 +161,13 @@ def _apply(session: Session, rows: SharedRows, algorithm: Algorithm, mark: Mark,
     sequence = found[-1].sequence if len(found) == _BATCH else head
     reached = mark.sequence
     for at, operation, corpus, item_number in found:
-        left_s = min(_WRITE_S, until - time.monotonic())
-        if left_s <= 0:
+        if time.monotonic() > until:
             sequence = reached
             break
         if operation == Operation.REMOVE:
-            rows.remove(corpus, ItemNumber(item_number), timeout_s=left_s)
+            rows.remove(corpus, ItemNumber(item_number), timeout_s=_WRITE_S)
         elif (descriptors := _stored(session, item_number, algorithm)) is not None:
-            rows.add(corpus, ItemNumber(item_number), descriptors, timeout_s=left_s)
+            rows.add(corpus, ItemNumber(item_number), descriptors, timeout_s=_WRITE_S)
         reached = at
     if sequence == mark.sequence:
         return mark

@@ -69,24 +69,31 @@ class Milvus:
     @contextmanager
     def asked(self) -> Iterator[MilvusClient]:
         """A client to ask. Raises: EngineAway, for whatever went wrong while it was asked."""
+        client: MilvusClient | None = None
         try:
-            yield self._client()
+            client = self._client()
+            yield client
         except MilvusException as error:
             if error.code not in _NOT_FOUND:
-                self.close()
+                self._give_up(client)
             raise EngineAway(problem=error.message or str(error.code)) from error
         except EngineAway:
             raise
         except Exception as error:  # gRPC's own errors among them, which pymilvus passes on
-            self.close()
+            self._give_up(client)
             raise EngineAway(problem=f"{type(error).__name__}: {error}") from error
 
-    def close(self) -> None:
+    def _give_up(self, failed: MilvusClient | None) -> None:
+        """Connect anew next time, unless another call that failed has seen to it: then it is a new client by now."""
+        if failed is None:
+            return
         with self._lock:
-            client, self._connected = self._connected, None
-            self.sessions += 1
-        if client is not None:
-            client.close()
+            is_news = failed is self._connected
+            if is_news:
+                self._connected = None
+                self.sessions += 1
+        if is_news:
+            failed.close()
 
     def _client(self) -> MilvusClient:
         with self._lock:
