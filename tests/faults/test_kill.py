@@ -39,7 +39,7 @@ class House:
     running: list[RunningService] = field(default_factory=list)
 
     def start(self) -> RunningService:
-        self.running.append(start_service(self.folder / "var", self.folder / "stderr"))
+        self.running.append(start_service(self.folder / "var", self.folder / "stderr", sscd_model="none"))
         return self.running[-1]
 
 

@@ -23,10 +23,10 @@ from tests.servers.valkey import valkey_server
 
 @pytest.fixture(scope="module")
 def production(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
-    database = create_database(postgres_url, "production")
+    database, folder = create_database(postgres_url, "production"), tmp_path_factory.mktemp("production")
     with (
         valkey_server() as broker,
-        running_service(tmp_path_factory.mktemp("production"), database_url=database, broker_url=broker) as service,
+        running_service(folder, database_url=database, broker_url=broker, sscd_model="none") as service,
     ):
         yield service
 
