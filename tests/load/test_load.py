@@ -1,6 +1,6 @@
 """A short load: whatever is asked at once, answers are right or say when to come again, and nothing is left behind."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http import HTTPStatus
 
 import httpx
@@ -48,16 +48,20 @@ def test_the_same_bytes_are_opened_once_and_answered_alike(house: Served) -> Non
             found = ok(client.post("/v1/verifications", content=body, headers={"Content-Type": kind}))
             return {name: found[name] for name in found if name not in ("id", "verified_at", "sha256")}
 
+        def cost_s(ask: Callable[[], object], *, times: int) -> float:
+            """Processor time of one; the least of three, for a service does other things meanwhile."""
+            found = []
+            for _ in range(3):
+                before = house.usage().cpu_s
+                for _ in range(times):
+                    ask()
+                found.append((house.usage().cpu_s - before) / times)
+            return min(found)
+
         fresh = distinct(house.house.signed[0])
-        first, again, before = verified(fresh), verified(fresh), house.usage().cpu_s
-        assert first == again
-        for _ in range(10):
-            verified(fresh)
-        known_s = (house.usage().cpu_s - before) / 10
-        before = house.usage().cpu_s
-        for _ in range(3):
-            verified(distinct(house.house.signed[0]))
-        assert known_s < (house.usage().cpu_s - before) / 3 / 2
+        assert verified(fresh) == verified(fresh)
+        known_s = cost_s(lambda: verified(fresh), times=5)
+        assert known_s < cost_s(lambda: verified(distinct(house.house.signed[0])), times=1) / 2
 
 
 def test_a_work_that_is_registered_later_is_found_in_bytes_that_are_known(house: Served) -> None:
