@@ -19,6 +19,7 @@ from standardwebhooks import Webhook
 from tests import media
 from tests.api.conftest import HOLDER_SCOPES, Clips
 from tests.api.service import REPOSITORY, RunningService, ok, send
+from tests.servers.lacking import not_tested
 
 _CODE = re.compile(r'<details class="code"[^>]*id="code-([\w-]+)".*?<code>(.*?)</code>', re.DOTALL)
 NODE = Path(playwright.__file__).parent / "driver" / "node"
@@ -77,15 +78,20 @@ def run(name: str, text: str, folder: Path, said: dict[str, str]) -> subprocess.
     return subprocess.run(command, cwd=folder, env=said, capture_output=True, text=True, check=False, timeout=100)
 
 
+def require_tools(name: str) -> None:
+    """Of what a snippet runs, Node.js comes with Playwright; jq and curl are the reader's own."""
+    if name in ("curl", "command", "actions") and not (shutil.which("jq") and shutil.which("curl")):
+        not_tested(f"the snippet {name}", "there is no jq or no curl", excused=True)
+    if name == "node" and not NODE.exists():
+        not_tested("the snippet node", "there is no Node.js")
+
+
 @pytest.mark.usefixtures("film")
 @pytest.mark.parametrize("name", ["curl", "python", "httpx", "node", "command", "actions"])
 def test_a_snippet_lets_out_what_is_clear_and_nothing_else(
     name: str, service: RunningService, code: dict[str, str], key: str, clips: Clips, tmp_path: Path
 ) -> None:
-    if name in ("curl", "command", "actions") and not (shutil.which("jq") and shutil.which("curl")):
-        pytest.skip("there is no jq or no curl here")
-    if name == "node" and not NODE.exists():
-        pytest.skip("there is no Node.js here")
+    require_tools(name)
     said = environment(code, key)
     for clip, may_go_out in ((clips.cut, False), (clips.unrelated, True)):
         shutil.copy(clip, tmp_path / "clip.mp4")
@@ -105,10 +111,7 @@ def test_a_snippet_lets_out_what_is_clear_and_nothing_else(
 @pytest.mark.parametrize("name", ["curl", "node"])
 def test_a_snippet_waits_for_a_long_clip(name: str, code: dict[str, str], key: str, tmp_path: Path) -> None:
     """Beyond `CLEARMARK_SYNC_CHECK_S` no answer waits, however long it was asked to."""
-    if name == "curl" and not (shutil.which("jq") and shutil.which("curl")):
-        pytest.skip("there is no jq or no curl here")
-    if name == "node" and not NODE.exists():
-        pytest.skip("there is no Node.js here")
+    require_tools(name)
     media.moving_clip(tmp_path / "clip.mp4", seconds=62, seed=711)
     ran = run(name, code[name], tmp_path, environment(code, key))
     assert ran.returncode == 0, ran.stdout + ran.stderr
