@@ -107,6 +107,10 @@ class Window:
             for node in one["nodes"]
         ]
 
+    def stays_put(self, name: str) -> None:
+        """Nothing on the page moved after it was shown, unless somebody touched it."""
+        assert (moved := self.page.evaluate(_MOVED)) < _MOVED_AT_MOST, f"{name} moved after it was shown, by {moved}"
+
     def look(self, name: str, *, whole: bool = True) -> None:
         """Look at a page as people with and without sight do, in both themes and on a phone; keep pictures of it.
 
@@ -115,7 +119,7 @@ class Window:
             whole: all of the page, not only what a screen shows.
         """
         page = self.page
-        assert (moved := page.evaluate(_MOVED)) < _MOVED_AT_MOST, f"{name} moved after it was shown, by {moved}"
+        self.stays_put(name)
         for theme, rules in _THEMES.items():
             _wear(page, theme)
             barriers = self.barriers(rules)

@@ -2,6 +2,7 @@
 
 import contextlib
 import re
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import Dialog, Locator, Page, expect
+from playwright.sync_api import Dialog, Locator, Page, Route, expect
 
 from provenance.authority import Credentials, ensure_development_signer
 from provenance.engine import LibraryEngine
@@ -255,6 +256,25 @@ def test_what_was_taken_down_or_revoked_is_said_at_once_and_not_shown_any_more(
     page = verify(window, signed)
     expect(headline(page)).to_contain_text("it is not stood by any more")
     expect(page.locator(".beside-it")).to_contain_text("It missed a work.")
+
+
+def test_the_readers_own_pictures_move_nothing_however_late_their_script_comes(
+    opened: Callable[..., Window], clips: Clips
+) -> None:
+    window = opened()
+    page = window.open("/")
+    page.get_by_label("Drop a clip").set_input_files(clips.stripped(clips.signed, "harbour.mp4", start_s=2))
+    expect(page).to_have_url(ANSWER)
+    expect(page.locator(".strip img").first).to_be_visible()
+
+    def late(route: Route) -> None:
+        time.sleep(0.5)
+        route.continue_()
+
+    page.route("**/verify.js*", late)
+    page.reload()
+    expect(page.locator(".strip img").first).to_be_visible()
+    window.stays_put("verify-late")
 
 
 def test_without_scripts_with_credentials_beside_the_file(opened: Callable[..., Window], clips: Clips) -> None:

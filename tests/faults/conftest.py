@@ -95,7 +95,7 @@ def serving(made: Service, *, leaves: Collection[Code] = ()) -> Iterator[Served]
     made.index_ready.set()
     with made.database.transaction() as session:
         key = factories.key(session, factories.holder(session), *_SCOPES).key
-    server = uvicorn.Server(uvicorn.Config(create_app(made), host="127.0.0.1", port=0, log_level="critical"))
+    server = uvicorn.Server(uvicorn.Config(create_app(made), port=0, log_config=None))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     until(lambda: server.started)

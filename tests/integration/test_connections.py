@@ -26,7 +26,7 @@ async def _whole(request: Request) -> PlainTextResponse:
 @pytest.fixture(scope="module")
 def port() -> Iterator[int]:
     app = Starlette(routes=[Route("/", _whole, methods=["GET", "POST"])])
-    server = uvicorn.Server(uvicorn.Config(app, port=0, http=_Bounded, log_level="error", lifespan="off"))
+    server = uvicorn.Server(uvicorn.Config(app, port=0, http=_Bounded, log_config=None, lifespan="off"))
     thread = threading.Thread(target=server.run)
     thread.start()
     while not server.started:
