@@ -10,6 +10,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from api.durable import sync
+
 
 def open_ring(folder: Path, generate: Callable[[], bytes]) -> list[bytes]:
     """The keys of a ring, oldest first; a new ring gets its first key."""
@@ -56,6 +58,7 @@ def _store(path: Path, pem: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         os.link(name, path)
+        sync(path.parent)
     except FileExistsError:
         pass  # another process was first; its key is the key
     finally:

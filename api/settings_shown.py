@@ -11,7 +11,7 @@ _PASSWORD: Final = re.compile(r"://[^/@]*@")
 # Which settings belong together, by how their names begin; the first that fits. The rest are of the service itself.
 _THEMES: Final[dict[str, tuple[str, ...]]] = {
     "Logs, metrics, traces": ("log_format", "log_level", "metrics_", "traces_"),
-    "Where things lie": ("data_dir", "shared_dir", "database_url", "broker_url", "index_url", "blob_url", "staging_"),
+    "Where things lie": ("data_dir", "shared_dir", "database_url", "broker_url", "index_url", "blob_url"),
     "Checks": (
         "sscd_model", "sync_check_s", "catch_up_s", "flood_", "block_from", "max_", "keep_fingerprints_days", "worker_",
     ),

@@ -16,8 +16,8 @@ from registry.domain.receipt import Timestamp
 from registry.domain.timestamp import BadTimestamp, Stamp, is_vouched, read_reply
 from registry.domain.witness import Cosignature, open_cosignature
 from registry.errors import NotFound
-from registry.jobs import JobKind, enqueue
-from registry.models import Job, JobState, LedgerCheckpoint, LedgerCosignature, LedgerTimestamp
+from registry.jobs import UNFINISHED, JobKind, enqueue
+from registry.models import Job, LedgerCheckpoint, LedgerCosignature, LedgerTimestamp
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +47,7 @@ def enqueue_due(session: Session, plan: Plan, *, at: datetime) -> None:
 
 
 def _unfinished() -> sa.ColumnElement[bool]:
-    return Job.state.in_((JobState.QUEUED, JobState.RUNNING))
+    return Job.state.in_(UNFINISHED)
 
 
 def _about(witness_key: str) -> sa.ColumnElement[bool]:

@@ -18,7 +18,7 @@ from registry import jobs
 from registry.errors import Conflict
 from registry.index import SEARCHED, remove_descriptors, supplement
 from registry.jobs import JobKind
-from registry.models import Asset, Item, Job, JobState, Negative, Release, Rollout, StoredDescriptors
+from registry.models import Asset, Item, Job, Negative, Release, Rollout, StoredDescriptors
 
 _SEARCHED: Final = tuple(corpus.value for corpus in SEARCHED)
 _AT_ONCE: Final = 200
@@ -238,7 +238,7 @@ def _media() -> sa.Subquery[Any]:
 
 
 def _unfinished() -> tuple[sa.ColumnElement[bool], ...]:
-    return Job.kind == JobKind.BACKFILL.value, Job.state.in_((JobState.QUEUED, JobState.RUNNING))
+    return Job.kind == JobKind.BACKFILL.value, Job.state.in_(jobs.UNFINISHED)
 
 
 def _refuse_retired(row: Rollout) -> None:

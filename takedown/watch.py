@@ -9,8 +9,8 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from registry.jobs import JobKind, enqueue, take_back
-from registry.models import Job, JobState, Notice, NoticeEscalation
+from registry.jobs import UNFINISHED, JobKind, enqueue, take_back
+from registry.models import Job, Notice, NoticeEscalation
 from takedown.domain.deadlines import Deadline
 from takedown.domain.states import OVER
 from takedown.domain.tracks import TRACKS
@@ -45,7 +45,7 @@ def _moments(session: Session, notice: Notice, deadline: Deadline, *, at: dateti
 
 def unwatched(session: Session) -> Sequence[Notice]:
     """Notices that have a date to come and that no job will look at."""
-    waits = Job.kind == JobKind.NOTICE_DEADLINE, Job.state.in_((JobState.QUEUED, JobState.RUNNING))
+    waits = Job.kind == JobKind.NOTICE_DEADLINE, Job.state.in_(UNFINISHED)
     watched = sa.select(Job.subject_id).where(*waits)
     alone = dated().where(Notice.id.not_in(watched))
     return session.scalars(alone.order_by(Notice.id).limit(_MOST_AT_ONCE)).all()

@@ -12,7 +12,7 @@ from api.paging import Cursor
 from api.routes import operations
 from registry import health, public_ledger
 from registry.access import Scope
-from registry.jobs import JobKind
+from registry.jobs import UNFINISHED, JobKind
 from registry.models import JobState
 
 router = APIRouter(prefix="/operator")
@@ -58,7 +58,7 @@ def show_jobs(
     page: ThePage, actor: PageActor, cursor: Cursor = None, state: Annotated[str, Query(max_length=20)] = ""
 ) -> Response:
     """The queues, and single jobs: those that failed, or those that wait or are in hand."""
-    states = (JobState.QUEUED, JobState.RUNNING) if state == "waiting" else (JobState.FAILED,)
+    states = UNFINISHED if state == "waiting" else (JobState.FAILED,)
     with page.service.database.reading() as session:
         queues = health.queues(session, actor, at=page.at)
         jobs = health.jobs_in(session, actor, states, before=cursor, limit=_AT_ONCE + 1)

@@ -23,6 +23,9 @@ from tests.fuzz.mutate import mutated
 
 # Of answers: done, taken, or refused for what the file is, how large it is, or how many came.
 _STATUSES = frozenset({200, 201, 202, 400, 409, 413, 415, 422, 429, 503})
+_LATER = frozenset({429, 503})
+# Of a hunt that was refused at the door throughout nothing is learnt.
+_LEAST_TAKEN = 0.2
 # A check is waited for so long; then it is answered that it goes on.
 _WAIT_S, LATEST_S = 5, 60.0
 MOST_GROWTH_MIB = 150
@@ -96,6 +99,9 @@ def _look_after(service: RunningService, client: httpx.Client, hunt: ServiceHunt
         client.get("/healthz").raise_for_status()
     except httpx.HTTPError as error:
         hunt.problems.append(f"It does not answer /healthz: {error!r}")
+    taken = sum(count for outcome, count in hunt.outcomes.items() if outcome.partition(": ")[2].startswith("2"))
+    if taken < _LEAST_TAKEN * hunt.outcomes.total():
+        hunt.problems.append(f"It took {taken} of {hunt.outcomes.total()}.")
     log = service.log.read_text()
     if "Traceback" in log:
         hunt.problems.append("Its log has a traceback:\n" + log[log.index("Traceback") :][:3000])
@@ -119,7 +125,8 @@ def _send(client: httpx.Client, path: str, fields: dict[str, str], data: bytes) 
     except httpx.HTTPError as error:
         return f"!{type(error).__name__}"
     said = answer.headers.get("content-type", "").partition(";")[0]
-    if answer.status_code not in _STATUSES or (answer.is_error and said != PROBLEM_TYPE):
+    is_late = answer.status_code in _LATER and "Retry-After" not in answer.headers
+    if answer.status_code not in _STATUSES or is_late or (answer.is_error and said != PROBLEM_TYPE):
         return f"!{answer.status_code} {answer.text[:200]}"
     kind = answer.json()["type"].rpartition("/")[2] if answer.is_error else ""
     return f"{answer.status_code} {kind}".rstrip()

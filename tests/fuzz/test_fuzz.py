@@ -10,7 +10,7 @@ import pytest
 from tests.api.service import running_service
 from tests.fuzz.__main__ import hunted
 from tests.fuzz.clips import clips, media_target
-from tests.fuzz.hunt import Hunt, save, tried
+from tests.fuzz.hunt import Hunt, broken_again, save, tried
 from tests.fuzz.mutate import MOST_BYTES, mutated
 from tests.fuzz.parsers import PARSERS, Target
 from tests.fuzz.service import hunted_service
@@ -25,11 +25,7 @@ def test_no_parser_does_what_it_does_not_declare() -> None:
 
 
 def test_what_was_found_once_is_read_or_refused() -> None:
-    for path in sorted(FINDINGS.glob("*.bin")):
-        name = path.stem.rpartition("-")[0]
-        target = media_target() if name == "media" else PARSERS[name]()
-        outcome, _ = tried(target, path.read_bytes())
-        assert not outcome.startswith("!"), (path.name, outcome)
+    assert broken_again(FINDINGS, {**PARSERS, "media": media_target}) == {}
 
 
 def test_mutated_media_becomes_a_fingerprint_or_is_refused() -> None:
@@ -98,13 +94,15 @@ def test_an_input_that_would_not_end_is_ended(monkeypatch: pytest.MonkeyPatch) -
     assert tried(Target(run=hangs, seeds=[b""], refusals=(Exception,)), b"")[0] == "!hangs"
 
 
-def test_a_finding_is_kept_as_it_was(tmp_path: Path) -> None:
+def test_a_finding_is_kept_as_it_was_and_tried_again(tmp_path: Path) -> None:
     hunt = Hunt("words", Target(run=_knows_nothing, seeds=[b"seed"]), 1)
     hunt.turn(most=5)
     [path] = save([hunt], tmp_path)
     assert path.read_bytes() == next(iter(hunt.findings.values()))
-    assert path.name.startswith("words-")
-    assert path.suffix == ".bin"
+    [outcome] = hunt.findings
+    assert broken_again(tmp_path, {"words": lambda: hunt.target}) == {path.name: outcome}
+    mended = Target(run=lambda data: data, seeds=[], refusals=())
+    assert broken_again(tmp_path, {"words": lambda: mended}) == {}
 
 
 @pytest.mark.parametrize("kind", ["bytes", "json", "boxes"])
