@@ -11,6 +11,7 @@ Exit codes: 0 fine; 1 error; 2 wrong use; 10 block; 11 review; 12 unknown, also 
 trusted, or no credentials were recovered; 15 rows of an import were refused, or a format could not say all.
 """
 
+import gc
 import itertools
 import json
 import logging
@@ -124,8 +125,14 @@ def _options(
     """What may stand before a command."""
 
 
+# How many objects come to be before Python looks for cycles among them. It would each 700: hundreds of times while
+# modules are imported, for a quarter of a start, and as often in one answer about ten thousand works.
+_OBJECTS_BETWEEN_COLLECTIONS = 100_000
+
+
 def main() -> None:
     """Run the command; every error that can be foreseen is one line, not a trace."""
+    gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     try:
         app()

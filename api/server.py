@@ -28,9 +28,6 @@ from api.worker import EmbeddedWorker, make_celery, register_tasks
 from registry import jobs
 
 _log = logging.getLogger(__name__)
-# How many objects come to be before Python looks for cycles among them. It would each 700: hundreds of times in
-# one answer about ten thousand works, for a third of its time.
-_OBJECTS_BETWEEN_COLLECTIONS = 100_000
 # Threads that answer requests. All that may wait for slots (`Service`) together leave some of them free.
 _THREADS = 72
 # What the index is loaded from may be away for a moment: the database, or the disk.
@@ -40,7 +37,6 @@ _LOADS_AGAIN_S = 5.0
 def serve(settings: Settings) -> None:
     """Run until SIGTERM or SIGINT, then finish the requests in hand."""
     logs.configure(as_json=settings.logs_json, level=settings.log_level)
-    gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
     hold_little()
     with _only_one(settings):
         service = build_service(settings)

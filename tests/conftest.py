@@ -1,5 +1,6 @@
 """Fixtures shared by every kind of test."""
 
+import gc
 import os
 from collections import Counter
 from collections.abc import Iterator
@@ -25,6 +26,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for nodeid, times in Counter(item.nodeid for item in items).items():
         if times > 1:
             raise pytest.UsageError(f"{times} tests have the id {nodeid}")
+
+
+def pytest_collection_finish() -> None:
+    """What was imported and collected stays: no look for garbage need go through all of it."""
+    gc.freeze()
+    gc.set_threshold(100_000)
 
 
 @pytest.fixture(scope="session")
