@@ -156,7 +156,7 @@ def log_again(
 
 @cache
 def algorithm_named(name: str) -> Algorithm | None:
-    """An algorithm by its name; None for one of a later version, whose processes run beside this one meanwhile."""
+    """An algorithm by its name; None for one of a later version, which left it in this database."""
     try:
         return Algorithm(name)
     except ValueError:

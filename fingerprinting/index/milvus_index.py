@@ -28,7 +28,7 @@ from fingerprinting.index.protocol import Hits, Mark, hits_of, id_range, items_o
 from fingerprinting.model import Algorithm, Descriptors, ItemNumber, Vectors
 from fingerprinting.traits import TRAITS
 
-# A schema of another shape gets another number: processes of two versions may run beside each other.
+# A schema of another shape gets another number: what an older version wrote is left, for whoever goes back to it.
 _SCHEMA: Final = 1
 _MARKS: Final = "marks"
 # Hashes stand in cells as in the embedded engine, and for its reasons (ADR 0012): all of them are looked at up to so

@@ -125,8 +125,8 @@ def _send(client: httpx.Client, path: str, fields: dict[str, str], data: bytes) 
     except httpx.HTTPError as error:
         return f"!{type(error).__name__}"
     said = answer.headers.get("content-type", "").partition(";")[0]
-    is_late = answer.status_code in _LATER and "Retry-After" not in answer.headers
-    if answer.status_code not in _STATUSES or is_late or (answer.is_error and said != PROBLEM_TYPE):
+    says_not_when = answer.status_code in _LATER and "Retry-After" not in answer.headers
+    if answer.status_code not in _STATUSES or says_not_when or (answer.is_error and said != PROBLEM_TYPE):
         return f"!{answer.status_code} {answer.text[:200]}"
     kind = answer.json()["type"].rpartition("/")[2] if answer.is_error else ""
     return f"{answer.status_code} {kind}".rstrip()
