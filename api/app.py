@@ -1,6 +1,7 @@
 """The web application: routes on a service that somebody else built and will close."""
 
 from collections.abc import Awaitable, Callable
+from functools import cache
 from http import HTTPStatus
 from typing import Any
 
@@ -75,8 +76,9 @@ def create_app(service: Service) -> FastAPI:
     return app
 
 
+@cache
 def specification() -> dict[str, Any]:
-    """The API's OpenAPI document; needs no service."""
+    """The API's OpenAPI document, the same each time; needs no service."""
     return _bare_app().openapi()
 
 

@@ -21,6 +21,16 @@ settings.register_profile(
 settings.load_profile("clearmark")
 
 
+_LONGEST_ID = 200
+
+
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """A value of megabytes is no name: each worker would tell all of it of each test, and each child be told it."""
+    if isinstance(val, (str, bytes)) and len(val) > _LONGEST_ID:
+        return f"{val[: _LONGEST_ID // 4]!a} and so on, {len(val)} long"
+    return None
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Each test has an id of its own: of two with one id, pytest-xdist would run one and not say so."""
     for nodeid, times in Counter(item.nodeid for item in items).items():

@@ -5,7 +5,7 @@ import io
 import time
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -144,44 +144,45 @@ def encrypted() -> bytes:
     return bytes(data)
 
 
-HOSTILE_EPUBS = {
-    "empty": b"",
-    "no archive": b"PK\3\4" + b"x" * 1000,
-    "only an end": b"PK\5\6" + bytes(18),
-    "a cut end": b"PK\5\6" + bytes(10),
-    "no container": zipped({"mimetype": "application/epub+zip"}),
-    "no packages": zipped({"META-INF/container.xml": CONTAINER.format("")}),
-    "many packages": epub(*[package("")] * 9),
-    "a path out": named_as("../../../etc/passwd"),
-    "an absolute path": named_as("/etc/passwd"),
-    "a path of its own": named_as("./book.opf"),
-    "an empty path": named_as(""),
-    "no XML": epub("tdm:reservation"),
-    "an encoding of nobody": epub('<?xml version="1.0" encoding="rot13"?>' + package("")),
-    "an entity bomb": epub(entity_bomb()),
-    "a file from outside": epub('<!DOCTYPE p [<!ENTITY x SYSTEM "file:///etc/passwd">]>' + package("&x;")),
-    "a bomb": epub(package(" " * (100 << 20))),
-    "a package named twice": doubled(),
-    "another compression": zipped(
+# Made when they are needed: some are large.
+HOSTILE_EPUBS: dict[str, Callable[[], bytes]] = {
+    "empty": lambda: b"",
+    "no archive": lambda: b"PK\3\4" + b"x" * 1000,
+    "only an end": lambda: b"PK\5\6" + bytes(18),
+    "a cut end": lambda: b"PK\5\6" + bytes(10),
+    "no container": lambda: zipped({"mimetype": "application/epub+zip"}),
+    "no packages": lambda: zipped({"META-INF/container.xml": CONTAINER.format("")}),
+    "many packages": lambda: epub(*[package("")] * 9),
+    "a path out": lambda: named_as("../../../etc/passwd"),
+    "an absolute path": lambda: named_as("/etc/passwd"),
+    "a path of its own": lambda: named_as("./book.opf"),
+    "an empty path": lambda: named_as(""),
+    "no XML": lambda: epub("tdm:reservation"),
+    "an encoding of nobody": lambda: epub('<?xml version="1.0" encoding="rot13"?>' + package("")),
+    "an entity bomb": lambda: epub(entity_bomb()),
+    "a file from outside": lambda: epub('<!DOCTYPE p [<!ENTITY x SYSTEM "file:///etc/passwd">]>' + package("&x;")),
+    "a bomb": lambda: epub(package(" " * (100 << 20))),
+    "a package named twice": doubled,
+    "another compression": lambda: zipped(
         {"META-INF/container.xml": CONTAINER.format(ROOT.format("a")), "a": package("")}, zipfile.ZIP_LZMA
     ),
-    "many entries": many_entries(),
-    "zip64": with_zip64(),
-    "encrypted": encrypted(),
+    "many entries": many_entries,
+    "zip64": with_zip64,
+    "encrypted": encrypted,
 }
 
 
 @pytest.mark.parametrize("name", HOSTILE_EPUBS)
 def test_a_hostile_epub_is_refused(name: str) -> None:
     with pytest.raises(FormatError) as refused:
-        read_epub(HOSTILE_EPUBS[name])
+        read_epub(HOSTILE_EPUBS[name]())
     assert refused.value.problem.endswith(".")
 
 
 @pytest.mark.parametrize("name", ["many entries", "zip64"])
 def test_a_list_of_entries_that_would_fill_the_memory_is_not_read(name: str) -> None:
     with pytest.raises(FormatError, match="too many entries"):
-        read_epub(HOSTILE_EPUBS[name])
+        read_epub(HOSTILE_EPUBS[name]())
 
 
 def test_a_package_nested_without_end_is_read_or_refused() -> None:
@@ -288,25 +289,26 @@ def bomb(size: int) -> bytes:
     return zlib.compress(described(" " * size).encode(), 9)
 
 
-HOSTILE_PDFS = {
-    "empty": b"",
-    "no PDF": b"tdm:reservation" * 1000,
-    "too large": bytes(MAX_PDF_BYTES + 1),
-    "no XML": pdf("tdm"),
-    "an entity bomb": pdf('<!DOCTYPE x [<!ENTITY a "1">]>' + described(tag("reservation", "&a;"))),
-    "a bomb": pdf(bomb(200 << 20), filters="/Filter /FlateDecode"),
-    "a bomb in a bomb": pdf(zlib.compress(bomb(200 << 20)), filters="/Filter [/FlateDecode /FlateDecode]"),
-    "a large packet": pdf(described(" " * (1 << 20))),
-    "a hundred filters": pdf(b"x", filters="/Filter [" + "/FlateDecode " * 100 + "]"),
-    "many elements": pdf(described("<a/>" * 200_000)),
+HOSTILE_PDFS: dict[str, Callable[[], bytes]] = {
+    "empty": lambda: b"",
+    "no PDF": lambda: b"tdm:reservation" * 1000,
+    "too large": lambda: bytes(MAX_PDF_BYTES + 1),
+    "no XML": lambda: pdf("tdm"),
+    "an entity bomb": lambda: pdf('<!DOCTYPE x [<!ENTITY a "1">]>' + described(tag("reservation", "&a;"))),
+    "a bomb": lambda: pdf(bomb(200 << 20), filters="/Filter /FlateDecode"),
+    "a bomb in a bomb": lambda: pdf(zlib.compress(bomb(200 << 20)), filters="/Filter [/FlateDecode /FlateDecode]"),
+    "a large packet": lambda: pdf(described(" " * (1 << 20))),
+    "a hundred filters": lambda: pdf(b"x", filters="/Filter [" + "/FlateDecode " * 100 + "]"),
+    "many elements": lambda: pdf(described("<a/>" * 200_000)),
 }
 
 
 @pytest.mark.parametrize("name", HOSTILE_PDFS)
 def test_a_hostile_pdf_is_refused(name: str) -> None:
+    document = HOSTILE_PDFS[name]()
     begun = time.process_time()
     with pytest.raises(FormatError) as refused:
-        read_pdf(HOSTILE_PDFS[name])
+        read_pdf(document)
     assert refused.value.problem.endswith(".")
     assert time.process_time() - begun < 5
 
