@@ -12,6 +12,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -22,7 +23,8 @@ from typing import Any
 import httpx
 import pytest
 
-REPOSITORY = Path(__file__).parents[2]
+from tests.api.forked import REPOSITORY, Command
+
 START_S, STOP_S = 60.0, 30.0
 PROBLEM_TYPE = "application/problem+json"
 # All tests come from one address.
@@ -34,7 +36,7 @@ FINISHED = frozenset({"done", "indexed", "rejected", "withdrawn"})
 class RunningService:
     """A started service; `log` is what it said on standard error."""
 
-    process: subprocess.Popen[bytes]
+    process: Command
     url: str
     data_dir: Path
     log: Path
@@ -91,6 +93,16 @@ def run_cli(
     )
 
 
+def run_cli_forked(*arguments: object, environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    """The same in a process of its own that is forked: for what would change this one."""
+    with tempfile.TemporaryDirectory() as folder:
+        command = Command([*map(str, arguments)], environment, log := Path(folder, "stderr"))
+        with command.stdout:
+            said = command.stdout.read().decode()
+        code = command.wait(timeout=START_S)
+        return subprocess.CompletedProcess(["clearmark", *map(str, arguments)], code, said, log.read_text())
+
+
 def run_cli_here(*arguments: object, environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
     """The same in this process, as its own would run it: without the seconds that one takes to start."""
     from api.cli import main
@@ -115,12 +127,9 @@ def run_cli_here(*arguments: object, environment: Mapping[str, str]) -> subproce
 def start_service(data_dir: Path, log: Path, **settings: object) -> RunningService:
     """Start a service and wait until it is ready."""
     environment = environment_of(data_dir, {**_UNLIMITED, **settings})
-    command = [sys.executable, "-m", "api.cli", "serve", "--port", "0"]
-    with log.open("ab") as errors:
-        process = subprocess.Popen(command, cwd=REPOSITORY, env=environment, stdout=subprocess.PIPE, stderr=errors)
+    process = Command(["serve", "--port", "0"], environment, log)
     _watch(process)
     try:
-        assert process.stdout is not None
         line = process.stdout.readline().decode()
         assert "http://" in line, f"it did not start: {log.read_text()[-2000:]}"
         url = "http://" + line.partition("http://")[2].split()[0]
@@ -136,7 +145,7 @@ def start_service(data_dir: Path, log: Path, **settings: object) -> RunningServi
 _watchers: dict[int, subprocess.Popen[bytes]] = {}
 
 
-def _watch(process: subprocess.Popen[bytes]) -> None:
+def _watch(process: Command) -> None:
     """Let a process end with the tests, however those end: the kernel closes the pipe that the watcher reads."""
     script = 'read -r over || kill -9 "$1"'
     _watchers[process.pid] = subprocess.Popen(
@@ -144,7 +153,7 @@ def _watch(process: subprocess.Popen[bytes]) -> None:
     )
 
 
-def end(process: subprocess.Popen[bytes]) -> None:
+def end(process: Command | subprocess.Popen[bytes]) -> None:
     """Whatever happened to it, the process is gone afterwards."""
     if watcher := _watchers.pop(process.pid, None):
         watcher.communicate(b"over\n")

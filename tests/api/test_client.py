@@ -24,7 +24,8 @@ from registry.domain.merkle import leaf_hash, verify_inclusion
 from registry.domain.receipt import prove
 from tests import media
 from tests.api.conftest import HOLDER_SCOPES, Clips, Registered
-from tests.api.service import REPOSITORY, RunningService, until
+from tests.api.forked import REPOSITORY
+from tests.api.service import RunningService, until
 
 EXAMPLES = REPOSITORY / "docs" / "examples"
 

@@ -11,7 +11,7 @@ from api.console import Exit
 from registry.domain.handover import read_handovers
 from registry.domain.receipt import commitment
 from tests.api.conftest import HOLDER_SCOPES
-from tests.api.service import RunningService, end, errors_of, ok, problem, run_cli, run_cli_here, start_service
+from tests.api.service import RunningService, end, errors_of, ok, problem, run_cli_forked, run_cli_here, start_service
 
 
 @pytest.fixture
@@ -79,7 +79,7 @@ def test_a_work_is_forgotten_for_good_while_the_log_still_proves(started: list[R
         assert refused.returncode == Exit.ERROR
         assert "Withdraw it first" in refused.stderr
         assert studio.delete(f"/v1/works/{work}").status_code == 204
-        unasked = run_cli("ledger", "forget", work, environment=service.environment)
+        unasked = run_cli_forked("ledger", "forget", work, environment=service.environment)
         assert unasked.returncode != Exit.OK, "it asks first, and nobody answered"
         assert ok(studio.get(f"/v1/ledger/receipts/{said}"))["facts"]["contact"] == "mailto:ada@example.org"
         assert run(service, "forget", work, "--yes") == {"record": work, "entries": 4}

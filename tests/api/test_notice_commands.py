@@ -18,7 +18,8 @@ from api.console import Exit
 from clearmark.client import Client
 from takedown.letter_samples import sample
 from takedown.letters import LetterName, render
-from tests.api.service import REPOSITORY, RunningService, run_cli_here, until
+from tests.api.forked import REPOSITORY
+from tests.api.service import RunningService, run_cli_here, until
 
 DMCA: dict[str, Any] = {
     "signature": "Ada Example", "work_description": "The film Night Train", "contact_name": "Ada Example",

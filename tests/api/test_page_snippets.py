@@ -18,7 +18,8 @@ from standardwebhooks import Webhook
 
 from tests import media
 from tests.api.conftest import HOLDER_SCOPES, Clips
-from tests.api.service import REPOSITORY, RunningService, ok, send
+from tests.api.forked import REPOSITORY
+from tests.api.service import RunningService, ok, send
 from tests.servers.lacking import not_tested
 
 _CODE = re.compile(r'<details class="code"[^>]*id="code-([\w-]+)".*?<code>(.*?)</code>', re.DOTALL)

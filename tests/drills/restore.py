@@ -10,6 +10,7 @@ import itertools
 import json
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
@@ -29,14 +30,22 @@ _FILM_S, _CLIP_S = 10.0, 4.0
 
 
 class Drill:
-    """One drill in a folder; `times_s` is how long each step took, without the seconds in which a command starts.
+    """One drill in a folder; `times_s` is how long each step took, as whoever does it by hand waits for it.
 
     Args:
         empty_database: makes one and returns its URL; None: SQLite in the data folder.
+        command: runs `clearmark`.
     """
 
-    def __init__(self, folder: Path, clips: int, *, empty_database: Callable[[], str] | None = None) -> None:
-        self._folder, self._empty_database = folder, empty_database
+    def __init__(
+        self,
+        folder: Path,
+        clips: int,
+        *,
+        empty_database: Callable[[], str] | None = None,
+        command: Callable[..., subprocess.CompletedProcess[str]] = run_cli,
+    ) -> None:
+        self._folder, self._empty_database, self._command = folder, empty_database, command
         # A server is copied by the programs of its own version.
         programs = [str(find_binaries())] if empty_database is not None else []
         self._path = os.pathsep.join([*programs, os.environ["PATH"]])
@@ -123,7 +132,7 @@ class Drill:
         return found["verdict"], [[m["title"], m["reference_start_s"], m["reference_end_s"]] for m in found["matches"]]
 
     def _cli(self, service: RunningService, *arguments: object) -> dict[str, object]:
-        ran = run_cli(*arguments, "--json", environment={**service.environment, "PATH": self._path})
+        ran = self._command(*arguments, "--json", environment={**service.environment, "PATH": self._path})
         assert ran.returncode == 0, f"{arguments}: {ran.stdout[-2000:]} {ran.stderr[-2000:]}"
         found: dict[str, object] = json.loads(ran.stdout)
         return found

@@ -4,15 +4,14 @@ Decides what can be killed, how, and how it is started again over what it left b
 decided in `tests.faults.invariants`.
 """
 
-import subprocess
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
-from tests.api.service import REPOSITORY, RunningService, end, start_service
+from tests.api.forked import Command
+from tests.api.service import RunningService, end, start_service
 from tests.servers.postgres import Server, create_database, postgres
 from tests.servers.smtp import MailServer, mail_server
 from tests.servers.valkey import Broker, broker
@@ -45,7 +44,7 @@ class House:
     settings: dict[str, object] = field(default_factory=dict)
     mail: MailServer | None = None
     _service: RunningService = field(init=False)
-    _worker: subprocess.Popen[bytes] | None = None
+    _worker: Command | None = None
     _database: Server | None = None
     _broker: Broker | None = None
 
@@ -96,10 +95,8 @@ class House:
         self._service.kill()
         end(self._service.process)  # nobody need watch it any more
 
-    def _started_worker(self) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "api.cli", "worker", "--beat"]
-        with self._service.log.open("ab") as log:
-            return subprocess.Popen(command, cwd=REPOSITORY, env=self._service.environment, stdout=log, stderr=log)
+    def _started_worker(self) -> Command:
+        return Command(["worker", "--beat"], self._service.environment, self._service.log)
 
 
 @contextmanager
@@ -127,7 +124,7 @@ def _present[T](part: T | None) -> T:
     return part
 
 
-def _killed(worker: subprocess.Popen[bytes] | None) -> None:
+def _killed(worker: Command | None) -> None:
     process = _present(worker)
     process.kill()
     process.wait(timeout=30)

@@ -22,7 +22,7 @@ from tests.api.service import (
     errors_of,
     finished,
     ok,
-    run_cli,
+    run_cli_forked,
     send,
     start_service,
     until,
@@ -132,7 +132,7 @@ def test_sigterm_stops_it_cleanly_and_work_in_hand_goes_on_later(house: House, t
 
 def test_a_second_service_on_the_same_folder_is_refused_in_one_line(house: House) -> None:
     service = house.start()
-    second = run_cli("serve", "--port", "0", environment=service.environment)
+    second = run_cli_forked("serve", "--port", "0", environment=service.environment)
     assert (second.returncode, second.stdout) == (1, "")
     assert len(second.stderr.strip().splitlines()) == 1, second.stderr
     assert "CLEARMARK_DATA_DIR" in second.stderr
@@ -145,7 +145,7 @@ def test_a_second_service_on_the_same_folder_is_refused_in_one_line(house: House
 
 def test_a_wrong_setting_is_refused_in_one_line(tmp_path: Path) -> None:
     for name, value in (("port", "many"), ("env", "production"), ("time_zone", "Mars/Base")):
-        ran = run_cli("serve", environment=environment_of(tmp_path / "var", {name: value}))
+        ran = run_cli_forked("serve", environment=environment_of(tmp_path / "var", {name: value}))
         assert (ran.returncode, ran.stdout) == (1, ""), name
         assert len(ran.stderr.strip().splitlines()) == 1, ran.stderr
         assert f"CLEARMARK_{name.upper()}" in ran.stderr or name == "env"

@@ -4,8 +4,6 @@ Each process has a data folder of its own, as if it were alone on its machine; w
 settings name. What one was told, the others know.
 """
 
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -20,8 +18,8 @@ from api import housekeeping, snapshots
 from api.service import build_service
 from api.settings import Settings
 from tests import media
+from tests.api.forked import Command
 from tests.api.service import (
-    REPOSITORY,
     RunningService,
     end,
     environment_of,
@@ -70,13 +68,10 @@ def machines(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> Ite
         yield Machines(folder=folder, settings=settings, one=one, other=other, store=store)
 
 
-def start_worker(folder: Path, queues: str, settings: dict[str, Any], *, beat: bool) -> subprocess.Popen[bytes]:
+def start_worker(folder: Path, queues: str, settings: dict[str, Any], *, beat: bool) -> Command:
     folder.mkdir()
-    command = [sys.executable, "-m", "api.cli", "worker", "--queues", queues, *["--beat"] * beat]
-    with Path(folder, "stderr").open("ab") as log:
-        return subprocess.Popen(
-            command, cwd=REPOSITORY, env=environment_of(folder / "var", settings), stdout=log, stderr=log
-        )
+    arguments = ["worker", "--queues", queues, *["--beat"] * beat]
+    return Command(arguments, environment_of(folder / "var", settings), folder / "stderr")
 
 
 def test_what_one_machine_was_told_the_others_know(machines: Machines, tmp_path: Path) -> None:

@@ -37,8 +37,8 @@ from registry.index import SEARCHED, IndexAway, IndexBehind, IndexEngine, remove
 from registry.models import Corpus, Heads, IndexLogRow, Item
 from registry.shared_index import SharedIndexes
 from tests import factories, media
+from tests.api.forked import REPOSITORY
 from tests.api.service import (
-    REPOSITORY,
     environment_of,
     finished,
     ok,

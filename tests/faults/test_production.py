@@ -16,7 +16,8 @@ from registry.database import Database
 from registry.jobs import JobKind
 from registry.models import Job, LedgerEntry
 from tests import media
-from tests.api.service import REPOSITORY, RunningService, end, finished, ok, running_service, send, until
+from tests.api.forked import REPOSITORY
+from tests.api.service import RunningService, end, finished, ok, running_service, send, until
 from tests.servers.postgres import create_database
 from tests.servers.valkey import valkey_server
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.api.service import run_cli_forked
 from tests.drills.restore import Drill, empty_databases
 
 
@@ -13,5 +14,5 @@ def test_after_a_restore_every_clip_has_the_verdict_that_it_had(
     tmp_path: Path, backend: str, request: pytest.FixtureRequest
 ) -> None:
     on = empty_databases(request.getfixturevalue("postgres_url")) if backend == "postgresql" else None
-    found = Drill(tmp_path, 3, empty_database=on).run()
+    found = Drill(tmp_path, 3, empty_database=on, command=run_cli_forked).run()
     assert found["clips"] == 3

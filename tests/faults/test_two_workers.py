@@ -12,7 +12,8 @@ from api.settings import Settings
 from registry.ledger import LedgerIdentity
 from registry.models import Asset, IndexLogRow, Item, Job
 from tests import media
-from tests.api.service import REPOSITORY, environment_of, ok
+from tests.api.forked import REPOSITORY
+from tests.api.service import environment_of, ok
 from tests.faults.conftest import Served
 
 # Each says that it is ready and waits for the word; then both take the job, whoever else has it.

@@ -1,7 +1,5 @@
 """The service under load: a process of its own, as an operator runs it, embedded or with servers beside it."""
 
-import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -10,7 +8,8 @@ from pathlib import Path
 
 import httpx
 
-from tests.api.service import REPOSITORY, RunningService, end, ok, start_service
+from tests.api.forked import Command
+from tests.api.service import RunningService, end, ok, start_service
 from tests.load.clips import clips, form
 from tests.load.traffic import House
 from tests.load.usage import Usage, usage_of
@@ -44,9 +43,7 @@ def served(mode: str, folder: Path, *, files: int, size: str, **settings: object
         kept.callback(end, service.process)
         pids = [service.process.pid]
         if mode == "production":
-            command = [sys.executable, "-m", "api.cli", "worker", "--beat"]
-            with service.log.open("ab") as log:
-                worker = subprocess.Popen(command, cwd=REPOSITORY, env=service.environment, stdout=log, stderr=log)
+            worker = Command(["worker", "--beat"], service.environment, service.log)
             kept.callback(end, worker)
             pids.append(worker.pid)
         key = service.key("Load", *_SCOPES)
