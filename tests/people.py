@@ -1,6 +1,7 @@
 """People for tests: who signs up, reads their letters, signs in, and joins a holder."""
 
 from datetime import timedelta
+from functools import cache
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -16,6 +17,12 @@ from tests.factories import AT
 
 PASSWORD = "five plain words are fine"
 ADA = "ada@studio.example"
+
+
+@cache
+def password_hash() -> str:
+    """Of PASSWORD, made once: to make one takes its time by design."""
+    return accounts.hash_password(PASSWORD)
 
 
 def code_of(session: Session, email: str = ADA, *, subject: str = "Confirm") -> str:
@@ -46,7 +53,7 @@ def codes_of(session: Session, email: str = ADA) -> list[str]:
 
 def sign_up(session: Session, email: str = ADA, *, holder: str | None = None, name: str = "Ada Example") -> Account:
     ask(session, email, holder=holder, name=name)
-    return accounts.confirm(session, code_of(session, email), accounts.hash_password(PASSWORD), at=AT)
+    return accounts.confirm(session, code_of(session, email), password_hash(), at=AT)
 
 
 def invited(session: Session, actor: Actor, account: Account, role: Role) -> None:

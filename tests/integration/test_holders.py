@@ -35,7 +35,7 @@ def test_who_is_invited_signs_up_into_that_holder_alone(database: Database) -> N
         owner = people.sign_up(session)
         accounts.invite(session, people.signed_in(session, owner), "bob@studio.example", Role.CATALOGUE, at=AT)
         code = people.code_of(session, "bob@studio.example", subject="Join")
-    password_hash = accounts.hash_password(PASSWORD)
+    password_hash = people.password_hash()
     with pytest.raises(Invalid, match="name"), database.transaction() as session:
         accounts.confirm(session, code, password_hash, at=AT)
     with database.transaction() as session:

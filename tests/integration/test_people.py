@@ -30,7 +30,7 @@ def test_there_is_no_account_before_its_address_is_shown(database: Database) -> 
         people.ask(session, holder="Night Train Films")
         assert session.scalars(sa.select(Account)).all() == []
         assert session.scalars(sa.select(Holder)).all() == []
-        account = accounts.confirm(session, people.code_of(session), accounts.hash_password(PASSWORD), at=AT)
+        account = accounts.confirm(session, people.code_of(session), people.password_hash(), at=AT)
         holder = people.holder_of(session, account)
         assert (account.email, account.name, account.email_confirmed_at) == (ADA, "Ada Example", AT)
         assert (holder.name, holder.assurance) == ("Night Train Films", "email")
@@ -42,10 +42,10 @@ def test_who_reads_the_address_chooses_the_password_whoever_signed_up(database: 
         first = people.code_of(session)
         people.ask(session)
         codes = {code for code in people.codes_of(session) if code != first}
-        account = accounts.confirm(session, codes.pop(), accounts.hash_password(PASSWORD), at=AT)
+        account = accounts.confirm(session, codes.pop(), people.password_hash(), at=AT)
         assert account.name == "Ada Example"
         with pytest.raises(Invalid, match="used"):
-            accounts.confirm(session, first, accounts.hash_password(PASSWORD), at=AT)  # nobody else signs up with it
+            accounts.confirm(session, first, people.password_hash(), at=AT)  # nobody else signs up with it
 
 
 def test_an_account_that_was_never_confirmed_opens_nothing_until_its_reader_takes_it_over(database: Database) -> None:
