@@ -22,8 +22,20 @@ def page[Row, Out](
     render: Callable[[Row], Out],
 ) -> Page[Out]:
     """The rows after `cursor`, oldest first."""
+    return page_together(session, query, by, cursor, limit, lambda rows: [render(row) for row in rows])
+
+
+def page_together[Row, Out](
+    session: Session,
+    query: sa.Select[Row],
+    by: InstrumentedAttribute[str],
+    cursor: str | None,
+    limit: int,
+    render: Callable[[Sequence[Row]], list[Out]],
+) -> Page[Out]:
+    """The same, of rows that are told of together: what belongs to them is asked for once, not once for each."""
     if cursor is not None:
         query = query.where(by > cursor)
     rows: Sequence[Any] = session.scalars(query.order_by(by).limit(limit + 1)).all()
     more = len(rows) > limit
-    return Page(items=[render(row) for row in rows[:limit]], next=getattr(rows[limit - 1], by.key) if more else None)
+    return Page(items=render(rows[:limit]), next=getattr(rows[limit - 1], by.key) if more else None)

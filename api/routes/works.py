@@ -1,6 +1,7 @@
 """Works, what is added to them, and their reservations."""
 
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
 import sqlalchemy as sa
@@ -9,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from api.access import IdempotencyHeader, TheActor, TheService
 from api.backlog import require_room
-from api.paging import Cursor, Limit, page
+from api.paging import Cursor, Limit, page, page_together
 from api.routes.assets import asset_out
 from api.routes.holders import thresholds_out
 from api.schemas.base import Page, Time
@@ -70,7 +71,7 @@ def list_works(actor: TheActor, service: TheService, cursor: Cursor = None, limi
     actor.require(Scope.WORKS_WRITE)
     own = sa.select(Work).where(Work.holder_id == actor.holder_id, Work.withdrawn_at.is_(None))
     with service.database.reading() as session:
-        return page(session, own, Work.id, cursor, limit, lambda work: _work(session, work))
+        return page_together(session, own, Work.id, cursor, limit, lambda found: _works(session, found))
 
 
 @router.get("/works/{work_id}")
@@ -252,12 +253,27 @@ def _reservation(row: Reservation) -> ReservationOut:
 
 
 def _work(session: Session, work: Work) -> WorkOut:
+    [told] = _works(session, [work])
+    return told
+
+
+def _works(session: Session, found: Sequence[Work]) -> list[WorkOut]:
+    ids = [work.id for work in found]
     said = session.scalars(
         sa.select(Reservation)
-        .where(Reservation.work_id == work.id, Reservation.withdrawn_at.is_(None))
+        .where(Reservation.work_id.in_(ids), Reservation.withdrawn_at.is_(None))
         .order_by(Reservation.id)
     )
-    assets = session.scalars(sa.select(Asset.id).where(Asset.work_id == work.id).order_by(Asset.id))
+    held = session.execute(sa.select(Asset.work_id, Asset.id).where(Asset.work_id.in_(ids)).order_by(Asset.id))
+    reservations_of, assets_of = defaultdict(list), defaultdict(list)
+    for row in said:
+        reservations_of[row.work_id].append(_reservation(row))
+    for work_id, asset_id in held:
+        assets_of[work_id].append(asset_id)
+    return [_work_out(work, reservations_of[work.id], assets_of[work.id]) for work in found]
+
+
+def _work_out(work: Work, said: list[ReservationOut], held: list[str]) -> WorkOut:
     return WorkOut(
         id=work.id,
         title=work.title,
@@ -276,6 +292,6 @@ def _work(session: Session, work: Work) -> WorkOut:
         created_at=work.created_at,
         updated_at=work.updated_at,
         found_by=_CLIPS if work.kind in works.BEYOND_COPIES else _COPIES,
-        reservations=[_reservation(row) for row in said],
-        assets=list(assets),
+        reservations=said,
+        assets=held,
     )

@@ -9,6 +9,8 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from api.app import create_app
+from api.service import Service
 from registry import conflicts, works
 from registry.access import Actor, Scope
 from registry.database import Database
@@ -21,6 +23,8 @@ from registry.works import NewWork, WorkKind
 from tests import factories
 from tests.factories import AT, SHA256
 from tests.integration.at_once import overlapping
+from tests.integration.inside import Inside
+from tests.integration.plans import statements
 
 Attempt = Callable[[Session, Actor], object]
 
@@ -318,3 +322,22 @@ def test_withdrawing_either_claim_closes_the_conflict(database: Database, index:
     with database.reading() as session:
         assert conflicts.open_of(session, ours.id) == []
         assert session.scalars(sa.select(Conflict.closed_at)).all() == [AT]
+
+
+def test_a_long_list_is_asked_for_as_often_as_a_short_one(service: Service, index: IndexEngine) -> None:
+    """What belongs to the works of a page is looked up for all of them at once."""
+    with service.database.transaction() as session:
+        holder = factories.holder(session)
+        key = factories.key(session, holder, Scope.WORKS_WRITE).key
+        owner = factories.actor(session, name=holder.name)
+        for seed in range(5):
+            factories.asset(session, owner, factories.work(session, owner), index, factories.fingerprint(seed))
+    api = Inside(create_app(service), key)
+    api.get("/v1/works")  # that a key was used is noted the first time
+    asked = []
+    for limit in (1, 5):
+        with statements(service.database.engine) as run:
+            answer = api.get("/v1/works", params={"limit": limit})
+        assert [len(one["assets"]) for one in answer.json()["items"]] == [1] * limit
+        asked.append(len(run))
+    assert asked[0] == asked[1]
