@@ -1,4 +1,4 @@
-"""What a service asks of its database, and how SQLite goes about it: no answer shows what is bad, only its time does."""
+"""What a service asks of its database, and how SQLite goes about it: what is bad shows in its time alone."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
