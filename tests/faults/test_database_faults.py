@@ -1,9 +1,11 @@
 """The database is away, locked, full, read-only, or dies as it commits: people are told so, and nothing is lost."""
 
+import shutil
 import sqlite3
+import tempfile
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,9 +19,9 @@ from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
 from api.service import Service, upgrade_database
 from registry import database as database_module
 from registry.database import Database, DatabaseFault, InDoubt, fault_of
-from registry.models import Asset, Holder
+from registry.models import Asset, Holder, Work
 from tests.api.service import ok, problem
-from tests.faults.conftest import Served, serving
+from tests.faults.conftest import Served, mounted, serving
 from tests.servers.postgres import Server, create_database, postgres
 
 WORK = {"title": "The Film", "kind": "film"}
@@ -149,6 +151,56 @@ def test_a_full_disk_is_said_and_the_database_is_whole(small: Served) -> None:
     ok(small.client.post("/v1/works", json=WORK), 201)
     with opened.reading() as session:
         assert session.execute(sa.text("PRAGMA integrity_check")).scalar_one() == "ok"
+
+
+@pytest.fixture
+def crowded(service: Service, mortal: Server) -> Iterator[tuple[Served, Path]]:
+    """On a PostgreSQL database whose disk a test can fill, and a folder of that disk."""
+    name = f"crowded_{uuid.uuid4().hex}"
+    with tempfile.TemporaryDirectory() as reached, contextmanager(mounted)(Path(reached, "disk"), 128) as disk:
+        Path(reached).chmod(0o755)  # the server is somebody else
+        tables = disk / "tables"
+        tables.mkdir()
+        shutil.chown(tables, "nobody")
+        run_alone(mortal, f"CREATE TABLESPACE {name} LOCATION '{tables}'")
+        url = create_database(mortal.url, name)
+        run_alone(mortal, f"ALTER DATABASE {name} SET TABLESPACE {name}")
+        try:
+            with on(service, url) as served:
+                yield served, disk
+        finally:
+            run_alone(mortal, f"DROP DATABASE {name} WITH (FORCE)", f"DROP TABLESPACE {name}")
+
+
+def run_alone(server: Server, *statements: str) -> None:
+    engine = sa.create_engine(server.url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        for statement in statements:
+            connection.execute(sa.text(statement))
+    engine.dispose()
+
+
+@pytest.mark.parametrize("backend", ["postgresql"])
+def test_a_full_disk_of_a_server_is_said_and_the_database_is_whole(crowded: tuple[Served, Path]) -> None:
+    served, disk = crowded
+    filler = disk / "filler"
+    with suppress(OSError), filler.open("wb", buffering=0) as file:
+        while True:
+            file.write(bytes(4096))
+    made: list[httpx.Response] = []
+    answers: list[httpx.Response] = []
+    while not answers and len(made) < 2000:
+        answer = served.client.post("/v1/works", json={**WORK, "title": "x" * 400})
+        (made if answer.status_code == 201 else answers).append(answer)
+    assert answers, "it never was full"
+    refused(answers[0], 507, "no-space")
+    for one in made[:: len(made) // 5 or 1]:
+        assert ok(served.client.get(f"/v1/works/{one.json()['id']}"))["title"] == "x" * 400
+    filler.unlink()
+    last = ok(served.client.post("/v1/works", json=WORK), 201)["id"]
+    with served.service.database.reading() as session:
+        kept = set(session.scalars(sa.select(Work.id)))
+    assert kept == {last, *(one.json()["id"] for one in made)}
 
 
 @pytest.mark.parametrize("backend", ["sqlite"])
