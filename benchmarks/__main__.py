@@ -15,6 +15,7 @@ from benchmarks.engines import engines
 from benchmarks.feed import feeds
 from benchmarks.gate import gate
 from benchmarks.index import index
+from benchmarks.machines import machines
 from benchmarks.media import Clip, NoMedia, find_clips
 from benchmarks.pages import pages
 from benchmarks.partitioning import partitioning
@@ -86,6 +87,7 @@ _PARTS: dict[str, _Part] = {
     "verification": verification,
     "pages": pages,
     "partitioning": partitioning,
+    "machines": machines,
     "differences": what_changed,
 }
 # The document of a part, where it is named otherwise.
