@@ -127,4 +127,4 @@ def _present[T](part: T | None) -> T:
 def _killed(worker: Command | None) -> None:
     process = _present(worker)
     process.kill()
-    process.wait(timeout=30)
+    end(process)
