@@ -6,7 +6,6 @@ are whole commands as an operator runs them, the loading of the program included
 from the database.
 """
 
-import os
 import subprocess
 import sys
 import tempfile
@@ -18,6 +17,7 @@ from typing import Any
 
 import httpx
 import numpy as np
+import pytest
 
 from api import snapshots
 from api.service import Service, build_service, upgrade_database
@@ -39,9 +39,9 @@ _LATER, _TOGETHER = 100, 200
 _LONGEST_S = 900.0
 
 _HOW = f"""
-{{rows:,}} hashes of {{works:,}} works of {_ROWS * _STEP_S:.0f} s in PostgreSQL. A snapshot of {{size_mib:.0f}} MiB
-lies in the store; {_LATER} works came after it. Times are of whole commands; of an empty registry the service starts
-in {{empty_s:.1f}} s.
+{{works:,}} works of {_ROWS * _STEP_S:.0f} s in PostgreSQL, {_ROWS} hashes each. A snapshot of {{size_mib:.0f}} MiB
+lies in the store; {_LATER} works came after it, {{rows:,}} hashes in all. Times are of whole commands; of an empty
+registry the service starts in {{empty_s:.1f}} s.
 """.strip()
 
 
@@ -51,7 +51,9 @@ def machines(clips: Sequence[Clip], *, quick: bool, say: Callable[[str], None]) 
     with ExitStack() as kept:
         folder = Path(kept.enter_context(tempfile.TemporaryDirectory(prefix="clearmark-machines-")))
         server, store = kept.enter_context(postgres_server()), kept.enter_context(s3_server())
-        os.environ.update(CREDENTIALS)
+        patch = kept.enter_context(pytest.MonkeyPatch.context())
+        for name, value in CREDENTIALS.items():
+            patch.setenv(name, value)
         settings: dict[str, Any] = {"blob_url": store.blob_url("clearmark"), "sscd_model": "none"}
         empty_s = _until_ready(folder / "empty", settings | {"database_url": create_database(server, "empty")})
         settings |= {"database_url": (url := create_database(server, "filled")), "shared_dir": str(folder / "shared")}

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 REPOSITORY: Final = Path(__file__).parents[2]
 _FORKS = multiprocessing.get_context("forkserver")
@@ -24,18 +24,27 @@ class Command:
 
     Attributes:
         pid: of the process.
-        stdout: what it says, to be read in lines.
+        stdout: what it says, to be read in lines and closed; None where that goes to its log.
     """
 
-    def __init__(self, arguments: Sequence[str], environment: Mapping[str, str], log: Path) -> None:
-        """Start `clearmark` with `arguments`; what it says on standard error is added to `log`."""
+    stdout: IO[bytes] | None = None
+
+    def __init__(
+        self, arguments: Sequence[str], environment: Mapping[str, str], log: Path, *, is_heard: bool = False
+    ) -> None:
+        """Start `clearmark` with `arguments`; what it says is added to `log`.
+
+        Args:
+            is_heard: what it says on standard output is for `stdout`.
+        """
         said, saying = _FORKS.Pipe(duplex=False)
         self._process = _FORKS.Process(
-            target=_become, args=(list(arguments), dict(environment), log, saying), daemon=True
+            target=_become, args=(list(arguments), dict(environment), log, saying if is_heard else None), daemon=True
         )
         self._process.start()
         saying.close()
-        self.stdout = os.fdopen(os.dup(said.fileno()), "rb")
+        if is_heard:
+            self.stdout = os.fdopen(os.dup(said.fileno()), "rb")
         said.close()
         assert self._process.pid is not None
         self.pid: int = self._process.pid
@@ -62,15 +71,16 @@ class Command:
         self.send_signal(signal.SIGKILL)
 
 
-def _become(arguments: list[str], environment: dict[str, str], log: Path, saying: Connection) -> None:
+def _become(arguments: list[str], environment: dict[str, str], log: Path, saying: Connection | None) -> None:
     """What the forked process does: run the command as the system would have started it."""
     from api.cli import main
 
     errors = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-    for ours, its in ((saying.fileno(), 1), (errors, 2)):
-        os.dup2(ours, its)
+    os.dup2(errors if saying is None else saying.fileno(), 1)
+    os.dup2(errors, 2)
     os.close(errors)
-    saying.close()
+    if saying is not None:
+        saying.close()
     os.chdir(REPOSITORY)
     os.environ.clear()
     os.environ.update(environment)

@@ -1,4 +1,4 @@
-"""A Clearmark service as an operator runs it: a process of its own on a data folder of its own.
+"""A Clearmark service in a process of its own on a data folder of its own, as an operator runs it but for its fork.
 
 Decides how it is started, asked and ended, so that no test starts one in another way. It does not
 decide what is right: tests do.
@@ -96,7 +96,9 @@ def run_cli(
 def run_cli_forked(*arguments: object, environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
     """The same in a process of its own that is forked: for what would change this one."""
     with tempfile.TemporaryDirectory() as folder:
-        command = Command([*map(str, arguments)], environment, log := Path(folder, "stderr"))
+        log = Path(folder, "stderr")
+        command = Command([*map(str, arguments)], environment, log, is_heard=True)
+        assert command.stdout is not None
         with command.stdout:
             said = command.stdout.read().decode()
         code = command.wait(timeout=START_S)
@@ -127,9 +129,10 @@ def run_cli_here(*arguments: object, environment: Mapping[str, str]) -> subproce
 def start_service(data_dir: Path, log: Path, **settings: object) -> RunningService:
     """Start a service and wait until it is ready."""
     environment = environment_of(data_dir, {**_UNLIMITED, **settings})
-    process = Command(["serve", "--port", "0"], environment, log)
+    process = Command(["serve", "--port", "0"], environment, log, is_heard=True)
     _watch(process)
     try:
+        assert process.stdout is not None
         line = process.stdout.readline().decode()
         assert "http://" in line, f"it did not start: {log.read_text()[-2000:]}"
         url = "http://" + line.partition("http://")[2].split()[0]

@@ -123,6 +123,7 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     return media.moving_clip(tmp_path_factory.mktemp("clip") / "clip.mp4", seconds=3, seed=4).read_bytes()
 
 
+@contextmanager
 def mounted(folder: Path, megabytes: int) -> Iterator[Path]:
     """A file system of its own in memory, or a skip where this user may make none."""
     folder.mkdir()

@@ -157,7 +157,7 @@ def test_a_full_disk_is_said_and_the_database_is_whole(small: Served) -> None:
 def crowded(service: Service, mortal: Server) -> Iterator[tuple[Served, Path]]:
     """On a PostgreSQL database whose disk a test can fill, and a folder of that disk."""
     name = f"crowded_{uuid.uuid4().hex}"
-    with tempfile.TemporaryDirectory() as reached, contextmanager(mounted)(Path(reached, "disk"), 128) as disk:
+    with tempfile.TemporaryDirectory() as reached, mounted(Path(reached, "disk"), 128) as disk:
         Path(reached).chmod(0o755)  # the server is somebody else
         tables = disk / "tables"
         tables.mkdir()

@@ -25,7 +25,8 @@ _MEGABYTES = 8
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Path]:
-    yield from mounted(tmp_path / "disk", _MEGABYTES)
+    with mounted(tmp_path / "disk", _MEGABYTES) as folder:
+        yield folder
 
 
 @pytest.fixture

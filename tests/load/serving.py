@@ -1,4 +1,4 @@
-"""The service under load: a process of its own, as an operator runs it, embedded or with servers beside it."""
+"""The service under load: a process of its own (`tests.api.forked`), embedded or with servers beside it."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
