@@ -1,12 +1,15 @@
 # Each target sets up what it needs, once. GNU make 3.81 and a POSIX shell are enough.
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo serve test screenshots lint sbom bench lock clean installed-run installed-dev installed-bench browser milvus
+.PHONY: help setup demo serve test thorough screenshots lint sbom bench lock clean installed-run installed-dev installed-bench browser milvus
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
 
 setup: installed-dev ## Install everything the other targets need
+
+# What is imported is compiled once, whatever the machine says of that: each process would do it again.
+export PYTHONDONTWRITEBYTECODE =
 
 demo: installed-run ## Show the main job on real clips; exits non-zero if any outcome differs
 	@.venv/bin/clearmark demo
