@@ -23,7 +23,7 @@ from tests.api.access import (
     one_of_everything,
 )
 from tests.api.conftest import Clips
-from tests.api.service import RunningService, ok, problem
+from tests.api.service import PLAIN, RunningService, ok, problem
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +54,7 @@ def test_without_a_valid_key_nothing_is_told(
     service: RunningService, owned: Owned, operation: str, credentials: str | None
 ) -> None:
     headers = httpx.Headers({"Authorization": credentials} if credentials else {}, encoding="utf-8")
-    with httpx.Client(base_url=service.url, headers=headers, timeout=30) as nobody:
+    with httpx.Client(base_url=service.url, headers=headers, timeout=30, verify=PLAIN) as nobody:
         answer = owned.request(nobody, operation)
     problem(answer, 401, "unauthorized")
     assert answer.headers["WWW-Authenticate"] == "Bearer"
