@@ -22,8 +22,13 @@ serve: installed-run ## Start the service in the foreground; Ctrl-C or SIGTERM s
 # which are few and slow, do not come last, when nothing is left to do beside them.
 WORKERS = $$(($$(getconf _NPROCESSORS_ONLN) + 1))
 
-test: installed-dev browser milvus ## Run every test
-	@PYTHONDONTWRITEBYTECODE= .venv/bin/python -m pytest --numprocesses $(WORKERS) --maxprocesses 5 --dist loadfile --no-loadscope-reorder
+PYTEST = .venv/bin/python -m pytest --numprocesses $(WORKERS) --maxprocesses 5 --dist loadfile --no-loadscope-reorder
+
+test: installed-dev browser milvus ## Run the tests, each on one of the two databases
+	@CLEARMARK_TESTS=short $(PYTEST)
+
+thorough: installed-dev browser milvus ## Run each test on both databases, look at pages in both themes, draw all examples
+	@$(PYTEST)
 
 screenshots: installed-dev browser ## Take the pictures of the pages in docs/screenshots again
 	@.venv/bin/python -m tests.browser.screenshots

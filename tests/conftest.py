@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests import effort
 from tests.servers.lacking import not_tested
 from tests.servers.postgres import NoPostgres, find_binaries, postgres_server
 
@@ -31,11 +32,15 @@ def pytest_make_parametrize_id(val: object) -> str | None:
     return None
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Each test has an id of its own: of two with one id, pytest-xdist would run one and not say so."""
     for nodeid, times in Counter(item.nodeid for item in items).items():
         if times > 1:
             raise pytest.UsageError(f"{times} tests have the id {nodeid}")
+    if effort.SHORT and (left_out := effort.twins(items)):
+        config.hook.pytest_deselected(items=left_out)
+        ids = {item.nodeid for item in left_out}
+        items[:] = [item for item in items if item.nodeid not in ids]
 
 
 def pytest_collection_finish() -> None:

@@ -32,6 +32,7 @@ from takedown.domain.track import TrackName
 from takedown.errors import IllegalTransition
 from tests import media
 from tests.api.service import RunningService, ok, problem, run_cli_here, send
+from tests.effort import examples
 from tests.integration.test_takedown_model import Model
 from tests.unit.takedown.test_takedown_model import CAUSES, COMPLAINS, COURSES, ENDINGS, Case
 
@@ -283,7 +284,8 @@ def test_every_answer_is_what_the_law_has_of_it(town: Town) -> None:
     run_state_machine_as_test(
         Here,
         settings=settings(
-            max_examples=12, stateful_step_count=15, deadline=None, derandomize=True, report_multiple_bugs=False,
+            max_examples=examples(12), stateful_step_count=15, deadline=None, derandomize=True,
+            report_multiple_bugs=False,
             phases=[Phase.generate], suppress_health_check=list(HealthCheck),  # shrinking outlasts a test
         ),
     )  # fmt: skip

@@ -37,6 +37,8 @@ from tests.factories import AT
 from tests.fakes import Clock
 from tests.integration.small_registry import Registry, fill, keep
 
+pytestmark = pytest.mark.both_databases
+
 
 @pytest.fixture
 def clock() -> Clock:

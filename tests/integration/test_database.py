@@ -16,6 +16,8 @@ from tests import factories
 from tests.factories import AT
 from tests.integration.at_once import at_once, overlapping
 
+pytestmark = pytest.mark.both_databases
+
 
 def test_what_raises_changes_nothing(database: Database) -> None:
     def crash(session: Session) -> None:

@@ -11,6 +11,8 @@ from tests import factories
 from tests.factories import AT
 from tests.integration.at_once import overlapping
 
+pytestmark = pytest.mark.both_databases
+
 DIGEST, OTHER = idempotency.digest("a request"), idempotency.digest("another")
 
 

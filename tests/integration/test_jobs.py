@@ -12,6 +12,8 @@ from registry.models import Job
 from tests.factories import AT
 from tests.integration.at_once import at_once
 
+pytestmark = pytest.mark.both_databases
+
 MOMENT = timedelta(microseconds=1)
 
 

@@ -36,6 +36,8 @@ from tests import factories
 from tests.factories import AT
 from tests.integration.at_once import at_once, overlapping
 
+pytestmark = pytest.mark.both_databases
+
 HOUR = timedelta(hours=1)
 
 

@@ -33,6 +33,8 @@ _MIGRATE = """
 import sys
 from alembic import command
 from alembic.config import Config
+
+pytestmark = pytest.mark.both_databases
 config = Config()
 config.set_main_option("script_location", sys.argv[1])
 config.attributes["url"] = sys.argv[2]

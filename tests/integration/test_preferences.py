@@ -19,6 +19,7 @@ from registry.errors import Invalid
 from registry.locations import host_of, path_covers, path_of
 from registry.models import Asset, Conflict, Domain, Holder, Reservation, Work
 from registry.preferences import Asked, Found
+from tests.effort import examples
 from tests.factories import AT
 from tests.integration.plans import index_of, plans_of
 
@@ -196,7 +197,7 @@ def bearing(
     return works, owners, [one for one in said if one.about in about.get(one.scope, ())]
 
 
-@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(max_examples=examples(100), suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(
     said=st.lists(declarations(), min_size=10, max_size=40).map(numbered),
     shown=domains(),

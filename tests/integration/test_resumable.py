@@ -24,6 +24,7 @@ from api.resumable import Owner, Uploads, name_in
 from api.service import Service
 from fingerprinting.errors import MediaError, MediaFault
 from registry.errors import Invalid, NotFound
+from tests.effort import examples
 from tests.fakes import Clock
 
 OURS, THEIRS = Owner.holder("hld_1"), Owner.holder("hld_2")
@@ -73,7 +74,7 @@ def _full(monkeypatch: pytest.MonkeyPatch, free: int = 0) -> None:
 CONTENT = bytes(range(256)) * 8
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(cuts=st.lists(st.integers(0, len(CONTENT)), max_size=6), chunk=st.integers(1, 700))
 def test_whatever_byte_it_breaks_at_it_goes_on_there(uploads: Uploads, cuts: list[int], chunk: int) -> None:
     upload = uploads.create(len(CONTENT), "")

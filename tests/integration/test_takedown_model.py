@@ -47,6 +47,7 @@ from takedown.papers import possible_events
 from takedown.policy import FourEyes, Policy
 from takedown.service import Desk
 from tests import factories, people
+from tests.effort import examples
 from tests.factories import AT, COMPLETE_COUNTER, COMPLETE_NOTICE
 from tests.unit.takedown.test_takedown_model import CALENDAR, CAUSES, COMPLAINS, COURSES, ENDINGS, Case
 
@@ -498,7 +499,8 @@ def test_the_desk_does_what_the_law_has_of_it_whatever_anybody_does(
     run_state_machine_as_test(
         Here,
         settings=settings(
-            max_examples=25, stateful_step_count=40, deadline=None, derandomize=True, report_multiple_bugs=False,
+            max_examples=examples(25), stateful_step_count=40, deadline=None, derandomize=True,
+            report_multiple_bugs=False,
             phases=[Phase.generate], suppress_health_check=list(HealthCheck),  # shrinking outlasts a test
         ),
     )  # fmt: skip

@@ -38,6 +38,7 @@ from registry.headline import Facts, Kind, headline
 from registry.models import ReleaseState, Revocation
 from registry.recovery import plain
 from tests import factories
+from tests.effort import examples
 from tests.factories import AT
 from tests.integration.inside import Inside
 
@@ -209,7 +210,7 @@ ingredients = st.recursive(
 )  # fmt: skip
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(20), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     said=st.builds(
         ManifestFacts,

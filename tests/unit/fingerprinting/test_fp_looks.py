@@ -28,6 +28,7 @@ from fingerprinting.sscd import (
     signs,
     views_of,
 )
+from tests.effort import examples
 from tests.fakes import FakeEmbedder
 
 type Pictures = npt.NDArray[np.uint8]
@@ -107,7 +108,7 @@ def test_a_frame_without_picture_has_no_row() -> None:
         assert set(looks.finish().times_s) == {0.0, 3 * STEP_S}
 
 
-@settings(max_examples=15)
+@settings(max_examples=examples(15))
 @given(st.lists(st.integers(1, 900_000), min_size=1, max_size=6))
 def test_how_the_bytes_are_cut_changes_nothing(cuts: list[int]) -> None:
     whole, pieces = (Glance(FakeEmbedder(), tall=False) for _ in range(2))

@@ -33,6 +33,7 @@ from takedown import bundle, bundle_verification
 from takedown.bundle import FORMAT, BadBundle, Manifest, Part, archive_of, listed, write
 from takedown.bundle_verification import Finding, Verified, verify
 from takedown.errors import TakedownError
+from tests.effort import examples
 
 NAME, KEY, OLD_KEY, OTHER_KEY = "ledger.example", generate_key(), generate_key(), generate_key()
 AT = datetime(2026, 3, 2, 17, 0, 1, tzinfo=UTC)
@@ -147,7 +148,7 @@ def test_anybody_opens_it_with_an_ordinary_tool() -> None:
         assert b'"format":"clearmark-evidence-1"' in manifest
 
 
-@settings(max_examples=50)
+@settings(max_examples=examples(50))
 @given(
     st.dictionaries(
         st.from_regex(r"[a-z0-9]{1,8}(/[a-z0-9]{1,8}\.[a-z]{1,3})?", fullmatch=True).map("x/{}".format),
@@ -178,14 +179,14 @@ def test_a_bundle_cut_anywhere_is_none() -> None:
             verified(FILE[:place])
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(st.binary(max_size=300))
 def test_what_is_no_zip_is_no_bundle(file: bytes) -> None:
     with pytest.raises(BadBundle):
         verified(file)
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(st.data())
 def test_no_damage_raises_anything_but_bad_bundle(data: st.DataObject) -> None:
     damaged = bytearray(FILE)

@@ -26,6 +26,7 @@ from takedown.domain.states import ACTOR, COMPLAINANT, Actor, Event, State, even
 from takedown.domain.track import TrackName
 from takedown.domain.tracks import TRACKS
 from takedown.errors import IllegalTransition
+from tests.effort import examples
 
 CALENDAR = BusinessCalendar(country="US", subdivision=None, time_zone="America/New_York")
 _HERE = ZoneInfo(CALENDAR.time_zone)
@@ -400,7 +401,7 @@ class Notices(RuleBasedStateMachine):
 
 
 TestNotices = Notices.TestCase
-TestNotices.settings = settings(max_examples=200, stateful_step_count=40, deadline=None, derandomize=True)
+TestNotices.settings = settings(max_examples=examples(200), stateful_step_count=40, deadline=None, derandomize=True)
 
 
 def test_everybody_may_cause_what_the_law_gives_them_and_nothing_else() -> None:

@@ -1,0 +1,32 @@
+"""How much is tried. Whoever runs pytest gets all of it; `make test` leaves out what is nearly the same twice.
+
+With CLEARMARK_TESTS=short a test that runs on both databases runs on one, which its name decides; pages are looked at
+in the light theme alone; and where examples are drawn, a third of them is.
+"""
+
+import os
+import re
+import zlib
+from collections import defaultdict
+
+import pytest
+
+SHORT = os.environ.get("CLEARMARK_TESTS") == "short"
+_BACKEND = re.compile(r"\b(?:sqlite|postgresql)\b")
+
+
+def examples(number: int) -> int:
+    """How many of so many examples to draw."""
+    return -(-number // 3) if SHORT else number
+
+
+def twins(items: list[pytest.Item]) -> list[pytest.Item]:
+    """Of the tests that run on one database and then on another, those to leave out: one of each two.
+
+    A test marked `both_databases` is about what differs between them, and stays.
+    """
+    alike = defaultdict(list)
+    for item in items:
+        if item.get_closest_marker("both_databases") is None:
+            alike[_BACKEND.sub("*", item.nodeid)].append(item)
+    return [pair[zlib.crc32(name.encode()) % 2] for name, pair in alike.items() if len(pair) == 2]

@@ -1,0 +1,20 @@
+"""What `make test` leaves out is tried all the same, once."""
+
+from types import SimpleNamespace
+from typing import Any
+
+from tests.effort import twins
+
+
+def _item(nodeid: str, *, both: bool = False) -> Any:
+    return SimpleNamespace(nodeid=nodeid, get_closest_marker=lambda _: both or None)
+
+
+def test_of_two_databases_one_is_left_out() -> None:
+    pairs = [[_item(f"f.py::test[{backend}-{n}]") for backend in ("sqlite", "postgresql")] for n in range(40)]
+    alone = [_item("f.py::test_one[sqlite]"), _item("f.py::test_none")]
+    marked = [_item(f"f.py::test_both[{backend}]", both=True) for backend in ("sqlite", "postgresql")]
+    left_out = twins([*alone, *marked, *(item for pair in pairs for item in pair)])
+    assert all(sum(item in left_out for item in pair) == 1 for pair in pairs)
+    assert not any(item in left_out for item in [*alone, *marked])
+    assert {"sqlite", "postgresql"} <= {item.nodeid.split("[")[1].split("-")[0] for item in left_out}
