@@ -27,10 +27,10 @@ from api.schemas.soft_binding import (
     StatusOut,
 )
 from api.service import Service
+from api.shown import shown_in
 from api.uploads import Upload, receive_raw
 from fingerprinting.decode import probe
 from fingerprinting.errors import MediaError
-from fingerprinting.extract import extract_query
 from fingerprinting.iscc import ALGORITHM as ISCC
 from fingerprinting.iscc import iscc_of
 from registry import soft_bindings
@@ -176,14 +176,12 @@ def _by_content(service: Service, upload: Upload, alg: str | None, most: int) ->
             with service.database.reading() as session:
                 asked = code.value if code is not None else None
                 return _matches(soft_bindings.by_value(session, service.index, ISCC, asked, most=most) if asked else [])
-        extracted = extract_query(upload.path, limits=limits, embedder=service.embedder)
+        shown, only = shown_in(service, upload), SOFT_BINDINGS.get(alg) if alg is not None else None
+        with service.database.reading() as session:
+            found = soft_bindings.by_content(session, upload.sha256, shown, service.index, only=only, most=most)
+        return _matches(found)
     except MediaError as error:
         raise Problem(HTTPStatus.BAD_REQUEST, "not-media", error.problem, fault=error.fault) from None
-    only = SOFT_BINDINGS.get(alg) if alg is not None else None
-    with service.database.reading() as session:
-        return _matches(
-            soft_bindings.by_content(session, upload.sha256, extracted, service.index, only=only, most=most)
-        )
 
 
 def _matches(found: list[Binding]) -> MatchesOut:

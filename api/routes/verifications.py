@@ -13,9 +13,10 @@ from api.access import TheService
 from api.problems import Problem
 from api.schemas.releases import VerificationOut
 from api.service import Service
+from api.shown import shown_in
 from api.uploads import ReceivedFile, Upload, form_body
 from fingerprinting.errors import MediaError
-from fingerprinting.extract import Extracted, extract_query
+from fingerprinting.extract import Extracted
 from provenance.authority import Credentials
 from provenance.media_types import media_type_of
 from provenance.model import IntegrityState, ManifestFacts
@@ -92,7 +93,7 @@ def _facts(
     unseen: str | None = None if recognise else verifications.NOT_ASKED
     if recognise:
         try:
-            extracted = _extracted(service, upload)
+            extracted = shown_in(service, upload)
         except MediaError as error:
             unseen = error.problem
             if media_type is None:
@@ -131,27 +132,6 @@ def _is_known(service: Service, upload: Upload, believed: Credentials, *, recogn
     """Whether nothing of a file has to be opened: the same bytes were looked at a moment ago."""
     memory, key = service.memory, _key(upload, media_type_of(upload.path) or _UNKNOWN, None, believed)
     return memory.facts.get(key) is not None and (not recognise or memory.extracted.get(upload.sha256) is not None)
-
-
-def _extracted(service: Service, upload: Upload) -> Extracted:
-    """Raises: MediaError."""
-    with service.memory.extracted.finding_out(upload.sha256):
-        known = service.memory.extracted.get(upload.sha256)
-        if known is None:
-            known = _kept(service, upload) or extract_query(
-                upload.path, limits=service.decode_limits, embedder=service.embedder
-            )
-            service.memory.note_extracted(upload.sha256, known)
-    return known.again()
-
-
-def _kept(service: Service, upload: Upload) -> Extracted | None:
-    """What decoding a release of ours would give again: its check kept that. A closer look wants the pictures."""
-    if service.embedder is not None:
-        return None
-    with service.database.reading() as session:
-        kept = releases.fingerprint_of_file(session, upload.sha256, service.algorithms)
-    return Extracted(fingerprint=kept) if kept is not None else None
 
 
 def _seen(

@@ -43,7 +43,7 @@ def test_without_a_slot_no_file_is_opened(
     service: Service, holder: Inside, monkeypatch: pytest.MonkeyPatch, slots: str, ask: Callable[[Inside], object]
 ) -> None:
     setattr(service, slots, Slots(1, waiting=0, wait_s=0))
-    for opens in ("api.reading.Popen", "api.routes.verifications.extract_query"):
+    for opens in ("api.reading.Popen", "api.shown.extract_query"):
         monkeypatch.setattr(opens, lambda *_, **__: pytest.fail("it was opened"))
     with getattr(service, slots).taken():
         _busy(ask(holder))  # type: ignore[arg-type]
