@@ -18,16 +18,14 @@ demo: installed-run ## Show the main job on real clips; exits non-zero if any ou
 serve: installed-run ## Start the service in the foreground; Ctrl-C or SIGTERM stops it
 	@exec .venv/bin/clearmark serve
 
-# Tests wait as often as they work: one more at a time than there are cores. In the order of their names those of faults,
-# which are few and slow, do not come last, when nothing is left to do beside them.
-WORKERS = $$(($$(getconf _NPROCESSORS_ONLN) + 1))
-
+# Tests wait as often as they work: two more at a time than there are cores, in an order that mixes both (tests/conftest.py).
+WORKERS = $$(($$(getconf _NPROCESSORS_ONLN) + 2))
 PYTEST = .venv/bin/python -m pytest --numprocesses $(WORKERS) --maxprocesses 5 --dist loadfile --no-loadscope-reorder
 
 test: installed-dev browser milvus ## Run the tests, each on one of the two databases
 	@CLEARMARK_TESTS=short $(PYTEST)
 
-thorough: installed-dev browser milvus ## Run each test on both databases, look at pages in both themes, draw all examples
+thorough: installed-dev browser milvus ## Run each test on both databases, with all themes and examples
 	@$(PYTEST)
 
 screenshots: installed-dev browser ## Take the pictures of the pages in docs/screenshots again

@@ -41,6 +41,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         config.hook.pytest_deselected(items=left_out)
         ids = {item.nodeid for item in left_out}
         items[:] = [item for item in items if item.nodeid not in ids]
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        items.sort(key=lambda item: effort.turn(item.location[0]))
 
 
 def pytest_collection_finish() -> None:

@@ -12,6 +12,8 @@ from collections import defaultdict
 import pytest
 
 SHORT = os.environ.get("CLEARMARK_TESTS") == "short"
+# Where a file of tests can take minutes, waiting or working.
+_LONG = frozenset({"api", "browser", "faults"})
 _BACKEND = re.compile(r"\b(?:sqlite|postgresql)\b")
 
 
@@ -30,3 +32,9 @@ def twins(items: list[pytest.Item]) -> list[pytest.Item]:
         if item.get_closest_marker("both_databases") is None:
             alike[_BACKEND.sub("*", item.nodeid)].append(item)
     return [pair[zlib.crc32(name.encode()) % 2] for name, pair in alike.items() if len(pair) == 2]
+
+
+def turn(path: str) -> tuple[bool, int]:
+    """When a file's tests are run beside others: long ones first, those that wait among those that work."""
+    _, kind, *_ = path.split("/")
+    return kind not in _LONG, zlib.crc32(path.encode())

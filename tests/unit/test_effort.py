@@ -3,7 +3,7 @@
 from types import SimpleNamespace
 from typing import Any
 
-from tests.effort import twins
+from tests.effort import turn, twins
 
 
 def _item(nodeid: str, *, both: bool = False) -> Any:
@@ -18,3 +18,10 @@ def test_of_two_databases_one_is_left_out() -> None:
     assert all(sum(item in left_out for item in pair) == 1 for pair in pairs)
     assert not any(item in left_out for item in [*alone, *marked])
     assert {"sqlite", "postgresql"} <= {item.nodeid.split("[")[1].split("-")[0] for item in left_out}
+
+
+def test_long_files_come_first_and_in_no_order_of_kinds() -> None:
+    paths = [f"tests/{kind}/test_{n}.py" for kind in ("api", "faults", "integration", "unit") for n in range(20)]
+    kinds = [path.split("/")[1] for path in sorted(paths, key=turn)]
+    assert {"api", "faults"} == set(kinds[:40])
+    assert kinds[:40] != sorted(kinds[:40])
