@@ -16,7 +16,7 @@ from typing import IO, Final
 
 REPOSITORY: Final = Path(__file__).parents[2]
 _FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload(["api.cli", "api.server", "api.worker", __name__])
+_FORKS.set_forkserver_preload(["api.cli", "api.server", "api.worker", "tests.api.loaded", __name__])
 
 
 class Command:
@@ -74,7 +74,9 @@ class Command:
 def _become(arguments: list[str], environment: dict[str, str], log: Path, saying: Connection | None) -> None:
     """What the forked process does: run the command as the system would have started it."""
     from api.cli import main
+    from tests.api.loaded import hand_over
 
+    hand_over()
     errors = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
     os.dup2(errors if saying is None else saying.fileno(), 1)
     os.dup2(errors, 2)

@@ -5,6 +5,7 @@ decide what is right: tests do.
 """
 
 import contextlib
+import functools
 import io
 import json
 import os
@@ -24,6 +25,7 @@ from typing import Any
 import httpx
 import pytest
 
+from api.service import upgrade_database
 from tests.api.forked import REPOSITORY, Command
 
 START_S, STOP_S = 60.0, 30.0
@@ -129,9 +131,20 @@ def run_cli_here(*arguments: object, environment: Mapping[str, str]) -> subproce
     return subprocess.CompletedProcess(command, code, out.getvalue(), err.getvalue())
 
 
+@functools.cache
+def _empty_database() -> bytes:
+    """A SQLite database as the migrations make it: they are most of what a service does when it first starts."""
+    with tempfile.TemporaryDirectory() as folder:
+        upgrade_database(f"sqlite:///{folder}/clearmark.db")
+        return Path(folder, "clearmark.db").read_bytes()
+
+
 def start_service(data_dir: Path, log: Path, **settings: object) -> RunningService:
     """Start a service and wait until it is ready."""
     environment = environment_of(data_dir, {**_UNLIMITED, **settings})
+    if "database_url" not in settings and not data_dir.exists():
+        data_dir.mkdir(mode=0o700)
+        (data_dir / "clearmark.db").write_bytes(_empty_database())
     process = Command(["serve", "--port", "0"], environment, log, is_heard=True)
     _watch(process)
     try:
