@@ -18,8 +18,8 @@ demo: installed-run ## Show the main job on real clips; exits non-zero if any ou
 serve: installed-run ## Start the service in the foreground; Ctrl-C or SIGTERM stops it
 	@exec .venv/bin/clearmark serve
 
-# Tests wait as often as they work: two more at a time than there are cores, in an order that mixes both (tests/conftest.py).
-WORKERS = $$(($$(getconf _NPROCESSORS_ONLN) + 2))
+# Tests wait as often as they work: one more at a time than there are cores, in an order that mixes both (tests/conftest.py).
+WORKERS = $$(($$(getconf _NPROCESSORS_ONLN) + 1))
 PYTEST = .venv/bin/python -m pytest --numprocesses $(WORKERS) --maxprocesses 5 --dist loadfile --no-loadscope-reorder
 
 test: installed-dev browser milvus ## Run the tests, each on one of the two databases

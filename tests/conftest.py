@@ -37,7 +37,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for nodeid, times in Counter(item.nodeid for item in items).items():
         if times > 1:
             raise pytest.UsageError(f"{times} tests have the id {nodeid}")
-    if effort.SHORT and (left_out := effort.twins(items)):
+    if effort.SHORT and (left_out := [*effort.twins(items), *effort.unsampled(items)]):
         config.hook.pytest_deselected(items=left_out)
         ids = {item.nodeid for item in left_out}
         items[:] = [item for item in items if item.nodeid not in ids]

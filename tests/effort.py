@@ -1,7 +1,7 @@
 """How much is tried. Whoever runs pytest gets all of it; `make test` leaves out what is nearly the same twice.
 
 With CLEARMARK_TESTS=short a test that runs on both databases runs on one, which its name decides; pages are looked at
-in the light theme alone; and where examples are drawn, a third of them is.
+in the light theme alone; and of drawn examples, and of the cases of a test marked `sampled`, a third is tried.
 """
 
 import os
@@ -20,6 +20,11 @@ _BACKEND = re.compile(r"\b(?:sqlite|postgresql)\b")
 def examples(number: int) -> int:
     """How many of so many examples to draw."""
     return -(-number // 3) if SHORT else number
+
+
+def unsampled(items: list[pytest.Item]) -> list[pytest.Item]:
+    """Of the cases of tests marked `sampled`, two thirds, to leave out."""
+    return [item for item in items if item.get_closest_marker("sampled") and zlib.crc32(item.nodeid.encode()) % 3]
 
 
 def twins(items: list[pytest.Item]) -> list[pytest.Item]:

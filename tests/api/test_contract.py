@@ -3,6 +3,7 @@
 Schemathesis makes the requests, right and wrong ones. What they mean is not looked at here.
 """
 
+import zlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -20,6 +21,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
     unsupported_method,
 )
+from schemathesis.specs.openapi.schemas import OpenApiSchema
 
 from api.app import specification
 from tests.api.service import PROBLEM_TYPE, RunningService, ok
@@ -57,11 +59,20 @@ def session(service: RunningService) -> Iterator[requests.Session]:
         yield opened
 
 
-schema = schemathesis.openapi.from_dict(specification())
-# Another version of tus, too, is refused: its specification says with which status.
-schema.config.checks.negative_data_rejection.expected_statuses.append("412")
-if SHORT:  # of the methods that a path does not know, one
-    schema.config.phases.coverage.unexpected_methods = {"trace"}
+def _is_covered(context: Any) -> bool:
+    """Whether each boundary of what an operation takes is tried: of a third of them, where little is tried."""
+    return not SHORT or zlib.crc32(context.operation.label.encode()) % 3 == 0
+
+
+def _schema() -> OpenApiSchema:
+    made = schemathesis.openapi.from_dict(specification())
+    # Another version of tus, too, is refused: its specification says with which status.
+    made.config.checks.negative_data_rejection.expected_statuses.append("412")
+    return made
+
+
+covered, drawn = _schema().include(func=_is_covered), _schema()
+drawn.config.phases.coverage.enabled = False
 
 
 def errors_are_problems(_context: object, response: Response, _case: object) -> None:
@@ -76,11 +87,30 @@ def errors_are_problems(_context: object, response: Response, _case: object) -> 
     assert response.status_code < 500, document
 
 
-@schema.parametrize()
-@settings(max_examples=examples(12), deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+_SETTINGS = settings(
+    max_examples=examples(12), deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
+)
+
+
+@covered.parametrize()
+@_SETTINGS
 def test_every_answer_is_one_that_is_documented(
     case: schemathesis.Case[Any], service: RunningService, session: requests.Session
 ) -> None:
+    _ask(case, service, session)
+
+
+if SHORT:
+
+    @drawn.exclude(func=_is_covered).parametrize()
+    @_SETTINGS
+    def test_every_answer_to_what_is_drawn_is_one_that_is_documented(
+        case: schemathesis.Case[Any], service: RunningService, session: requests.Session
+    ) -> None:
+        _ask(case, service, session)
+
+
+def _ask(case: schemathesis.Case[Any], service: RunningService, session: requests.Session) -> None:
     case.call_and_validate(
         base_url=service.url,
         session=session,

@@ -113,6 +113,7 @@ def _fault(answer: httpx.Response) -> str:
     return str(document["fault"])
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("each", KEYED_CORPUS, ids=lambda each: each.name)
 def test_a_check_of_a_hostile_file_is_never_silently_clear(
     target: RunningService, holder: httpx.Client, built: dict[str, Path], each: hostile.Hostile
@@ -133,6 +134,7 @@ def test_a_check_of_a_hostile_file_is_never_silently_clear(
             assert found["verdict"] == "unknown", "it was not looked at, so nothing may be said of it"
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("each", KEYED_CORPUS, ids=lambda each: each.name)
 def test_a_hostile_file_is_registered_only_if_it_is_fine(
     target: RunningService, holder: httpx.Client, built: dict[str, Path], each: hostile.Hostile
@@ -152,6 +154,7 @@ def test_a_hostile_file_is_registered_only_if_it_is_fine(
     assert holder.delete(f"/v1/works/{work}").status_code == 204  # fine ones hold the same clip: found by none after
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("each", hostile.CORPUS, ids=lambda each: each.name)
 def test_a_hostile_file_is_never_verified_as_intact(
     target: RunningService, built: dict[str, Path], each: hostile.Hostile

@@ -3,21 +3,27 @@
 from types import SimpleNamespace
 from typing import Any
 
-from tests.effort import turn, twins
+from tests.effort import turn, twins, unsampled
 
 
-def _item(nodeid: str, *, both: bool = False) -> Any:
-    return SimpleNamespace(nodeid=nodeid, get_closest_marker=lambda _: both or None)
+def _item(nodeid: str, mark: str = "") -> Any:
+    return SimpleNamespace(nodeid=nodeid, get_closest_marker=lambda name: name == mark or None)
 
 
 def test_of_two_databases_one_is_left_out() -> None:
     pairs = [[_item(f"f.py::test[{backend}-{n}]") for backend in ("sqlite", "postgresql")] for n in range(40)]
     alone = [_item("f.py::test_one[sqlite]"), _item("f.py::test_none")]
-    marked = [_item(f"f.py::test_both[{backend}]", both=True) for backend in ("sqlite", "postgresql")]
+    marked = [_item(f"f.py::test_both[{backend}]", "both_databases") for backend in ("sqlite", "postgresql")]
     left_out = twins([*alone, *marked, *(item for pair in pairs for item in pair)])
     assert all(sum(item in left_out for item in pair) == 1 for pair in pairs)
     assert not any(item in left_out for item in [*alone, *marked])
     assert {"sqlite", "postgresql"} <= {item.nodeid.split("[")[1].split("-")[0] for item in left_out}
+
+
+def test_a_third_of_the_cases_of_a_sampled_test_stands_for_all() -> None:
+    items = [_item(f"f.py::test[{n}]", "sampled") for n in range(300)]
+    assert 80 < len(items) - len(unsampled(items)) < 120
+    assert unsampled([_item(f"f.py::test[{n}]") for n in range(300)]) == []
 
 
 def test_long_files_come_first_and_in_no_order_of_kinds() -> None:

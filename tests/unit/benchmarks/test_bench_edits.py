@@ -33,6 +33,7 @@ def cast(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[Of, Shot]]:
         yield shots
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("edit", PICTURE_EDITS, ids=lambda edit: edit.name)
 def test_an_edited_picture_is_as_long_as_its_pieces_say(edit: PictureEdit, cast: dict[Of, Shot]) -> None:
     edited = edit.apply({of: cast[of] for of in edit.needs})
@@ -65,6 +66,7 @@ def test_an_unregistered_shot_is_no_piece(cast: dict[Of, Shot]) -> None:
     assert edit.apply({Of.COPY: cast[Of.OTHER]}).pieces == ()
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("edit", still.STILL_EDITS, ids=lambda edit: edit.name)
 def test_a_picture_is_shown_for_as_long_as_is_said(edit: still.StillEdit, cast: dict[Of, Shot]) -> None:
     edited = edit.apply(still.still(cast[Of.COPY]), COPY, cast[Of.OTHER])
@@ -82,6 +84,7 @@ def music(tmp_path_factory: pytest.TempPathFactory) -> tuple[Track, tuple[Clip, 
     return Track(clip=copied, item=COPY), tuple(speech)
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("edit", [e for e in SOUND_EDITS if e.length_s == 5], ids=lambda edit: edit.name)
 def test_an_edited_sound_is_as_long_as_its_name_says(
     edit: SoundEdit, cast: dict[Of, Shot], music: tuple[Track, tuple[Clip, ...]]
