@@ -4,6 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import sqlalchemy as sa
 from alembic import command
 from alembic.autogenerate import compare_metadata
@@ -27,6 +28,7 @@ from registry.models import (
 )
 from tests.factories import AT
 
+pytestmark = pytest.mark.both_databases
 _REPOSITORY = Path(__file__).parents[2]
 # What `upgrade_database` does, without the seconds that importing the rest of the service takes.
 _MIGRATE = """
@@ -34,7 +36,6 @@ import sys
 from alembic import command
 from alembic.config import Config
 
-pytestmark = pytest.mark.both_databases
 config = Config()
 config.set_main_option("script_location", sys.argv[1])
 config.attributes["url"] = sys.argv[2]
