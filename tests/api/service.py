@@ -27,6 +27,7 @@ import pytest
 
 from api.service import upgrade_database
 from tests.api.forked import REPOSITORY, Command
+from tests.processes import children_of, command_of
 
 START_S, STOP_S = 60.0, 30.0
 PROBLEM_TYPE = "application/problem+json"
@@ -50,6 +51,14 @@ class RunningService:
     @property
     def staging(self) -> Path:
         return self.data_dir / "blobs" / "staging"
+
+    def left_behind(self) -> list[str]:
+        """Staged files, and children that have not ended but the one that forks readers."""
+        started = children_of(self.process.pid)
+        forking = {pid for pid in started if "provenance.worker" in command_of(pid)}
+        reading = [pid for forks in forking for pid in children_of(forks)]
+        children = [str(pid) for pid in [*started, *reading] if pid not in forking]
+        return [*children, *(path.name for path in self.staging.iterdir())]
 
     def cli(self, *arguments: object) -> subprocess.CompletedProcess[str]:
         """Run `clearmark` beside the service, on the same data folder."""

@@ -6,7 +6,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -18,6 +17,7 @@ from registry.models import Job, LedgerEntry
 from tests import media
 from tests.api.forked import REPOSITORY
 from tests.api.service import RunningService, end, finished, ok, running_service, send, until
+from tests.processes import children_of, command_of
 from tests.servers.postgres import create_database
 from tests.servers.valkey import valkey_server
 
@@ -119,22 +119,6 @@ def held_decoder(worker: subprocess.Popen[bytes]) -> int:
     held = until(hold, every_s=0.005)
     assert held is not None
     return held
-
-
-def children_of(pid: int) -> list[int]:
-    found: list[int] = []
-    for task in Path(f"/proc/{pid}/task").glob("*/children"):
-        with suppress(OSError):  # that thread has ended
-            found += map(int, task.read_text().split())
-    return found
-
-
-def command_of(pid: int) -> list[str]:
-    """What runs there; one empty word where nothing does any more."""
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_text().split("\0")
-    except OSError:
-        return [""]
 
 
 def job_of(database: Database, check: str) -> Job:

@@ -9,7 +9,6 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -20,6 +19,7 @@ from tests.api.service import PROBLEM_TYPE, RunningService, ok, running_service,
 from tests.faults.afterwards import grow_old
 from tests.fuzz.clips import clips
 from tests.fuzz.mutate import mutated
+from tests.processes import resident_mib
 
 # Of answers: done, taken, or refused for what the file is, how large it is, or how many came.
 _STATUSES = frozenset({200, 201, 202, 400, 409, 413, 415, 422, 429, 503})
@@ -67,8 +67,8 @@ def hunted_service(service: RunningService, seed: int, *, inputs: int, seeds: Se
         for path, fields in kinds.items():  # what is loaded once is not a leak
             for data in seeds:
                 _send(client, path, fields, data)
-        until(lambda: not left_behind(service), timeout_s=120)
-        before_mib = _resident_mib(service)
+        until(lambda: not service.left_behind(), timeout_s=120)
+        before_mib = resident_mib(service.process.pid)
         for _ in range(inputs):
             path = random.choice([*kinds])
             data = mutated(random.choice(seeds), random, others=seeds, kind="boxes")
@@ -89,10 +89,10 @@ def hunted_service(service: RunningService, seed: int, *, inputs: int, seeds: Se
 def _look_after(service: RunningService, client: httpx.Client, hunt: ServiceHunt, before_mib: float) -> None:
     """Whether all is as it was, once the jobs in hand have ended."""
     try:
-        until(lambda: not left_behind(service), timeout_s=180)
+        until(lambda: not service.left_behind(), timeout_s=180)
     except AssertionError:
-        hunt.problems.append(f"It left {left_behind(service)}.")
-    hunt.grown_mib = _resident_mib(service) - before_mib
+        hunt.problems.append(f"It left {service.left_behind()}.")
+    hunt.grown_mib = resident_mib(service.process.pid) - before_mib
     if hunt.grown_mib > MOST_GROWTH_MIB:
         hunt.problems.append(f"It grew by {hunt.grown_mib:.0f} MiB.")
     try:
@@ -130,27 +130,3 @@ def _send(client: httpx.Client, path: str, fields: dict[str, str], data: bytes) 
         return f"!{answer.status_code} {answer.text[:200]}"
     kind = answer.json()["type"].rpartition("/")[2] if answer.is_error else ""
     return f"{answer.status_code} {kind}".rstrip()
-
-
-def left_behind(service: RunningService) -> list[str]:
-    """Staged files, and children that have not ended but the one that forks readers."""
-    started = _started_by(service.process.pid)
-    forking = [pid for pid in started if "provenance.worker" in _read(Path(f"/proc/{pid}/cmdline"))]
-    children = [pid for pid in started if pid not in forking] + [read for pid in forking for read in _started_by(pid)]
-    return [*children, *(path.name for path in service.staging.iterdir())]
-
-
-def _started_by(pid: int | str) -> list[str]:
-    return [child for task in Path(f"/proc/{pid}/task").glob("*/children") for child in _read(task).split()]
-
-
-def _read(told: Path) -> str:
-    """What the system tells of a process; nothing once it has ended."""
-    with suppress(FileNotFoundError, ProcessLookupError):
-        return told.read_text()
-    return ""
-
-
-def _resident_mib(service: RunningService) -> float:
-    status = Path(f"/proc/{service.process.pid}/status").read_text()
-    return int(status.partition("VmRSS:")[2].split()[0]) / 1024

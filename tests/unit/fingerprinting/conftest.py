@@ -1,6 +1,7 @@
 """What reading a file may leave behind: nothing."""
 
 import contextlib
+import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -8,22 +9,11 @@ from pathlib import Path
 import pytest
 
 from tests import media
+from tests.processes import children_of, resident_mib
 
 type NoTrace = Callable[[], AbstractContextManager[None]]
 
-_MOST_GROWTH_BYTES = 50 << 20
-_PAGE_BYTES = 4096
-
-
-def _children() -> set[str]:
-    """Process ids of this process's children; the system tells on Linux only."""
-    listed = Path("/proc/self/task").glob("*/children")
-    return {pid for threads in listed for pid in threads.read_text().split()}
-
-
-def _resident_bytes() -> int:
-    told = Path("/proc/self/statm")
-    return int(told.read_text().split()[1]) * _PAGE_BYTES if told.exists() else 0
+_MOST_GROWTH_MIB = 50
 
 
 @pytest.fixture
@@ -32,14 +22,15 @@ def no_trace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> NoTrace:
     working = tmp_path / "working"
     working.mkdir()
     monkeypatch.chdir(working)
+    own = os.getpid()
 
     @contextlib.contextmanager
     def watched() -> Iterator[None]:
-        children, resident, files = _children(), _resident_bytes(), set(tmp_path.rglob("*"))
+        children, resident, files = children_of(own), resident_mib(own), set(tmp_path.rglob("*"))
         yield
-        assert _children() <= children
+        assert set(children_of(own)) <= set(children)
         assert set(tmp_path.rglob("*")) == files
-        assert _resident_bytes() - resident < _MOST_GROWTH_BYTES
+        assert resident_mib(own) - resident < _MOST_GROWTH_MIB
 
     return watched
 

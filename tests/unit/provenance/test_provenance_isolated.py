@@ -24,6 +24,7 @@ from provenance.isolation import WorkerLimits, bind
 from provenance.keys import PublicKey, SigningKey
 from provenance.model import IntegrityState, ReleaseClaim
 from provenance.worker import Operation, Request
+from tests.processes import children_of
 
 type MediaMaker = Callable[[str], Path]
 ROOT = Path(__file__).resolve().parents[3]
@@ -215,10 +216,6 @@ def test_a_late_child_is_ended(own: Credentials, tmp_path: Path) -> None:
         while children_of(forking(engine).pid):
             assert time.monotonic() - began < 10
             time.sleep(0.02)
-
-
-def children_of(pid: int) -> list[int]:
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def test_a_limit_reaches_the_child(own: Credentials, media: MediaMaker) -> None:
