@@ -40,6 +40,7 @@ from api.console import (
     complain,
     fields,
     progress,
+    said_of_database,
     service_at,
     show,
     span,
@@ -145,6 +146,11 @@ def main() -> None:
         sys.exit(Exit.REJECTED if fault else Exit.ERROR)
     except (SettingsError, RegistryError, TakedownError, FingerprintingError, ProvenanceError, ClearmarkError) as error:
         complain(str(error))
+        sys.exit(Exit.ERROR)
+    except Exception as error:
+        if (words := said_of_database(error)) is None:
+            raise
+        complain(words)
         sys.exit(Exit.ERROR)
 
 

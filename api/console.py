@@ -81,6 +81,27 @@ def complain(text: str) -> None:
     err.print(f"clearmark: {text}", soft_wrap=True)
 
 
+def said_of_database(error: Exception) -> str | None:
+    """What a command says of its database when that stands in its way; None for any other error."""
+    from sqlalchemy.exc import OperationalError  # takes a while to import, and most commands need none
+
+    from registry.database import DatabaseFault, fault_of
+
+    fault = fault_of(error)
+    if fault is None and not isinstance(error, OperationalError):
+        return None
+    words = {
+        DatabaseFault.AWAY: "the database cannot be reached; start it, or correct the URL",
+        DatabaseFault.BUSY: "others hold the database; try again",
+        DatabaseFault.FULL: "the disk of the database is full; make room",
+        DatabaseFault.READ_ONLY: "the database takes no changes; make it writable",
+        DatabaseFault.DAMAGED: "this is no database, or a damaged one; put a backup back: clearmark restore",
+        None: "the database does not let us in; correct the URL, or what it allows",
+    }[fault]
+    reason = str(getattr(error, "orig", None) or error).partition("\n")[0]
+    return f"CLEARMARK_DATABASE_URL: {words} ({reason})"
+
+
 def show(value: Any, *, as_json: bool, table: Callable[[], RenderableType]) -> None:
     """Print a result: the value itself as JSON, or what `table` makes of it."""
     if as_json:

@@ -4,6 +4,7 @@ Decides what can be killed, how, and how it is started again over what it left b
 decided in `tests.faults.invariants`.
 """
 
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -15,6 +16,8 @@ from tests.api.service import RunningService, end, start_service
 from tests.servers.postgres import Server, create_database, postgres
 from tests.servers.smtp import MailServer, mail_server
 from tests.servers.valkey import Broker, broker
+
+_RESTARTS_AFTER_S = 1.0
 
 
 class Mode(StrEnum):
@@ -47,6 +50,8 @@ class House:
     _worker: Command | None = None
     _database: Server | None = None
     _broker: Broker | None = None
+    _is_over: threading.Event = field(default_factory=threading.Event)
+    _one_at_a_time: threading.Lock = field(default_factory=threading.Lock)
 
     @property
     def parts(self) -> tuple[Part, ...]:
@@ -67,7 +72,7 @@ class House:
         """kill -9 of one part."""
         kills: Mapping[Part, Callable[[], None]] = {
             Part.API: self._kill_service,
-            Part.WORKER: lambda: _killed(self._worker),
+            Part.WORKER: self._kill_worker,
             Part.DATABASE: lambda: _present(self._database).kill(),
             Part.BROKER: lambda: _present(self._broker).kill(),
         }
@@ -79,7 +84,8 @@ class House:
             case Part.API:
                 self._service = start_service(self.folder / "var", self.folder / "stderr", **self.settings)
             case Part.WORKER:
-                self._worker = self._started_worker()
+                with self._one_at_a_time:
+                    self._worker = self._started_worker()
             case Part.DATABASE:
                 _present(self._database).start()
             case Part.BROKER:
@@ -87,13 +93,29 @@ class House:
 
     def close(self) -> None:
         """End it in order."""
-        if self._worker is not None:
-            end(self._worker)
+        self._is_over.set()
+        with self._one_at_a_time:
+            if self._worker is not None:
+                end(self._worker)
         end(self._service.process)
 
     def _kill_service(self) -> None:
         self._service.kill()
         end(self._service.process)  # nobody need watch it any more
+
+    def _kill_worker(self) -> None:
+        with self._one_at_a_time:
+            worker = _present(self._worker)
+            worker.kill()
+            end(worker)
+            self._worker = None
+
+    def _keep_up(self) -> None:
+        """Start a worker again that ended by itself, as systemd would: its database may die as it starts."""
+        while not self._is_over.wait(_RESTARTS_AFTER_S):
+            with self._one_at_a_time:
+                if not self._is_over.is_set() and self._worker is not None and self._worker.poll() is not None:
+                    self._worker = self._started_worker()
 
     def _started_worker(self) -> Command:
         return Command(["worker", "--beat"], self._service.environment, self._service.log)
@@ -116,15 +138,11 @@ def house(folder: Path, mode: Mode, **settings: object) -> Iterator[House]:
             }
         made.start()
         kept.callback(made.close)
+        if mode is Mode.PRODUCTION:
+            threading.Thread(target=made._keep_up, daemon=True).start()
         yield made
 
 
 def _present[T](part: T | None) -> T:
     assert part is not None, "the embedded mode has no such part"
     return part
-
-
-def _killed(worker: Command | None) -> None:
-    process = _present(worker)
-    process.kill()
-    end(process)

@@ -20,7 +20,7 @@ from api.service import Service, upgrade_database
 from registry import database as database_module
 from registry.database import Database, DatabaseFault, InDoubt, fault_of
 from registry.models import Asset, Holder, Work
-from tests.api.service import ok, problem
+from tests.api.service import environment_of, ok, problem, run_cli_forked
 from tests.faults.conftest import Served, mounted, serving
 from tests.servers.postgres import Server, create_database, postgres
 
@@ -219,6 +219,38 @@ def test_a_damaged_database_file_is_told_from_one_that_is_away(tmp_path: Path) -
     with pytest.raises(sa.exc.DatabaseError) as raised:
         Database(f"sqlite:///{path}").engine.connect()
     assert fault_of(raised.value) is DatabaseFault.DAMAGED
+
+
+def _start(tmp_path: Path, command: str, url: str) -> str:
+    """What it says of its database as it starts, in one line."""
+    environment = {
+        **environment_of(tmp_path / "var", {"sscd_model": "none", "broker_url": "redis://127.0.0.1:9/0"}),
+        "CLEARMARK_DATABASE_URL": url,
+    }
+    ran = run_cli_forked(*command.split(), environment=environment)
+    assert (ran.returncode, ran.stdout) == (1, "")
+    [line] = ran.stderr.splitlines()
+    assert line.startswith("clearmark: CLEARMARK_DATABASE_URL: ")
+    return line
+
+
+@pytest.mark.parametrize("command", ["serve --port 0", "worker", "keys create --holder One --scopes review"])
+def test_without_its_database_a_command_ends_with_one_line(tmp_path: Path, command: str) -> None:
+    line = _start(tmp_path, command, "postgresql+psycopg://clearmark:hunter2@127.0.0.1:1/clearmark")
+    assert "cannot be reached" in line
+    assert "Connection refused" in line
+    assert "hunter2" not in line
+
+
+def test_a_database_that_does_not_let_us_in_says_why(tmp_path: Path, postgres_url: str) -> None:
+    missing = sa.make_url(postgres_url).set(database="nowhere").render_as_string(hide_password=False)
+    assert 'database "nowhere" does not exist' in _start(tmp_path, "worker", missing)
+
+
+def test_a_damaged_database_is_named_at_the_start(tmp_path: Path) -> None:
+    path = tmp_path / "damaged.db"
+    path.write_bytes(b"this is no database" * 1000)
+    assert "clearmark restore" in _start(tmp_path, "keys create --holder One --scopes review", f"sqlite:///{path}")
 
 
 @pytest.mark.parametrize(
