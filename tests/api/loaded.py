@@ -5,11 +5,12 @@ from typing import Final
 from fastapi import FastAPI
 
 import api.app
+from api.pages.page import compile_templates
 
 _bare_app = api.app._bare_app
 _SPARE: Final[list[FastAPI]] = [_bare_app()]
 _SPARE[0].openapi()  # which works out what each route depends on, as the first request does otherwise
-api.app.specification()
+compile_templates()
 
 
 def hand_over() -> None:
