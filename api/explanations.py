@@ -21,9 +21,9 @@ from api.page import document
 from api.service import Service
 from fingerprinting.explain import MOST_BYTES, Explanation, Wave, explain, plot
 from fingerprinting.model import Algorithm, ItemNumber, Segment
-from registry.access import Actor, Scope
+from registry.access import Actor
 from registry.domain.policy import Doubt
-from registry.matches import may_see_reference
+from registry.matches import may_see_reference, title_seen_by
 from registry.models import Asset, AssetStatus, Check, ExplanationStatus, Match, Work
 
 # Looked at of one check: the longest of each kind.
@@ -135,11 +135,7 @@ def shown(session: Session, actor: Actor, check: Check, content: bytes | None) -
         one = ShownMatch(match=match, asset=asset, pairs=pairs, sees_reference=sees)
         by_work.setdefault(asset.work_id, []).append(one)
     works = [(mine[0].asset.work, tuple(mine)) for mine in by_work.values()]
-    sees_titles = actor.may(Scope.REVIEW)
-    return [
-        ShownWork(work=work, title=work.title if sees_titles else work.title_for(actor.holder_id), matches=matches)
-        for work, matches in works
-    ]
+    return [ShownWork(work=work, title=title_seen_by(actor, work), matches=matches) for work, matches in works]
 
 
 def first_picture(content: bytes) -> bytes | None:

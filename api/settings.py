@@ -416,7 +416,7 @@ _PREFIX: Final = "CLEARMARK_"
 # So alike, of 1, are a name and the one that was meant; what is less alike is somebody else's.
 _MISTYPED_0_1: Final = 0.8
 # Names of secrets end so.
-_SECRET: Final = ("_secret", "_token")
+SECRET: Final = ("_secret", "_token")
 _SHOWN_CHARS: Final = 100
 _log = logging.getLogger(__name__)
 
@@ -446,7 +446,7 @@ def _problem(found: Mapping[str, Any]) -> str:
 
 def _given(name: str, value: str) -> str:
     """What a setting was, as a log may show it: no secret, and nothing before an `@`, where passwords stand."""
-    if name.endswith(_SECRET):
+    if name.endswith(SECRET):
         return ""
     before, at, after = value.rpartition("@")
     shown = f"***{at}{after}" if before else value

@@ -4,7 +4,7 @@ import re
 from enum import StrEnum
 from typing import Final
 
-from api.settings import Settings
+from api.settings import SECRET, Settings
 from api.signing_keys import without_secrets
 
 _PASSWORD: Final = re.compile(r"://[^/@]*@")
@@ -54,6 +54,6 @@ def without_password(url: str) -> str:
 
 
 def _shown(name: str, value: str) -> str:
-    if value and name.endswith(("_secret", "_token")):
+    if value and name.endswith(SECRET):
         return "***"
     return without_secrets(without_password(value))

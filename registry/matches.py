@@ -165,6 +165,11 @@ def _sees(actor: Actor, check: Check, release: Release | None, *, is_copied: boo
     return is_copied and is_out and any(map(actor.may, _READERS))
 
 
+def title_seen_by(actor: Actor, work: Work) -> str:
+    """What who asks may call a work. Reviewers read all titles: they decide about them."""
+    return work.title if actor.may(Scope.REVIEW) else work.title_for(actor.holder_id)
+
+
 def may_see_reference(actor: Actor, work: Work) -> bool:
     """Whether pictures of a work are for this actor: its owner, a reviewer, or anyone whom its owner lets."""
     is_shown = work.shows_frames and not work.confidential

@@ -25,7 +25,8 @@ from registry.checks import FindingDecision
 from registry.conflicts import NewStatement
 from registry.domain.conflicts import Event, Outcome, Position, State
 from registry.domain.policy import Assurance
-from registry.models import Asset, Conflict, Finding, Work, told_score
+from registry.matches import title_seen_by
+from registry.models import Asset, Conflict, Finding, told_score
 
 router = APIRouter(prefix="/v1", tags=["conflicts"])
 _Open = Annotated[bool, Query(alias="open", description="Only those that wait for something.")]
@@ -132,18 +133,13 @@ def _side(actor: Actor, asset: Asset, position: Position | None) -> SideOut:
     holder = asset.work.holder
     return SideOut(
         holder_id=holder.id, holder=holder.name, assurance=Assurance(holder.assurance), work_id=asset.work_id,
-        title=_title(actor, asset.work), asset_id=asset.id, registered_at=asset.created_at, position=position,
+        title=title_seen_by(actor, asset.work), asset_id=asset.id, registered_at=asset.created_at, position=position,
     )  # fmt: skip
-
-
-def _title(actor: Actor, work: Work) -> str:
-    """Reviewers read all titles: they decide about them."""
-    return work.title if actor.may(Scope.REVIEW) else work.title_for(actor.holder_id)
 
 
 def _finding(row: Finding, actor: Actor) -> FindingOut:
     sees_check = actor.may(Scope.REVIEW) or actor.holder_id == row.check.holder_id
-    title = _title(actor, row.work)
+    title = title_seen_by(actor, row.work)
     return FindingOut(
         id=row.id,
         work_id=row.work_id,
