@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -268,18 +269,14 @@ def run_demo(keep: Path | None, *, as_json: bool) -> int:
             result: dict[str, Any] = json.loads(found.stdout)
             return result
 
-        def client(holder: str, scopes: str = _SCOPES) -> Client:
+        def client(holder: str, scopes: str) -> Client:
             key = cli("keys", "create", "--holder", holder, "--scopes", scopes)["key"]
             return stack.enter_context(Client(url, key))
 
-        story = Story(
-            studio=client("Studio"),
-            pipeline=client("Pipeline"),
-            operator=client("Operator", "review"),
-            cli=cli,
-            url=url,
-            folder=folder,
-        )
+        with ThreadPoolExecutor() as pool:  # a command takes longer to start than for what it does
+            holders, scopes = ("Studio", "Pipeline", "Operator"), (_SCOPES, _SCOPES, "review")
+            studio, pipeline, operator = pool.map(client, holders, scopes)
+        story = Story(studio=studio, pipeline=pipeline, operator=operator, cli=cli, url=url, folder=folder)
         story.tell()
     return _report(story, time.perf_counter() - began, as_json=as_json)
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import re
 import struct
 import time
 from collections.abc import Callable
@@ -12,7 +13,7 @@ import pytest
 from playwright.sync_api import Error, Page, Request, Route, expect
 
 from tests import media
-from tests.api.service import RunningService, ok
+from tests.api.service import RunningService, ok, until
 from tests.browser.browser import Window
 
 HOSTILE = '"><img src=x onerror=alert(1)>\u202e4pm.mp4'
@@ -264,6 +265,29 @@ def test_what_the_service_refuses_is_said_in_its_words(studio: Window, film: Pat
     studio.look("upload-refused")
     page.get_by_role("button", name="Try again: film.mp4").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Refused", timeout=60_000)
+
+
+@pytest.mark.parametrize(
+    ("path", "button", "answer"),
+    [
+        ("/", None, r"/verifications/vrf_"),
+        ("/notices/new?track=dmca_512", "Find the release", r"verification_id=vrf_"),
+    ],
+    ids=["at once", "by a button"],
+)
+def test_a_file_that_was_chosen_before_the_scripts_came_is_sent(
+    visitor: Window, film: Path, path: str, button: str | None, answer: str
+) -> None:
+    page, held = visitor.page, list[Route]()
+    page.route("**/upload*.js*", lambda route: route.continue_() if held else held.append(route))
+    page.goto(visitor.service.url + path, wait_until="commit")
+    page.get_by_label("or choose").set_input_files(film)
+    until(lambda: page.evaluate("1") and held)
+    held[0].continue_()
+    if button:
+        expect(page.locator(".drop.lively")).to_be_visible()
+        page.get_by_role("button", name=button).click()
+    page.wait_for_url(re.compile(answer), timeout=60_000)
 
 
 def test_anybody_verifies_as_soon_as_a_file_is_chosen(visitor: Window, film: Path) -> None:

@@ -15,6 +15,7 @@ class UploadForm {
     for (const field of form.querySelectorAll("input[name=upload][data-name]")) this.#list(Sending.sent(field, this));
     form.addEventListener("submit", (event) => this.#onSubmit(event));
     addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
+    if (input.files.length) this.#takeChosen(); // whoever was faster than this script
   }
 
   #enliven() {
@@ -30,11 +31,13 @@ class UploadForm {
     this.status = make("p", { className: "unseen" });
     this.status.setAttribute("role", "status");
     this.zone.after(this.list, this.status);
-    input.addEventListener("change", () => {
-      this.add([...input.files]);
-      input.value = "";
-    });
+    input.addEventListener("change", () => this.#takeChosen());
     this.#showBegun(hint);
+  }
+
+  #takeChosen() {
+    this.add([...this.input.files]);
+    this.input.value = "";
   }
 
   // What an earlier page had begun to send, if it is still there.
