@@ -83,12 +83,9 @@ def complain(text: str) -> None:
 
 def said_of_database(error: Exception) -> str | None:
     """What a command says of its database when that stands in its way; None for any other error."""
-    from sqlalchemy.exc import OperationalError  # takes a while to import, and most commands need none
+    from registry.database import DatabaseFault, fault_of  # takes a while to import, and most commands need none
 
-    from registry.database import DatabaseFault, fault_of
-
-    fault = fault_of(error)
-    if fault is None and not isinstance(error, OperationalError):
+    if (fault := fault_of(error)) is None:
         return None
     words = {
         DatabaseFault.AWAY: "the database cannot be reached; start it, or correct the URL",
@@ -96,7 +93,6 @@ def said_of_database(error: Exception) -> str | None:
         DatabaseFault.FULL: "the disk of the database is full; make room",
         DatabaseFault.READ_ONLY: "the database takes no changes; make it writable",
         DatabaseFault.DAMAGED: "this is no database, or a damaged one; put a backup back: clearmark restore",
-        None: "the database does not let us in; correct the URL, or what it allows",
     }[fault]
     reason = str(getattr(error, "orig", None) or error).partition("\n")[0]
     return f"CLEARMARK_DATABASE_URL: {words} ({reason})"
